@@ -1,0 +1,52 @@
+# Everything a user or contributor runs. The first call makes .venv from constraints.txt.
+PYTHON ?= python3
+CORES ?= 2
+CONFIG ?=
+BIN := .venv/bin
+SETUP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
+SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) $(if $(CONFIG),--configfile $(CONFIG))
+
+.PHONY: reproduce test lint format prune
+.DEFAULT_GOAL := reproduce
+
+## reproduce: run the experiment of config/config.yaml (or CONFIG=file) and write the report
+reproduce: .venv/ready
+	@test -z "$(CONFIG)" || test -f "$(CONFIG)" || { echo "error: CONFIG=$(CONFIG): no such file" >&2; exit 2; }
+	$(SNAKEMAKE)
+	@$(SNAKEMAKE) --report results/report.html --quiet
+	@echo "Report: $(CURDIR)/results/report.html (open it in a browser)"
+
+## test: lint, types and all tests
+test: lint
+	$(BIN)/python -m pytest
+
+lint: .venv/ready-test
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check Snakefile workflow/rules
+	$(BIN)/snakemake --lint
+
+## format: bring the code into its format
+format: .venv/ready-test
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+	$(BIN)/snakefmt Snakefile workflow/rules
+
+## prune: remove batches of which neither the run nor a sweep in results/ has a row
+prune: .venv/ready
+	$(BIN)/snakemake prune --cores 1 $(if $(CONFIG),--configfile $(CONFIG))
+
+# torch first and pinned: any other order may pull in several gigabytes of GPU packages.
+.venv/ready: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "error: $(PYTHON) is older than 3.11; use make PYTHON=python3.11" >&2; exit 2; }
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Installing the pinned packages into .venv (a few minutes, once)"
+	$(SETUP) torch
+	$(SETUP) --editable .
+	touch $@
+
+.venv/ready-test: .venv/ready
+	$(SETUP) --editable '.[test]'
+	touch $@

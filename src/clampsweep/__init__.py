@@ -1,0 +1,1 @@
+"""clampsweep: reproducible experiments on the neurons of language models."""

@@ -1,0 +1,94 @@
+"""Gather a sweep's rows from the batches that hold them, and compare each with its baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from clampsweep import tables
+from clampsweep.errors import UserError
+from clampsweep.names import parse_target
+from clampsweep.plan import read_plan
+from clampsweep.provenance import record
+
+
+def gather(
+    plan: Path,
+    prompts: Path,
+    batches: Sequence[Path],
+    vector_batches: Sequence[Path],
+    model: str,
+    code: str,
+    generations: Path,
+    vectors: Path,
+) -> None:
+    """Make a sweep's `generations` and `vectors` from the batches that hold its rows.
+
+    Vectors are those of the layers that the sweep changes, baselines included.
+
+    Args:
+        plan: The pinned plan: rows of prompt id and key.
+        prompts: The sweep's prompts table.
+        batches: Batch generations.
+        vector_batches: Batch vectors.
+        model: Model name, a column.
+        code: Code digest, for the footer.
+        generations: Output.
+        vectors: Output.
+
+    Raises:
+        UserError: A batch lacks a row that it should hold.
+    """
+    rows = pd.DataFrame(read_plan(plan), columns=["prompt_id", "key"])
+    order = tables.read(prompts, tables.PROMPTS)["prompt_id"]
+    found = pd.concat([tables.read(path, tables.BATCH_GENERATIONS) for path in batches])
+    merged = rows.merge(found.drop_duplicates("key"), on="key", how="left")
+    if merged["text"].isna().any():
+        key = merged.loc[merged["text"].isna(), "key"].iloc[0]
+        raise UserError(
+            f"{plan}: no batch holds the row {key}; delete results/batches and run again"
+        )
+    merged["rank"] = merged["prompt_id"].map({name: at for at, name in enumerate(order)})
+    merged = merged.sort_values(
+        ["rank", "layer", "target", "value", "seed"], na_position="first", ignore_index=True
+    )
+    merged.insert(0, "model", model)
+    merged["first_divergence_step"] = _divergence(merged)
+    provenance = record(code=code, plan=plan.stem)
+    tables.write(
+        merged[list(tables.GENERATIONS.columns)], generations, tables.GENERATIONS, provenance
+    )
+    swept = [parse_target(name) for name in merged["target"].dropna().unique()]
+    layers = {neuron.layer for neurons in swept for neuron in neurons}
+    vector_rows = pd.concat(
+        [
+            frame[frame["layer"].isin(layers) & frame["key"].isin(set(rows["key"]))]
+            for frame in (tables.read(path, tables.BATCH_VECTORS) for path in vector_batches)
+        ]
+    ).drop_duplicates(["key", "layer"])
+    joined = merged.drop(columns="layer").merge(vector_rows, on="key")
+    tables.write(joined[list(tables.VECTORS.columns)], vectors, tables.VECTORS, provenance)
+
+
+def _divergence(generations: pd.DataFrame) -> pd.Series:
+    """First generated token that differs from the baseline of the same prompt and seed."""
+    seeds = generations["seed"].astype(object).where(generations["seed"].notna(), None)
+    ids = list(zip(generations["prompt_id"], seeds, strict=True))
+    texts = [list(tokens) for tokens in generations["token_ids"]]
+    bare = generations["operation"] == "none"
+    baseline = {at: text for at, text, own in zip(ids, texts, bare, strict=True) if own}
+    steps = [
+        first_difference(text, baseline.get((prompt, seed)) or baseline.get((prompt, None), []))
+        for (prompt, seed), text in zip(ids, texts, strict=True)
+    ]
+    return pd.Series(steps, index=generations.index, dtype="Int64")
+
+
+def first_difference(tokens: Sequence[int], other: Sequence[int]) -> int | None:
+    """First position (from 0) at which two token lists differ, an end counting; None if equal."""
+    for at, (one, two) in enumerate(zip(tokens, other, strict=False)):
+        if one != two:
+            return at
+    return None if len(tokens) == len(other) else min(len(tokens), len(other))

@@ -1,0 +1,54 @@
+"""Names of neurons (`L11N373`), of joint targets (`L3N5+L11N373`) and of their hook points."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_NEURON = re.compile(r"L([0-9]+)N([0-9]+)")
+
+
+@dataclass(frozen=True, order=True)
+class Neuron:
+    """One MLP neuron: a coordinate of `blocks.<layer>.mlp.hook_post`, both counted from 0."""
+
+    layer: int
+    index: int
+
+    def __str__(self) -> str:
+        """Name as in the literature, `L11N373`."""
+        return f"L{self.layer}N{self.index}"
+
+
+def parse_neuron(name: str) -> Neuron:
+    """Neuron that a name such as `L11N373` stands for.
+
+    Raises:
+        ValueError: The name does not have that form.
+    """
+    match = _NEURON.fullmatch(name)
+    if match is None:
+        raise ValueError(f"{name!r} is not a neuron name; write L<layer>N<index>, such as L11N373")
+    return Neuron(int(match[1]), int(match[2]))
+
+
+def parse_target(name: str) -> tuple[Neuron, ...]:
+    """Neurons of a target, in layer order: one, or several joined by `+`.
+
+    Raises:
+        ValueError: A part is no neuron name, or stands twice.
+    """
+    neurons = tuple(sorted(parse_neuron(part) for part in name.split("+")))
+    if len(set(neurons)) < len(neurons):
+        raise ValueError(f"{name!r} names a neuron twice")
+    return neurons
+
+
+def target_name(neurons: tuple[Neuron, ...]) -> str:
+    """Name of the neurons that one intervention changes together, `L3N5+L11N373`."""
+    return "+".join(str(neuron) for neuron in sorted(neurons))
+
+
+def hook_post(layer: int) -> str:
+    """TransformerLens name of the MLP post-activation of a layer: the input of W_out."""
+    return f"blocks.{layer}.mlp.hook_post"

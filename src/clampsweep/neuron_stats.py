@@ -1,0 +1,151 @@
+"""Statistics of every neuron over the baseline texts, and the choice of neurons by them."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from torch import Tensor
+from tqdm import tqdm
+
+from clampsweep import tables
+from clampsweep.activations import Moments, stream
+from clampsweep.config import ModelSpec, Selection
+from clampsweep.models import Model, load
+from clampsweep.names import Neuron, parse_neuron
+from clampsweep.plan import read_plan
+from clampsweep.provenance import record
+
+log = logging.getLogger(__name__)
+
+_ORDER = {
+    "consistent": ("mean_over_sd", False),
+    "highest_mean": ("mean", False),
+    "lowest_mean": ("mean", True),
+    "lowest_sd": ("sd", True),
+}
+
+
+def neuron_statistics(
+    model: Model, prompts: Sequence[Sequence[int]], texts: Sequence[Sequence[int]]
+) -> pd.DataFrame:
+    """MLP post-activation of every neuron over generated positions (`tables.NEURON_STATS`).
+
+    Every generated position counts once, the last token's included.
+
+    Args:
+        model: Loaded model.
+        prompts: Prompt token ids.
+        texts: Token ids generated after each prompt.
+    """
+    layers = range(model.n_layers)
+    moments = {layer: Moments(model.d_mlp) for layer in layers}
+    used = [at for at, text in enumerate(texts) if len(text)]
+    sequences = [[*prompts[at], *texts[at]] for at in used]
+
+    def receive(layer: int, numbers: list[int], activation: Tensor) -> None:
+        for number, row in zip(numbers, activation, strict=True):
+            moments[layer].add(row[len(prompts[used[number]]) :].float().cpu().numpy())
+
+    with tqdm(total=len(sequences), unit="text", desc="neuron_stats", mininterval=1) as bar:
+        for done in stream(model, sequences, layers, receive):
+            bar.update(done)
+    return pd.concat(
+        [_layer_frame(layer, one, len(used)) for layer, one in moments.items()], ignore_index=True
+    )
+
+
+def _layer_frame(layer: int, moments: Moments, n_prompts: int) -> pd.DataFrame:
+    sd = moments.sd
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.where(sd > 0, np.abs(moments.mean) / sd, np.nan)
+    return pd.DataFrame(
+        {
+            "layer": layer,
+            "neuron": np.arange(len(sd)),
+            "n_prompts": n_prompts,
+            "n_positions": moments.n,
+            "mean": moments.mean,
+            "sd": sd,
+            "min": moments.min,
+            "max": moments.max,
+            "share_positive": moments.share_positive,
+            "mean_over_sd": ratio,
+        }
+    )
+
+
+def compute_statistics(
+    plan: Path,
+    prompts: Path,
+    batches: Sequence[Path],
+    model_folder: Path,
+    spec: ModelSpec,
+    threads: int,
+    device: str,
+    code: str,
+    output: Path,
+) -> None:
+    """Make a sweep's `neuron_stats` table from its baseline generations.
+
+    Args:
+        plan: Pinned plan of the baselines.
+        prompts: The sweep's prompts table.
+        batches: Batch generations that hold them.
+        model_folder: What `fetch_model` made.
+        spec: The model's config entry.
+        threads: CPU threads.
+        device: `auto`, `cpu` or `cuda`.
+        code: Code digest, for the footer.
+        output: Where the table goes.
+    """
+    keys = {key for _, key in read_plan(plan)}
+    found = pd.concat([tables.read(path, tables.BATCH_GENERATIONS) for path in batches])
+    found = found[found["key"].isin(keys)].drop_duplicates("key")
+    text = tables.read(prompts, tables.PROMPTS).drop_duplicates("text_digest")
+    texts = text.set_index("text_digest")["text"]
+    model = load(model_folder, spec, threads, device)
+    frame = neuron_statistics(
+        model,
+        [model.encode(texts[digest]) for digest in found["text_digest"]],
+        [ids.tolist() for ids in found["token_ids"]],
+    )
+    provenance = record(model=model.manifest["digest"], code=code, plan=plan.stem)
+    tables.write(frame, output, tables.NEURON_STATS, provenance)
+
+
+def select(stats: pd.DataFrame, selection: Selection) -> tuple[str, ...]:
+    """Names of the neurons that a selection chooses, best first.
+
+    `consistent` ranks by |mean| / sd over the generated positions.
+    """
+    pool = stats if selection.layer is None else stats[stats["layer"] == selection.layer]
+    column, ascending = _ORDER[selection.select]
+    best = pool.sort_values(column, ascending=ascending, kind="stable").head(selection.top)
+    pairs = zip(best["layer"].tolist(), best["neuron"].tolist(), strict=True)
+    return tuple(str(Neuron(layer, index)) for layer, index in pairs)
+
+
+def write_selection(
+    stats: Path, targets: Sequence[str] | Selection, operation: str, output: Path
+) -> None:
+    """Write the targets of a sweep, and each one's mean for operation `mean`, as JSON.
+
+    Args:
+        stats: The sweep's `neuron_stats`.
+        targets: Names, or how to select them.
+        operation: The sweep's.
+        output: `{"targets": [...], "means": [...]}`.
+    """
+    frame = tables.read(stats, tables.NEURON_STATS)
+    names = select(frame, targets) if isinstance(targets, Selection) else tuple(targets)
+    means: list[float | None] = [None] * len(names)
+    if operation == "mean":
+        table = frame.set_index(["layer", "neuron"])["mean"]
+        means = [float(table[one.layer, one.index]) for one in map(parse_neuron, names)]
+    log.info("targets: %s", ", ".join(names))
+    tables.write_text(json.dumps({"targets": names, "means": means}), output)

@@ -1,0 +1,319 @@
+"""From config and prompts to the combinations wanted, and from those to batches of generation.
+
+A combination is computed once, ever: its key is the digest of all that decides its text. Batches
+are immutable and named by the digest of their keys; `results/batches/<id>.json` pins their content.
+A key that a finished batch holds is not planned again; missing ones are packed into new batches.
+No torch here; it runs at parse time.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from clampsweep.config import Decoding, Selection, Sweep
+from clampsweep.errors import UserError
+from clampsweep.names import parse_target
+from clampsweep.provenance import json_digest, text_digest
+from clampsweep.tables import footer, write_text
+
+
+@dataclass(frozen=True)
+class Combination:
+    """One text to generate: model, prompt, intervention, scope, decoding, seed.
+
+    Attributes:
+        model: `ModelSpec.identity`.
+        prompt: The prompt's text.
+        target: Neurons changed, None in a baseline.
+        operation: `none` in a baseline.
+        value: What the operation uses, or None.
+        scope: Positions changed, None in a baseline.
+        decoding: How tokens are chosen.
+        seed: Of sampling or resampling, None where nothing is drawn.
+        donor: For resample, the prompt whose baseline run lends its activations.
+    """
+
+    model: str
+    prompt: str
+    target: str | None
+    operation: str
+    value: float | None
+    scope: str | None
+    decoding: Decoding
+    seed: int | None
+    donor: str | None = None
+
+    @cached_property
+    def key(self) -> str:
+        """Digest of the identity, 32 hex digits."""
+        return json_digest([self.model, self.prompt, self.decoding.as_json(), *self._rest()])[:32]
+
+    def _rest(self) -> list[Any]:
+        value = None if self.value is None else float(self.value)
+        return [self.target, self.operation, value, self.scope, self.seed, self.donor]
+
+    @property
+    def layer(self) -> int | None:
+        """Lowest layer that is changed, None in a baseline."""
+        return parse_target(self.target)[0].layer if self.target else None
+
+    def order(self) -> tuple[Any, ...]:
+        """Sort key of packing: rows that can share work stand together."""
+        layer = -1 if self.layer is None else self.layer
+        value = -math.inf if self.value is None else self.value
+        prompt = (len(self.prompt), text_digest(self.prompt))
+        return (layer, *prompt, self.target or "", self.operation, value, self.seed or 0, self.key)
+
+
+@dataclass(frozen=True)
+class Selected:
+    """What follows from the baseline's statistics: targets, and their means for `mean`."""
+
+    targets: tuple[str, ...]
+    means: tuple[float | None, ...]
+
+
+def baselines(sweep: Sweep, prompts: pd.DataFrame) -> list[Combination]:
+    """The baseline of every prompt, in the prompts' order, for each seed of sampling."""
+    seeds = sweep.seeds if sweep.decoding.method == "sample" else (None,)
+    return [
+        Combination(sweep.model.identity, text, None, "none", None, None, sweep.decoding, seed)
+        for text in prompts["text"]
+        for seed in seeds
+    ]
+
+
+def interventions(
+    sweep: Sweep, prompts: pd.DataFrame, selected: Selected | None
+) -> list[Combination]:
+    """Every prompt x target x value x seed that the sweep wants, in the prompts' order.
+
+    Args:
+        sweep: The sweep.
+        prompts: Its prompts.
+        selected: Needed where `sweep.needs_statistics`.
+    """
+    if selected is not None:
+        pairs = list(zip(selected.targets, selected.means, strict=True))
+    elif isinstance(sweep.targets, Selection):
+        raise ValueError("the sweep selects its neurons: pass what was selected")
+    else:
+        pairs = [(target, None) for target in sweep.targets]
+    texts = list(prompts["text"])
+    return [
+        Combination(
+            sweep.model.identity,
+            text,
+            target,
+            sweep.operation,
+            mean if sweep.operation == "mean" else value,
+            sweep.scope,
+            sweep.decoding,
+            seed,
+            _donor(text, texts, seed) if sweep.operation == "resample" else None,
+        )
+        for text in texts
+        for target, mean in pairs
+        for value in sweep.values
+        for seed in sweep.seeds
+    ]
+
+
+def _donor(text: str, texts: Sequence[str], seed: int | None) -> str:
+    """The prompt that lends its activations: drawn by seed and prompt, never the prompt itself.
+
+    Each other prompt has a lot of its own and the lowest wins, so that a new prompt changes a donor
+    only by becoming it.
+    """
+    others = set(texts) - {text}
+    if not others:
+        raise UserError("operation resample needs at least two different prompts in the promptset")
+    return min(others, key=lambda other: json_digest([seed, text, other]))
+
+
+def pin(path: Path, content: Any) -> Path:
+    """Write a JSON file whose name is decided by its content, once; return its path."""
+    if not path.exists():
+        write_text(json.dumps(content, separators=(",", ":")), path)
+    return path
+
+
+def _batch_json(combinations: Sequence[Combination]) -> dict[str, Any]:
+    first = combinations[0]
+    texts = {one.prompt for one in combinations} | {
+        one.donor for one in combinations if one.donor is not None
+    }
+    return {
+        "model": first.model,
+        "decoding": first.decoding.as_json(),
+        "prompts": {text_digest(text): text for text in sorted(texts)},
+        "combinations": [
+            {
+                "key": one.key,
+                "prompt": text_digest(one.prompt),
+                "target": one.target,
+                "operation": one.operation,
+                "value": one.value,
+                "scope": one.scope,
+                "seed": one.seed,
+                "donor": one.donor and text_digest(one.donor),
+            }
+            for one in combinations
+        ],
+    }
+
+
+def read_batch(path: Path | str) -> tuple[str, list[Combination]]:
+    """Model identity and combinations of a pinned batch.
+
+    Raises:
+        UserError: The file is damaged.
+    """
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        decoding = Decoding(**content["decoding"])
+        texts = content["prompts"]
+        return content["model"], [
+            Combination(
+                content["model"],
+                texts[row["prompt"]],
+                row["target"],
+                row["operation"],
+                None if row["value"] is None else float(row["value"]),
+                row["scope"],
+                decoding,
+                row["seed"],
+                row["donor"] and texts[row["donor"]],
+            )
+            for row in content["combinations"]
+        ]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path}: damaged batch file; delete it and run again") from error
+
+
+class Planner:
+    """Assigns combinations to batches: those on disk first, new ones for what is missing.
+
+    Args:
+        results: The results folder.
+        size: Most combinations in a batch.
+    """
+
+    def __init__(self, results: Path, size: int):
+        self.results, self.size = results, size
+        self._holder: dict[str, str] = {}
+        self._wanted: set[str] = set()
+
+    @cached_property
+    def pinned(self) -> dict[str, frozenset[str]]:
+        """Keys of each batch that was on disk at the start."""
+        return {
+            path.stem: frozenset(one.key for one in read_batch(path)[1])
+            for path in sorted((self.results / "batches").glob("*.json"))
+        }
+
+    def _finished(self, batch: str) -> bool:
+        return all(path.exists() for path in self.outputs(batch))
+
+    def outputs(self, batch: str) -> tuple[Path, Path]:
+        """Files that a batch makes: its generations and its vectors."""
+        folder = self.results
+        return folder / "generations" / f"{batch}.parquet", folder / "vectors" / f"{batch}.parquet"
+
+    def assign(self, combinations: Iterable[Combination]) -> list[str]:
+        """Ids of the batches that hold the combinations, sorted; missing ones are pinned.
+
+        A pinned batch that is not finished is taken up again only if all of its keys are wanted and
+        none of them is held by another batch.
+        """
+        wanted = {one.key: one for one in combinations}
+        self._wanted |= set(wanted)
+        unheld = set(wanted) - set(self._holder)
+        for finished in (True, False):
+            for batch, keys in self.pinned.items():
+                if not unheld & keys or self._finished(batch) != finished:
+                    continue
+                if finished or (keys <= self._wanted and not keys & set(self._holder)):
+                    self._holder.update(dict.fromkeys(unheld & keys, batch))
+                    unheld -= keys
+        for group in self._pack([wanted[key] for key in unheld]):
+            batch = json_digest(sorted(one.key for one in group))[:16]
+            pin(self.results / "batches" / f"{batch}.json", _batch_json(group))
+            self._holder.update(dict.fromkeys((one.key for one in group), batch))
+        return sorted({self._holder[key] for key in wanted})
+
+    def _pack(self, missing: list[Combination]) -> list[list[Combination]]:
+        groups: dict[str, list[Combination]] = {}
+        for one in sorted(missing, key=Combination.order):
+            kind = [one.model, one.decoding.as_json(), one.target is None]
+            groups.setdefault(json_digest(kind), []).append(one)
+        packed = []
+        for _, group in sorted(groups.items()):
+            count = math.ceil(len(group) / self.size)
+            cuts = [round(at * len(group) / count) for at in range(count + 1)]
+            packed += [group[cuts[at] : cuts[at + 1]] for at in range(count)]
+        return packed
+
+
+def pin_sweep(
+    planner: Planner, name: str, prompts: pd.DataFrame, combinations: Sequence[Combination]
+) -> tuple[Path, list[str]]:
+    """Pin which rows make up a sweep; return the plan's path and the batches that hold them.
+
+    Args:
+        planner: Assigns the batches.
+        name: The sweep's name, part of the file's.
+        prompts: Prompt ids and texts; several ids may share a text.
+        combinations: What the sweep wants.
+    """
+    batches = planner.assign(combinations)
+    ids: dict[str, list[str]] = {}
+    for prompt_id, text in zip(prompts["prompt_id"], prompts["text"], strict=True):
+        ids.setdefault(text, []).append(prompt_id)
+    unique = {one.key: one for one in combinations}
+    rows = [[prompt_id, key] for key, one in unique.items() for prompt_id in ids[one.prompt]]
+    content = {"sweep": name, "rows": rows}
+    path = planner.results / "plans" / f"{name}-{json_digest(content)[:16]}.json"
+    return pin(path, content), batches
+
+
+def read_plan(path: Path) -> list[tuple[str, str]]:
+    """Rows of a pinned plan: prompt id and key.
+
+    Raises:
+        UserError: The file is damaged.
+    """
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
+        return [(str(prompt_id), str(key)) for prompt_id, key in rows]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path}: damaged plan file; delete it and run again") from error
+
+
+def prune(results: Path, plans: Sequence[Path]) -> list[Path]:
+    """Remove batches of which no sweep has a row; return the files removed.
+
+    Args:
+        results: The results folder; what its sweeps were gathered from is kept.
+        plans: Plans of the current run, kept too, gathered or not.
+    """
+    gathered = [footer(path).get("plan") for path in sorted(results.glob("*/generations.parquet"))]
+    kept = {*plans, *(results / "plans" / f"{stem}.json" for stem in gathered if stem)}
+    used = {key for path in kept if path.exists() for _, key in read_plan(path)}
+    planner = Planner(results, size=1)
+    removed = []
+    for batch, keys in planner.pinned.items():
+        if not keys & used:
+            files = (*planner.outputs(batch), results / "batches" / f"{batch}.json")
+            removed += [path for path in files if path.exists()]
+    for path in removed:
+        path.unlink()
+    return removed

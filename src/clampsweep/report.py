@@ -1,0 +1,297 @@
+"""Reports of a sweep in Markdown: the answers first, in words; then the tables behind them.
+
+Prompts and generated texts are untrusted: they stand only in fences or code spans that they
+cannot close.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pandas as pd
+
+from clampsweep.markdown import code, fenced, join, plain, table
+from clampsweep.names import Neuron
+from clampsweep.view import Tables, clamp, counted, describe, intervened, signed
+
+FRAGILE_MARGIN = 1e-3  # logits
+SIGNIFICANT = 0.05
+_NOT_TESTED = (
+    "**Is this neuron special?** Not tested here: that takes the same sweep on control neurons and "
+    "random directions, which is a later step. Nothing here says that another neuron does less."
+)
+_RANKINGS = (
+    ("Lowest mean", "mean", True),
+    ("Highest mean", "mean", False),
+    ("Lowest SD", "sd", True),
+    ("Largest |mean| / SD", "mean_over_sd", False),
+)
+
+
+# ---- the summary
+
+
+def summary(sweep: Tables, files: Mapping[str, str] | None = None) -> str:
+    """The sweep in Markdown: how many collapsed, how many rescued, at what cost; then the rates.
+
+    Args:
+        sweep: The tables.
+        files: What else there is, path to description, for the last section.
+    """
+    blocks = [f"# {plain(sweep.title)}"]
+    blocks += [_answer(sweep, detector) for detector in sweep.detectors]
+    blocks += [_NOT_TESTED, _size(sweep), _blank(sweep), _fragile(sweep), "## Rates"]
+    blocks += [
+        "Rescued: share of the collapsed baselines whose clamped text is fine. Harmed: share of "
+        "the fine baselines whose clamped text is collapsed. Brackets: 95 % Wilson intervals. Net: "
+        "rescued minus harmed. p: exact two-sided McNemar test of rescued against harmed. q: p "
+        "after Benjamini-Hochberg correction over the rows of the table."
+    ]
+    for detector in sweep.detectors:
+        blocks += [f"### {plain(sweep.headline(detector))}", _rates_table(sweep, detector)]
+    if files:
+        listed = [f"- {code(path)}: {plain(what)}" for path, what in files.items()]
+        blocks += ["## Where everything is", "\n".join(listed)]
+    return join(blocks)
+
+
+def _answer(sweep: Tables, detector: str) -> str:
+    """What a detector's rates say: a headline, and a list of sentences."""
+    rates = sweep.rates[sweep.rates["detector"] == detector]
+    changed = bool((rates["n_rescued"] + rates["n_harmed"]).sum())
+    if rates.empty:
+        sentences = ["No clamped text was scored."]
+    elif not changed:
+        sentences = ["A null result: no clamp rescued or harmed a single text."]
+    else:
+        sentences = [*_best(rates), _significance(rates), *_by_any(sweep, detector)]
+    return "\n- ".join([f"**{plain(sweep.headline(detector))}**\n", *sentences])
+
+
+def _best(rates: pd.DataFrame) -> Iterator[str]:
+    """The best clamp if anything was rescued, else the worst."""
+    if rates["n_rescued"].sum():
+        best = _first(rates, ["net", "n_rescued"])
+        q = best["mcnemar_q"]
+        chosen = f"; it is the best of {len(rates)} on these same prompts, which flatters it"
+        yield (
+            f"The best clamp by net effect, {_name(best)}, {_effect(best, 'rescue')} and "
+            f"{_effect(best, 'harm')}: net {signed(float(best['net']))}, q = {q:.2g}, "
+            f"{'significant' if q < SIGNIFICANT else 'not significant'}"
+            f"{chosen if len(rates) > 1 else ''}."
+        )
+        return
+    none = rates["n_collapsed_baseline"].sum() == 0
+    yield (
+        "There was nothing to rescue, so this sweep cannot show recovery."
+        if none
+        else "No clamp rescued any of them: a null result for recovery."
+    )
+    worst = _first(rates, ["n_harmed"])
+    yield f"The most harmful clamp, {_name(worst)}, {_effect(worst, 'harm')}."
+
+
+def _significance(rates: pd.DataFrame) -> str:
+    """How many clamps have a significant net effect, in either direction."""
+    sure = rates["mcnemar_q"] < SIGNIFICANT
+    better, worse = int((sure & (rates["net"] > 0)).sum()), int((sure & (rates["net"] < 0)).sum())
+    if not better and not worse:
+        return f"A null result: no clamp has a significant net effect (q < {SIGNIFICANT})."
+    return (
+        f"Significant net effects (q < {SIGNIFICANT}): {better} of {len(rates)} clamps rescue more "
+        f"texts than they harm, {worse} of {len(rates)} harm more than they rescue."
+    )
+
+
+def _by_any(sweep: Tables, detector: str) -> Iterator[str]:
+    """How many baselines are rescued, and harmed, by at least one of several clamps."""
+    rows = sweep.recovery[sweep.recovery["detector"] == detector]
+    if len(sweep.clamps) * len(sweep.targets) < 2:
+        return
+    by = ["prompt_id", "seed"] if sweep.sampled else ["prompt_id"]
+    each = rows.groupby(by, dropna=False)[
+        ["baseline_collapsed", "intervention_improves_baseline", "intervention_harms_baseline"]
+    ].any()
+    collapsed, rescued, harmed = (int(each[name].sum()) for name in each.columns)
+    yield (
+        f"Counted over all clamps, {rescued} of {collapsed} collapsed baselines are rescued at "
+        f"least once and {harmed} of {len(each) - collapsed} fine ones harmed at least once; both "
+        "numbers grow with every clamp tried."
+    )
+
+
+def _first(rates: pd.DataFrame, by: list[str]) -> dict[str, Any]:
+    """The row with the highest values."""
+    row = rates.sort_values(by, ascending=False, kind="stable").iloc[0]
+    return {str(name): value for name, value in row.items()}
+
+
+def _name(row: Mapping[str, Any]) -> str:
+    change = clamp(row["operation"], row["value"], row["scope"])
+    return code(f"{row['target']} {describe(change)}")
+
+
+def _effect(row: Mapping[str, Any], kind: str) -> str:
+    """What a clamp did, such as `rescued 7 of 8 collapsed texts (87.5 % [52.9, 97.8])`."""
+    done, of = ("rescued", "collapsed") if kind == "rescue" else ("harmed", "fine")
+    total = row[f"n_{of}_baseline"]
+    if total == 0:
+        return f"had no {of} text to {kind.removesuffix('d')}"
+    return f"{done} {row[f'n_{done}']} of {total:,} {of} texts ({_rate(row, kind)})"
+
+
+def _rate(row: Mapping[str, Any], kind: str) -> str:
+    rate, low, high = (row[f"{kind}_{end}"] for end in ("rate", "low", "high"))
+    if pd.isna(rate):
+        return "none"
+    return f"{100 * rate:.1f} % [{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def _size(sweep: Tables) -> str:
+    n_texts = len(intervened(sweep.generations))
+    n_baselines = len(sweep.generations) - n_texts
+    return (
+        f"{counted(len(sweep.prompts), 'prompt')}, {counted(n_baselines, 'baseline')}, "
+        f"{counted(n_texts, 'clamped text')} ({counted(len(sweep.targets), 'target')}, "
+        f"{counted(len(sweep.clamps), 'clamp')})."
+    )
+
+
+def _blank(sweep: Tables) -> str:
+    """How many texts are blank: the least of what can be called collapsed."""
+    blank = sweep.generations["text"].str.strip() == ""
+    own = sweep.generations["operation"] == "none"
+    return (
+        f"Blank texts: {int((blank & own).sum()):,} of {counted(int(own.sum()), 'baseline')} and "
+        f"{int((blank & ~own).sum()):,} of {counted(int((~own).sum()), 'clamped text')}. "
+        "They count as collapsed for every detector."
+    )
+
+
+def _fragile(sweep: Tables) -> str:
+    """How many texts another machine's rounding might change."""
+    margins = sweep.generations["min_margin"].dropna()
+    if margins.empty:
+        return "Numerically fragile texts: not known, because no logit margins were recorded."
+    n_fragile = int((margins < FRAGILE_MARGIN).sum())
+    return (
+        f"Numerically fragile texts: {n_fragile:,} of {len(margins):,}. "
+        f"Somewhere along these the two best tokens are less than {FRAGILE_MARGIN:g} logits apart, "
+        "so that another machine or precision may continue differently."
+    )
+
+
+def _rates_table(sweep: Tables, detector: str) -> str:
+    head = ("clamp", "rescued", "rate", "harmed", "rate", "net", "p", "q")
+    rows = []
+    for target in sweep.targets:
+        for row in sweep.rates_of(detector, target).to_dict("records"):
+            values = {str(name): value for name, value in row.items()}
+            rescued = f"{values['n_rescued']} / {values['n_collapsed_baseline']}"
+            harmed = f"{values['n_harmed']} / {values['n_fine_baseline']}"
+            tests = [f"{values[name]:.2g}" for name in ("mcnemar_p", "mcnemar_q")]
+            rates = _rate(values, "rescue"), _rate(values, "harm")
+            net = signed(float(values["net"]))
+            rows.append([_name(values), rescued, rates[0], harmed, rates[1], net, *tests])
+    return table(head, rows)
+
+
+# ---- the recovered texts
+
+
+def improvement_report(sweep: Tables) -> str:
+    """Every collapsed baseline and every clamped text that is not collapsed, in Markdown."""
+    blocks = [f"# Recovered texts: {plain(sweep.title)}"]
+    for detector in sweep.detectors:
+        collapsed = sweep.baselines_of(detector)
+        collapsed = collapsed[collapsed["baseline_collapsed"]]
+        rows = sweep.recovery[
+            (sweep.recovery["detector"] == detector)
+            & sweep.recovery["intervention_improves_baseline"]
+        ]
+        blocks += [f"## {plain(sweep.headline(detector))}", _count(sweep, rows, len(collapsed))]
+        for prompt_id, seed in collapsed[["prompt_id", "seed"]].itertuples(index=False, name=None):
+            own = rows[rows["prompt_id"] == prompt_id]
+            if sweep.sampled:
+                own = own[own["seed"] == seed]
+            blocks += _recovered(sweep, prompt_id, int(seed) if sweep.sampled else None, own)
+    return join(blocks)
+
+
+def _count(sweep: Tables, rows: pd.DataFrame, n_collapsed: int) -> str:
+    if n_collapsed == 0:
+        return "No baseline is collapsed, so there is nothing to rescue."
+    n_rescued = len(rows.drop_duplicates(["prompt_id", "seed"] if sweep.sampled else ["prompt_id"]))
+    return (
+        f"{n_rescued} of {n_collapsed} collapsed baselines are rescued by at least one clamp. "
+        "Rescued means only that the detector finds no collapse; read the texts. What the same "
+        "clamps harm stands in the summary."
+    )
+
+
+def _recovered(
+    sweep: Tables, prompt_id: str, seed: int | None, rescued: pd.DataFrame
+) -> Iterator[str]:
+    """Blocks of one collapsed baseline: the prompt, the baseline, each recovered text."""
+    yield f"### {code(prompt_id)}" + ("" if seed is None else f", seed {seed}")
+    yield "Prompt:"
+    yield fenced(sweep.prompt_texts[prompt_id])
+    yield "Baseline, collapsed:"
+    yield fenced(sweep.baseline_text(prompt_id, seed))
+    if rescued.empty:
+        yield "No clamp rescued it."
+    place = {target: number for number, target in enumerate(sweep.targets)}
+    order = rescued.assign(
+        target_place=rescued["target"].map(place), position=sweep.positions(rescued)
+    ).sort_values(["target_place", "position", "seed"])
+    for row in order.to_dict("records"):
+        drawn = "" if seed is not None or pd.isna(row["seed"]) else f", seed {row['seed']}"
+        yield f"{_name({str(name): value for name, value in row.items()})}{drawn}:"
+        yield fenced(sweep.texts[row["prompt_id"], row["key"]])
+
+
+# ---- the neurons
+
+
+def neuron_report(neuron_stats: pd.DataFrame, top: int = 10) -> str:
+    """Four rankings of neurons by their activation on the baselines, in Markdown.
+
+    Args:
+        neuron_stats: A `tables.NEURON_STATS` table.
+        top: Number of neurons per ranking.
+    """
+    n_layers = neuron_stats["layer"].nunique()
+    blocks = [
+        "# Neurons by their natural activation",
+        f"{counted(len(neuron_stats), 'neuron')} of {counted(n_layers, 'layer')}: MLP "
+        "post-activations over the generated positions of the baselines. A neuron of large "
+        "|mean| / SD is nearly constant: it acts much like a bias, whatever the prompt says.",
+    ]
+    for title, column, ascending in _RANKINGS:
+        order = ([column, "layer", "neuron"], [ascending, True, True])
+        ranked = neuron_stats[neuron_stats[column].notna()].sort_values(
+            order[0], ascending=order[1]
+        )
+        blocks += [f"## {plain(title)}", _neuron_table(ranked.head(top))]
+    return join(blocks)
+
+
+def _neuron_table(ranked: pd.DataFrame) -> str:
+    head = ("neuron", "mean", "SD", "min", "max", "above 0", "|mean| / SD", "positions")
+    numbers = ("mean", "sd", "min", "max")
+    rows = [
+        [
+            str(Neuron(row["layer"], row["neuron"])),
+            *(_number(row[name]) for name in numbers),
+            f"{100 * row['share_positive']:.1f} %",
+            _number(row["mean_over_sd"]),
+            f"{row['n_positions']:,}",
+        ]
+        for row in ranked.to_dict("records")
+    ]
+    return table(head, rows)
+
+
+def _number(value: float) -> str:
+    return "none" if pd.isna(value) else f"{value:.4g}"

@@ -1,0 +1,387 @@
+"""Every table of the project: columns with type and unit, key; checked reading, atomic writing.
+
+The only module that uses pyarrow. A table on disk is always whole: it is written beside its
+place, flushed to the disk, and renamed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from clampsweep.errors import UserError, explain_os_error
+
+SCHEMA_VERSION = 1
+_FOOTER_KEY = b"clampsweep"
+
+_TYPES = {
+    "str": pa.string(),
+    "int": pa.int64(),
+    "float": pa.float64(),
+    "bool": pa.bool_(),
+    "tokens": pa.list_(pa.int32()),
+    "vector": pa.list_(pa.float32()),
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: type (a key of `_TYPES`), meaning with its unit, and whether it may be null."""
+
+    type: str
+    doc: str
+    null: bool = False
+
+
+@dataclass(frozen=True)
+class Schema:
+    """A table's name, columns, the columns that identify a row, and whether more may follow."""
+
+    name: str
+    columns: Mapping[str, Column]
+    key: tuple[str, ...]
+    open: bool = False
+
+
+_INTERVENTION = {
+    "target": Column(
+        "str", "neuron, or neurons joined by +, that is changed; null in a baseline", null=True
+    ),
+    "layer": Column("int", "layer of the target (the lowest, if several)", null=True),
+    "neuron": Column(
+        "int", "index in the layer; null in a baseline and for several neurons", null=True
+    ),
+    "operation": Column("str", "none, set, add, scale, mean, resample or zero"),
+    "value": Column(
+        "float", "what set, add, mean (activation units) or scale (factor) uses", null=True
+    ),
+    "scope": Column(
+        "str", "positions changed: all, prompt, generated, last, last_cached or indices", null=True
+    ),
+    "seed": Column(
+        "int", "seed of sampling or of resampling; null where nothing is drawn", null=True
+    ),
+}
+_ROW = {
+    "prompt_id": Column("str", "the prompt's name in its promptset"),
+    "key": Column("str", "digest of the combination's identity"),
+    **_INTERVENTION,
+}
+_DECODED = {
+    "n_prompt_tokens": Column("int", "prompt length in model tokens", null=True),
+    "token_ids": Column(
+        "tokens", "generated token ids, without the end-of-sequence token", null=True
+    ),
+    "text": Column("str", "generated text, special tokens left out"),
+    "n_new_tokens": Column("int", "number of generated tokens", null=True),
+    "stop_reason": Column("str", "eos, max_new_tokens or context", null=True),
+    "min_margin": Column(
+        "float", "smallest gap of the two highest logits along the text; null if sampled", null=True
+    ),
+}
+
+PROMPTS = Schema(
+    "prompts",
+    {
+        "prompt_id": Column("str", "readable, stable name, such as presence_by_door/declarative/2"),
+        "text": Column("str", "the prompt"),
+        "text_digest": Column("str", "SHA-256 of the text in UTF-8"),
+        "core": Column("str", "core proposition that the prompt varies", null=True),
+        "proposition": Column("str", "the core proposition in words", null=True),
+        "type": Column("str", "kind of sentence, such as declarative", null=True),
+        "level": Column("int", "level of certainty", null=True),
+    },
+    key=("prompt_id",),
+    open=True,
+)
+BATCH_GENERATIONS = Schema(
+    "batch generations",
+    {
+        "key": _ROW["key"],
+        "text_digest": PROMPTS.columns["text_digest"],
+        **_INTERVENTION,
+        **_DECODED,
+    },
+    key=("key",),
+)
+BATCH_VECTORS = Schema(
+    "batch vectors",
+    {
+        "key": _ROW["key"],
+        "layer": Column("int", "layer of the vector"),
+        "vector": Column(
+            "vector",
+            "mean MLP post-activation over generated positions, after the intervention",
+            null=True,
+        ),
+        "natural_value": Column(
+            "float",
+            "mean over generated positions of the neuron's value before it was changed",
+            null=True,
+        ),
+    },
+    key=("key", "layer"),
+)
+GENERATIONS = Schema(
+    "generations",
+    {
+        "model": Column("str", "model name in the config"),
+        **_ROW,
+        **_DECODED,
+        "first_divergence_step": Column(
+            "int",
+            "first generated token (from 0) that differs from the baseline; null if none does",
+            null=True,
+        ),
+    },
+    key=("prompt_id", "key"),
+)
+VECTORS = Schema(
+    "vectors",
+    {
+        **_ROW,
+        "layer": BATCH_VECTORS.columns["layer"],
+        **{name: BATCH_VECTORS.columns[name] for name in ("vector", "natural_value")},
+    },
+    key=("prompt_id", "key", "layer"),
+)
+NEURON_STATS = Schema(
+    "neuron_stats",
+    {
+        "layer": Column("int", "layer"),
+        "neuron": Column("int", "index in the layer"),
+        "n_prompts": Column("int", "number of baseline texts"),
+        "n_positions": Column("int", "number of generated positions"),
+        "mean": Column("float", "mean post-activation over positions"),
+        "sd": Column("float", "standard deviation over positions (n - 1)", null=True),
+        "min": Column("float", "smallest value"),
+        "max": Column("float", "largest value"),
+        "share_positive": Column("float", "share of positions above 0, in 0..1"),
+        "mean_over_sd": Column("float", "|mean| / sd; null where sd is 0", null=True),
+    },
+    key=("layer", "neuron"),
+)
+PUBLISHED_METRICS = {
+    "total_tokens": Column("int", "number of words (runs of non-whitespace)", null=True),
+    "unique_tokens": Column("int", "number of distinct words", null=True),
+    "token_entropy": Column("float", "entropy of the word distribution, bits", null=True),
+    "num_sentences": Column("int", "number of sentences", null=True),
+    "avg_sentence_length": Column("float", "words per sentence", null=True),
+    "num_repeated_bigrams": Column(
+        "int", "distinct adjacent word pairs that occur at least twice", null=True
+    ),
+}
+FURTHER_METRICS = {
+    "distinct_1": Column("float", "distinct model tokens / model tokens", null=True),
+    "distinct_2": Column("float", "distinct token pairs / token pairs", null=True),
+    "distinct_3": Column("float", "distinct token triples / token triples", null=True),
+    "rep_4": Column("float", "share of token 4-grams seen before in the text", null=True),
+    "loop_period": Column(
+        "int", "period in tokens of the longest exactly periodic suffix; null if none", null=True
+    ),
+    "loop_coverage": Column(
+        "float", "share of the text's tokens in that suffix, in 0..1", null=True
+    ),
+    "zlib_ratio": Column("float", "compressed bytes / bytes of the text in UTF-8", null=True),
+    "symbol_share": Column(
+        "float", "share of characters neither alphanumeric nor whitespace", null=True
+    ),
+    "nonletter_share": Column(
+        "float", "share of non-whitespace characters that are no letters", null=True
+    ),
+}
+TEXT_METRICS = Schema(
+    "text_metrics", {**_ROW, **PUBLISHED_METRICS, **FURTHER_METRICS}, key=("prompt_id", "key")
+)
+RECOVERY = Schema(
+    "recovery",
+    {
+        "detector": Column("str", "collapse detector"),
+        **_ROW,
+        "baseline_collapsed": Column("bool", "the prompt's baseline is collapsed"),
+        "collapsed": Column("bool", "this output is collapsed"),
+        "intervention_improves_baseline": Column("bool", "baseline collapsed, this output not"),
+        "intervention_harms_baseline": Column("bool", "baseline not collapsed, this output is"),
+        **{
+            f"delta_{name}": Column(
+                "float", f"{name} minus the baseline's: {column.doc}", null=True
+            )
+            for name, column in PUBLISHED_METRICS.items()
+        },
+    },
+    key=("detector", "prompt_id", "key"),
+)
+_SWEPT = {
+    name: _INTERVENTION[name]
+    for name in ("target", "layer", "neuron", "operation", "value", "scope")
+}
+RATES = Schema(
+    "rates",
+    {
+        "detector": Column("str", "collapse detector"),
+        **_SWEPT,
+        "n": Column("int", "number of pairs of baseline and intervened text (prompts x seeds)"),
+        "n_collapsed_baseline": Column("int", "pairs whose baseline is collapsed"),
+        "n_rescued": Column("int", "of these, outputs not collapsed"),
+        "rescue_rate": Column("float", "n_rescued / n_collapsed_baseline; null if none", null=True),
+        "rescue_low": Column("float", "Wilson 95 % interval, lower end", null=True),
+        "rescue_high": Column("float", "Wilson 95 % interval, upper end", null=True),
+        "n_fine_baseline": Column("int", "pairs whose baseline is not collapsed"),
+        "n_harmed": Column("int", "of these, outputs collapsed"),
+        "harm_rate": Column("float", "n_harmed / n_fine_baseline; null if none", null=True),
+        "harm_low": Column("float", "Wilson 95 % interval, lower end", null=True),
+        "harm_high": Column("float", "Wilson 95 % interval, upper end", null=True),
+        "net": Column("int", "n_rescued - n_harmed"),
+        "mcnemar_p": Column("float", "exact two-sided McNemar p of rescue against harm"),
+        "mcnemar_q": Column(
+            "float", "the p value after Benjamini-Hochberg over all rows of the detector"
+        ),
+    },
+    key=("detector", "target", "operation", "value", "scope"),
+)
+
+
+def _arrow_schema(frame: pd.DataFrame, schema: Schema) -> pa.Schema:
+    fields = [
+        pa.field(name, _TYPES[column.type], column.null) for name, column in schema.columns.items()
+    ]
+    known = set(schema.columns)
+    extra = [pa.field(name, pa.string()) for name in frame.columns if name not in known]
+    return pa.schema(fields + extra)
+
+
+def _check(frame: pd.DataFrame, schema: Schema, path: Path) -> None:
+    missing = [name for name in schema.columns if name not in frame.columns]
+    extra = [] if schema.open else [name for name in frame.columns if name not in schema.columns]
+    if missing or extra:
+        what = f"lacks column {missing[0]!r}" if missing else f"has an unknown column {extra[0]!r}"
+        raise UserError(
+            f"{path}: {what}, so it is no {schema.name!r} table of this version; "
+            "delete it and run again"
+        )
+    for name, column in schema.columns.items():
+        if not column.null and frame[name].isna().any():
+            raise UserError(
+                f"{path}: column {name!r} of the {schema.name!r} table has empty cells; "
+                "delete it and run again"
+            )
+    if frame.duplicated(list(schema.key)).any():
+        twice = frame.loc[frame.duplicated(list(schema.key)), list(schema.key)].iloc[0].tolist()
+        raise UserError(
+            f"{path}: {schema.name!r} table: {', '.join(schema.key)} = {twice} "
+            "stands in more than one row"
+        )
+
+
+@contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path`, moved to `path` when the block ends well, removed otherwise.
+
+    Raises:
+        UserError: The operating system refused, for instance because the disk is full.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield beside
+        with open(beside, "rb") as file:
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    except OSError as error:
+        raise explain_os_error(error, path, "write") from error
+    finally:
+        if beside.exists():
+            beside.unlink()
+
+
+def write_text(text: str, path: Path | str) -> None:
+    """Write a text file in UTF-8, atomically.
+
+    Raises:
+        UserError: The operating system refused, for instance because the disk is full.
+    """
+    with atomic(Path(path)) as beside:
+        beside.write_text(text, encoding="utf-8")
+
+
+def write(
+    frame: pd.DataFrame, path: Path | str, schema: Schema, provenance: Mapping[str, object]
+) -> None:
+    """Write a table as Parquet (zstd), with its provenance in the footer.
+
+    Args:
+        frame: The rows; columns as the schema says, in any order.
+        path: Where; written atomically.
+        schema: One of this module's.
+        provenance: What made the table (`clampsweep.provenance.record`).
+
+    Raises:
+        UserError: The rows do not fit the schema, or the file could not be written.
+    """
+    path = Path(path)
+    _check(frame, schema, path)
+    arrow = _arrow_schema(frame, schema)
+    try:
+        table = pa.Table.from_pandas(frame[arrow.names], schema=arrow, preserve_index=False)
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        reason = " ".join(str(part) for part in error.args)
+        raise UserError(
+            f"{path}: rows do not fit the {schema.name!r} table: {' '.join(reason.split())}"
+        ) from error
+    footer = {"schema": schema.name, "schema_version": SCHEMA_VERSION, **provenance}
+    table = table.replace_schema_metadata(
+        {_FOOTER_KEY: json.dumps(footer, sort_keys=True).encode()}
+    )
+    with atomic(path) as beside:
+        pq.write_table(table, beside, compression="zstd", write_page_checksum=True)
+
+
+def read(path: Path | str, schema: Schema) -> pd.DataFrame:
+    """Rows of a table, integers and booleans nullable where the schema allows null.
+
+    Raises:
+        UserError: The file is missing, truncated, or no such table.
+    """
+    path = Path(path)
+    mapper = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}.get
+    try:
+        table = pq.read_table(path, page_checksum_verification=True)
+        frame: pd.DataFrame = table.to_pandas(types_mapper=mapper)
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: no such file; run the workflow to make it") from error
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not a whole Parquet file; delete it and run again") from error
+    _check(frame, schema, path)
+    for name, column in schema.columns.items():
+        if not table.schema.field(name).type.equals(_TYPES[column.type]):
+            raise UserError(
+                f"{path}: column {name!r} has type {table.schema.field(name).type}, "
+                f"expected {_TYPES[column.type]}; delete it and run again"
+            )
+        if not column.null and column.type == "int":
+            frame[name] = frame[name].astype("int64")
+        if not column.null and column.type == "bool":
+            frame[name] = frame[name].astype("bool")
+    return frame
+
+
+def footer(path: Path | str) -> dict[str, object]:
+    """Provenance of a table: what its Parquet footer carries.
+
+    Raises:
+        UserError: The file is missing or truncated.
+    """
+    try:
+        metadata = pq.read_schema(path).metadata or {}
+        found: dict[str, object] = json.loads(metadata.get(_FOOTER_KEY, b"{}"))
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise UserError(f"{path}: not a whole Parquet file; delete it and run again") from error
+    return found

@@ -1,0 +1,240 @@
+"""What figures and reports are made from: one sweep's tables, its clamps in order, its targets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol, runtime_checkable
+
+import pandas as pd
+
+from clampsweep import tables
+
+_OPERATIONS = ("set", "add", "scale", "mean", "zero", "resample")
+_WITH_VALUE = ("set", "add", "scale")
+_VALUE_MEANS = {
+    "set": "value that the neuron is set to (activation units)",
+    "add": "value added to the neuron (activation units)",
+    "scale": "factor that the neuron is multiplied by",
+}
+
+
+@dataclass(frozen=True)
+class Clamp:
+    """What is done to a target: the operation, its value, and the positions it reaches.
+
+    `value` is None where the operation needs none, or has one of its own per neuron (`mean`).
+    """
+
+    operation: str
+    value: float | None
+    scope: str
+
+    @property
+    def sort_key(self) -> tuple[int, str, float]:
+        """Place among clamps: by operation, then scope, then value."""
+        known = self.operation in _OPERATIONS
+        rank = _OPERATIONS.index(self.operation) if known else len(_OPERATIONS)
+        return rank, self.scope, self.value or 0.0
+
+
+def clamp(operation: str, value: float | None, scope: str) -> Clamp:
+    """The clamp that a row's three columns stand for; `value` may be NaN or pd.NA."""
+    has_value = operation in _WITH_VALUE and not pd.isna(value)
+    return Clamp(operation, float(value) if has_value and value is not None else None, scope)
+
+
+def signed(value: float) -> str:
+    """A number with its sign, `+25`, `-0.5` or `0`, to six digits."""
+    return "0" if value == 0 else f"{value:+g}"
+
+
+def describe(change: Clamp) -> str:
+    """A clamp in full words, such as `set +25`, `scale x0.5` or `zero (last)`."""
+    words = [change.operation]
+    if change.value is not None:
+        words.append(f"x{change.value:g}" if change.operation == "scale" else signed(change.value))
+    if change.scope != "all":
+        words.append(f"({change.scope})")
+    return " ".join(words)
+
+
+@runtime_checkable
+class Paths(Protocol):
+    """Files of a sweep's tables, as the inputs of a rule name them."""
+
+    prompts: str
+    generations: str
+    text_metrics: str
+    recovery: str
+    rates: str
+    neuron_stats: str
+
+
+@dataclass(frozen=True, eq=False)
+class Tables:
+    """The tables of one sweep on one model and promptset.
+
+    Attributes:
+        prompts: `tables.PROMPTS`; its row order is the order of the prompts in figures.
+        generations: `tables.GENERATIONS`, baselines (operation `none`) included.
+        text_metrics: `tables.TEXT_METRICS`.
+        recovery: `tables.RECOVERY`.
+        rates: `tables.RATES`.
+        neuron_stats: `tables.NEURON_STATS`; None if nothing is known of the activations, as in
+            an imported sweep.
+        detectors: Names of the collapse detectors, in the order of the panels.
+        title: What the sweep is, such as `SmolLM2-135M, L29N1479, set, greedy, 50 tokens`.
+    """
+
+    prompts: pd.DataFrame
+    generations: pd.DataFrame
+    text_metrics: pd.DataFrame
+    recovery: pd.DataFrame
+    rates: pd.DataFrame
+    neuron_stats: pd.DataFrame | None
+    detectors: tuple[str, ...]
+    title: str
+
+    @cached_property
+    def clamps(self) -> tuple[Clamp, ...]:
+        """Every clamp of the sweep once, ascending within its operation and scope."""
+        columns = ["operation", "value", "scope"]
+        rows = intervened(self.generations)[columns].drop_duplicates()
+        found = {clamp(*row) for row in rows.itertuples(index=False, name=None)}
+        return tuple(sorted(found, key=lambda change: change.sort_key))
+
+    @cached_property
+    def labels(self) -> tuple[str, ...]:
+        """Shortest clear label of each clamp; what is common to all of them is left out."""
+        one_operation = len({c.operation for c in self.clamps if c.value is not None}) < 2
+        one_scope = len({c.scope for c in self.clamps}) < 2
+        return tuple(self._label(change, one_operation, one_scope) for change in self.clamps)
+
+    def _label(self, change: Clamp, one_operation: bool, one_scope: bool) -> str:
+        short = Clamp(change.operation, change.value, "all" if one_scope else change.scope)
+        words = describe(short)
+        if one_operation and change.value is not None:
+            words = words.removeprefix(f"{change.operation} ")
+        return words
+
+    @cached_property
+    def axis_title(self) -> str:
+        """What the labels say, with the unit."""
+        operations = {change.operation for change in self.clamps if change.value is not None}
+        also = "" if all(change.value is not None for change in self.clamps) else ", or operation"
+        if len(operations) == 1:
+            return _VALUE_MEANS[operations.pop()] + also
+        return "operation and its value" if operations else "operation"
+
+    @cached_property
+    def targets(self) -> tuple[str, ...]:
+        """Names of the targets, by layer and neuron; joint targets after single ones."""
+        rows = intervened(self.generations)[["target", "layer", "neuron"]].drop_duplicates("target")
+        in_order = rows.sort_values(["neuron", "target"]).sort_values("layer", kind="stable")
+        single, joint = in_order[in_order["neuron"].notna()], in_order[in_order["neuron"].isna()]
+        return tuple(single["target"]) + tuple(joint["target"])
+
+    @cached_property
+    def sizes(self) -> str:
+        """How many texts stand behind a clamp of a target, `140 texts` or `138 to 140 texts`."""
+        keys = ["target", "operation", "value", "scope"]
+        counts = intervened(self.generations).groupby(keys, dropna=False).size()
+        low, high = int(counts.min()), int(counts.max())
+        span = "" if low == high else f"{low:,} to "
+        return f"{span}{counted(high, 'text')} per clamp"
+
+    def positions(self, frame: pd.DataFrame) -> list[int]:
+        """Place in `clamps` of each row of a table (rows of intervened texts only)."""
+        place = {change: position for position, change in enumerate(self.clamps)}
+        rows = zip(frame["operation"], frame["value"], frame["scope"], strict=True)
+        return [place[clamp(*row)] for row in rows]
+
+    def rates_of(self, detector: str, target: str) -> pd.DataFrame:
+        """Rows of `rates` of one detector and target, with their `position`, in clamp order."""
+        chosen = (self.rates["detector"] == detector) & (self.rates["target"] == target)
+        rows = self.rates[chosen]
+        return rows.assign(position=self.positions(rows)).sort_values("position")
+
+    @cached_property
+    def sampled(self) -> bool:
+        """Whether a prompt has a baseline per seed, rather than one for all."""
+        return bool(baselines(self.generations)["seed"].notna().any())
+
+    def baselines_of(self, detector: str) -> pd.DataFrame:
+        """One row per baseline text: prompt_id, seed (moot unless sampled), baseline_collapsed."""
+        rows = self.recovery[self.recovery["detector"] == detector]
+        once = rows.drop_duplicates(["prompt_id", "seed"] if self.sampled else ["prompt_id"])
+        return once[["prompt_id", "seed", "baseline_collapsed"]]
+
+    @cached_property
+    def prompt_texts(self) -> dict[str, str]:
+        """The prompts by name."""
+        return dict(zip(self.prompts["prompt_id"], self.prompts["text"], strict=True))
+
+    @cached_property
+    def texts(self) -> dict[tuple[str, str], str]:
+        """Every generated text by prompt_id and key."""
+        rows = self.generations
+        return dict(
+            zip(zip(rows["prompt_id"], rows["key"], strict=True), rows["text"], strict=True)
+        )
+
+    def baseline_text(self, prompt_id: str, seed: int | None) -> str:
+        """The text of a prompt without intervention, of a seed if there is one per seed."""
+        rows = baselines(self.generations)
+        own = rows[rows["prompt_id"] == prompt_id]
+        return str((own if seed is None else own[own["seed"] == seed])["text"].iloc[0])
+
+    def headline(self, detector: str) -> str:
+        """What a detector finds in the baselines, `surface: 8 of 140 baselines collapsed`."""
+        rows = self.baselines_of(detector)
+        count = int(rows["baseline_collapsed"].sum())
+        return f"{detector}: {count} of {len(rows):,} baselines collapsed"
+
+
+def read(paths: Paths, detectors: Sequence[str], title: str) -> Tables:
+    """The tables of a sweep from their files.
+
+    Args:
+        paths: One file for each table; `neuron_stats` is empty for an imported sweep.
+        detectors: Names of the collapse detectors.
+        title: What the sweep is, in a line.
+
+    Raises:
+        UserError: A file is missing, truncated or another table.
+    """
+    stats = paths.neuron_stats
+    return Tables(
+        prompts=tables.read(paths.prompts, tables.PROMPTS),
+        generations=tables.read(paths.generations, tables.GENERATIONS),
+        text_metrics=tables.read(paths.text_metrics, tables.TEXT_METRICS),
+        recovery=tables.read(paths.recovery, tables.RECOVERY),
+        rates=tables.read(paths.rates, tables.RATES),
+        neuron_stats=tables.read(stats, tables.NEURON_STATS) if stats else None,
+        detectors=tuple(detectors),
+        title=title,
+    )
+
+
+def intervened(frame: pd.DataFrame) -> pd.DataFrame:
+    """Rows of a table that are no baselines."""
+    return frame[frame["operation"] != "none"]
+
+
+def baselines(frame: pd.DataFrame) -> pd.DataFrame:
+    """Rows of a table that are baselines."""
+    return frame[frame["operation"] == "none"]
+
+
+def listed(words: Sequence[str]) -> str:
+    """Words as a phrase: `a`, `a and b`, `a, b and c`."""
+    if len(words) < 2:
+        return "".join(words)
+    return f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def counted(n: int, noun: str) -> str:
+    """A number with its noun: `1 text`, `1,200 texts`."""
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"

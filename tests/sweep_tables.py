@@ -1,0 +1,71 @@
+"""A sweep's tables from its generations, for the tests of figures and reports."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from clampsweep import recovery, tables, text_metrics
+from clampsweep.view import Tables
+from factories import baseline, frame, generation, prompt
+
+FINE = "The door stands open now."  # five words, no repetition
+BROKEN = "aaaaaaaaaa"  # one word; every detector of texts calls it collapsed
+
+
+def make(
+    rows: Sequence[dict[str, Any]],
+    detectors: tuple[str, ...] = ("surface",),
+    prompts: Sequence[dict[str, Any]] = (),
+    neuron_stats: pd.DataFrame | None = None,
+) -> Tables:
+    """The tables that follow from the generations; a prompt's text is `Say <prompt_id>`."""
+    generations = frame(rows, tables.GENERATIONS)
+    metrics = text_metrics.table(generations)
+    names = dict.fromkeys(row["prompt_id"] for row in rows)
+    own = list(prompts) or [prompt(f"Say {name}", name) for name in names]
+    recovered = recovery.recovery(generations, metrics, detectors)
+    return Tables(
+        prompts=frame(own, tables.PROMPTS),
+        generations=generations,
+        text_metrics=metrics,
+        recovery=recovered,
+        rates=recovery.rates(recovered),
+        neuron_stats=neuron_stats,
+        detectors=detectors,
+        title="tiny, L1N2, set",
+    )
+
+
+def known(**columns: Any) -> list[dict[str, Any]]:
+    """Four prompts x three clamps of L1N2, small enough to count by hand.
+
+    Baselines: a and b collapsed, c and d fine. Rescued and harmed: at -5 one (a) and two (c, d),
+    at 0 none and none, at +10 two (a, b) and one (d).
+    """
+    texts: dict[float, str] = {-5.0: "FBBB", 0.0: "BBFF", 10.0: "FFFB"}
+    letters = {"F": FINE, "B": BROKEN}
+    rows = [baseline(p, letters[s], **columns) for p, s in zip("abcd", "BBFF", strict=True)]
+    for value in (10.0, -5.0, 0.0):
+        for p, s in zip("abcd", texts[value], strict=True):
+            rows.append(generation(p, letters[s], value, **columns))
+    return rows
+
+
+def stats(layer: int, neuron: int, **columns: Any) -> dict[str, Any]:
+    """One row of a neuron statistics table: mean 4, SD 2, from -1 to 9."""
+    return {
+        "layer": layer,
+        "neuron": neuron,
+        "n_prompts": 4,
+        "n_positions": 1200,
+        "mean": 4.0,
+        "sd": 2.0,
+        "min": -1.0,
+        "max": 9.0,
+        "share_positive": 0.9,
+        "mean_over_sd": 2.0,
+        **columns,
+    }

@@ -1,0 +1,567 @@
+"""The batched decoder against one prompt at a time, and against other libraries' sampling."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from transformers import TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
+
+import clampsweep.decoding
+from clampsweep.config import Decoding
+from clampsweep.decoding import Decoded, choose, decode
+from clampsweep.errors import UserError
+from clampsweep.interventions import Scope, edit
+from clampsweep.models import Model
+from clampsweep.names import Neuron
+from reference import Clamp, Text, decode_alone
+from tiny import D_MLP, N_CTX, N_LAYERS, PROMPTS, WINDOW
+
+SCOPES = ("all", "prompt", "generated", "last", "last_cached", "0,3,8,10,13")
+LAYERS = range(N_LAYERS)
+N_NEW = 7
+GREEDY = Decoding("greedy", N_NEW)
+Rows = list[tuple[str, tuple[Clamp, ...]]]
+
+
+def _donor(seed: int, length: int) -> tuple[float, ...]:
+    return tuple(np.random.default_rng(seed).normal(0, 15, length).tolist())
+
+
+def _clamps(layer: int) -> list[Clamp]:
+    """Two clamps of each operation, each of another neuron."""
+    kinds: list[tuple[str, float | None, tuple[float, ...]]] = [
+        ("set", -20.0, ()),
+        ("set", 6.0, ()),
+        ("add", 12.0, ()),
+        ("add", -9.0, ()),
+        ("scale", -8.0, ()),
+        ("scale", 15.0, ()),
+        ("mean", 7.5, ()),
+        ("mean", -11.0, ()),
+        ("resample", None, _donor(1, 4)),
+        ("resample", None, _donor(2, 30)),
+        ("zero", None, ()),
+        ("zero", None, ()),
+    ]
+    return [
+        Clamp(Neuron(layer, (3 + 7 * at) % D_MLP), operation, value, donor)
+        for at, (operation, value, donor) in enumerate(kinds)
+    ]
+
+
+def _mixed(layer: int) -> Rows:
+    """Rows of one batch: every operation beside baselines, prompts going round."""
+    each: list[tuple[Clamp, ...]] = [(clamp,) for clamp in _clamps(layer)]
+    each.insert(0, ())
+    each.insert(7, ())
+    return [(PROMPTS[at % len(PROMPTS)], clamps) for at, clamps in enumerate(each)]
+
+
+def _joint() -> Rows:
+    """Rows with several neurons of several layers at once, beside single ones and a baseline."""
+    first, middle, last = (_clamps(layer) for layer in LAYERS)
+    return [
+        (PROMPTS[0], (first[0], first[3])),
+        (PROMPTS[0], ()),
+        (PROMPTS[1], (first[4], middle[8], last[6])),
+        (PROMPTS[2], (middle[9], middle[2], last[10], last[1])),
+        (PROMPTS[3], (last[5],)),
+        (PROMPTS[4], (first[9], last[8])),
+    ]
+
+
+def _decode(model: Model, rows: Rows, scope: str, decoding: Decoding = GREEDY, **more: Any):
+    return decode(
+        model,
+        [model.encode(prompt) for prompt, _ in rows],
+        [[edit(one.neuron, one.operation, one.value, one.donor) for one in row] for _, row in rows],
+        Scope.parse(scope),
+        decoding,
+        **more,
+    )
+
+
+def _alone(model: Model, rows: Rows, scope: str, n_new: int = N_NEW) -> list[Text]:
+    return [decode_alone(model, model.encode(text), clamps, scope, n_new) for text, clamps in rows]
+
+
+def _single(row: Sequence[Clamp], layer: int) -> Clamp | None:
+    edited = [clamp for clamp in row if clamp.neuron.layer == layer]
+    return edited[0] if len(edited) == 1 else None
+
+
+def _same(got: Sequence[Decoded], wanted: Sequence[Text], rows: Rows) -> None:
+    """Assert equality of tokens, ends, margins, mean vectors and natural values, row by row."""
+    for one, want, (prompt, clamps) in zip(got, wanted, rows, strict=True):
+        said = f"{prompt!r} {clamps}"
+        assert one.token_ids == want.token_ids, said
+        assert one.stop_reason == want.stop_reason, said
+        assert one.min_margin == pytest.approx(min(want.margins), rel=1e-4, abs=1e-5), said
+        assert set(one.vectors) == (set(one.natural) if want.token_ids else set()), said
+        for layer, vector in one.vectors.items():
+            mean = torch.stack(want.after[layer]).mean(0).numpy()
+            np.testing.assert_allclose(vector, mean, rtol=1e-4, atol=1e-4, err_msg=said)
+        for layer, natural in one.natural.items():
+            clamp = _single(clamps, layer)
+            if clamp is None or not want.token_ids:
+                assert natural is None, said
+            else:
+                values = [float(each[clamp.neuron.index]) for each in want.before[layer]]
+                assert natural == pytest.approx(np.mean(values), rel=1e-4, abs=1e-4), said
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+@pytest.mark.parametrize("scope", SCOPES)
+@pytest.mark.parametrize("architecture", ["gpt2", "llama"])
+def test_a_mixed_batch_equals_one_prompt_at_a_time(
+    load_tiny: Callable[..., Model], architecture: str, scope: str, layer: int
+) -> None:
+    model, rows = load_tiny(architecture), _mixed(layer)
+    got = _decode(model, rows, scope, capture_layers=LAYERS)
+    _same(got, _alone(model, rows, scope), rows)
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+def test_joint_interventions_equal_one_prompt_at_a_time(model: Model, scope: str) -> None:
+    rows = _joint()
+    got = _decode(model, rows, scope, capture_layers=LAYERS)
+    _same(got, _alone(model, rows, scope), rows)
+
+
+@pytest.mark.parametrize("architecture", ["gpt2", "llama"])
+@pytest.mark.parametrize("scope", ["all", "last", "last_cached"])
+def test_a_processed_model_equals_one_prompt_at_a_time(
+    load_tiny: Callable[..., Model], architecture: str, scope: str
+) -> None:
+    model = load_tiny(architecture, weight_processing="compatibility")
+    rows = _joint()
+    got = _decode(model, rows, scope, capture_layers=LAYERS)
+    _same(got, _alone(model, rows, scope), rows)
+
+
+@pytest.mark.parametrize("scope", ["all", "last", "last_cached"])
+def test_a_sliding_window_equals_one_prompt_at_a_time(
+    load_tiny: Callable[..., Model], scope: str
+) -> None:
+    """The texts grow longer than the window."""
+    model = replace(load_tiny("mistral"), eos_ids=frozenset())
+    rows = _joint()
+    assert len(model.encode(rows[0][0])) + 2 * N_NEW > WINDOW + 8
+    got = _decode(model, rows, scope, Decoding("greedy", 2 * N_NEW), capture_layers=LAYERS)
+    _same(got, _alone(model, rows, scope, 2 * N_NEW), rows)
+
+
+def test_prompts_that_begin_with_bos_equal_one_prompt_at_a_time(
+    load_tiny: Callable[..., Model],
+) -> None:
+    model = load_tiny("llama", prepend_bos=True)
+    rows = _joint()
+    _same(_decode(model, rows, "last", capture_layers=LAYERS), _alone(model, rows, "last"), rows)
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_the_clamps_of_these_tests_change_texts(model: Model, layer: int) -> None:
+    """So that equality with the reference says something."""
+    rows = _mixed(layer)
+    clamped = _decode(model, rows, "all")
+    natural = _decode(model, [(prompt, ()) for prompt, _ in rows], "all")
+    changed = [one.token_ids != two.token_ids for one, two in zip(clamped, natural, strict=True)]
+    assert sum(changed) >= 6
+    assert not changed[0]
+    assert not changed[7]
+
+
+def _texts(model: Model, layer: int, scope: str) -> list[tuple[list[int], str]]:
+    rows = [(prompt, (clamp,)) for prompt in PROMPTS[:3] for clamp in _clamps(layer)]
+    got = _decode(model, rows, scope, Decoding("greedy", 16))
+    return [(one.token_ids, one.stop_reason) for one in got]
+
+
+def test_all_last_and_last_cached_agree_at_the_last_layer(model: Model) -> None:
+    of_all = _texts(model, N_LAYERS - 1, "all")
+    assert _texts(model, N_LAYERS - 1, "last") == of_all
+    assert _texts(model, N_LAYERS - 1, "last_cached") == of_all
+
+
+@pytest.mark.parametrize("layer", range(N_LAYERS - 1))
+def test_all_last_and_last_cached_each_differ_before_the_last_layer(
+    model: Model, layer: int
+) -> None:
+    of_all, last, cached = (_texts(model, layer, scope) for scope in ("all", "last", "last_cached"))
+    assert of_all != last
+    assert of_all != cached
+    assert last != cached
+
+
+def test_scope_last_leaves_no_trace_in_later_steps(gpt2: Model) -> None:
+    """The choice at each step is that of a first step on the text so far."""
+    rows: Rows = [(PROMPTS[0], (_clamps(0)[0],))]
+    whole = _decode(gpt2, rows, "last")[0].token_ids
+    prompt = gpt2.encode(PROMPTS[0])
+    change = [edit(Neuron(0, 3), "set", -20.0)]
+    for step in range(1, len(whole)):
+        fresh = decode(
+            gpt2, [[*prompt, *whole[:step]]], [change], Scope("last"), Decoding("greedy", 1)
+        )
+        assert fresh[0].token_ids == [whole[step]]
+
+
+def test_rows_are_the_same_in_any_order_and_alone(model: Model) -> None:
+    rows = _mixed(1)
+    order = np.random.default_rng(0).permutation(len(rows)).tolist()
+    together = _decode(model, rows, "all")
+    shuffled = _decode(model, [rows[at] for at in order], "all")
+    for place, at in enumerate(order):
+        assert shuffled[place].token_ids == together[at].token_ids
+        assert _decode(model, [rows[at]], "all")[0].token_ids == together[at].token_ids
+
+
+# Ends
+
+
+@contextmanager
+def _spied(model: Model) -> Iterator[list[torch.Tensor]]:
+    """Tokens that each forward pass is fed."""
+    fed: list[torch.Tensor] = []
+    handle = model.bridge.original_model.get_input_embeddings().register_forward_pre_hook(
+        lambda module, args: fed.append(args[0].clone())
+    )
+    try:
+        yield fed
+    finally:
+        handle.remove()
+
+
+def _ending(model: Model, rows: Rows, step: int) -> Model:
+    """The model with the token that the first row says at a step as its only EOS."""
+    free = replace(model, eos_ids=frozenset())
+    return replace(model, eos_ids=frozenset({_decode(free, rows, "all")[0].token_ids[step]}))
+
+
+def test_some_rows_of_these_tests_end_in_eos_and_some_do_not(model: Model) -> None:
+    rows: Rows = [(prompt, ()) for prompt in PROMPTS]
+    ends = Counter(one.stop_reason for one in _decode(model, rows, "all", Decoding("greedy", 16)))
+    assert ends["eos"] >= 1
+    assert ends["max_new_tokens"] >= 3
+
+
+@pytest.mark.parametrize("scope", ["all", "last"])
+@pytest.mark.parametrize("step", [0, 2, 5])
+def test_eos_ends_a_row_which_is_not_fed_on(model: Model, scope: str, step: int) -> None:
+    rows = _mixed(0)
+    ending = _ending(model, rows, step)
+    with _spied(ending) as fed:
+        got = _decode(ending, rows, scope, capture_layers=[0])
+    _same(got, _alone(ending, rows, scope), rows)
+    lengths = [len(one.token_ids) for one in got]
+    assert [len(tokens) for tokens in fed[:1]] == [len(rows)]
+    assert [len(tokens) for tokens in fed[1:]] == [
+        sum(length >= at for length in lengths) for at in range(1, max(lengths) + 1)
+    ]
+    assert any(one.stop_reason == "eos" for one in got)
+    assert not any(set(one.token_ids) & ending.eos_ids for one in got)
+    assert not any(token in tokens[:, -1] for tokens in fed[1:] for token in ending.eos_ids)
+
+
+def test_eos_as_the_first_token_gives_an_empty_text(model: Model) -> None:
+    rows: Rows = [(PROMPTS[0], ())]
+    got = _decode(_ending(model, rows, 0), rows, "all", capture_layers=LAYERS)[0]
+    assert (got.token_ids, got.stop_reason, got.vectors) == ([], "eos", {})
+    assert set(got.natural.values()) == {None}
+    assert got.min_margin == pytest.approx(_alone(model, rows, "all", 1)[0].margins[0], rel=1e-4)
+
+
+def test_any_of_several_eos_tokens_ends_a_row(gpt2: Model) -> None:
+    rows: Rows = [(prompt, ()) for prompt in PROMPTS]
+    free = _decode(replace(gpt2, eos_ids=frozenset()), rows, "all")
+    ends = frozenset({free[0].token_ids[3], free[1].token_ids[5]})
+    got = _decode(replace(gpt2, eos_ids=ends), rows, "all")
+    assert [one.stop_reason for one in got[:2]] == ["eos", "eos"]
+    _same(got, _alone(replace(gpt2, eos_ids=ends), rows, "all"), rows)
+
+
+def test_a_model_without_eos_goes_on_to_max_new_tokens(model: Model) -> None:
+    rows: Rows = [(prompt, ()) for prompt in PROMPTS]
+    got = _decode(replace(model, eos_ids=frozenset()), rows, "all")
+    assert {(len(one.token_ids), one.stop_reason) for one in got} == {(N_NEW, "max_new_tokens")}
+
+
+@pytest.mark.parametrize("scope", ["all", "last", "last_cached"])
+def test_the_end_of_the_context_ends_every_row(model: Model, scope: str) -> None:
+    prompt = " ".join(PROMPTS[:5])
+    rows: Rows = [(prompt, clamps) for _, clamps in _joint()[:3]]
+    free = replace(model, eos_ids=frozenset())
+    n_prompt = len(free.encode(prompt))
+    assert N_CTX - 20 < n_prompt < N_CTX - 5
+    got = _decode(free, rows, scope, Decoding("greedy", 1000), capture_layers=LAYERS)
+    assert {(len(one.token_ids), one.stop_reason) for one in got} == {(N_CTX - n_prompt, "context")}
+    _same(got, _alone(free, rows, scope, 1000), rows)
+
+
+def test_a_prompt_one_short_of_the_context_gets_one_token(gpt2: Model) -> None:
+    free = replace(gpt2, eos_ids=frozenset())
+    prompt = [5] * (N_CTX - 1)
+    got = decode(free, [prompt], [[]], Scope("all"), GREEDY, capture_layers=[0])[0]
+    assert (len(got.token_ids), got.stop_reason) == (1, "context")
+    full = decode(free, [prompt], [[]], Scope("all"), Decoding("greedy", 1))[0]
+    assert (full.token_ids, full.stop_reason) == (got.token_ids, "max_new_tokens")
+
+
+def test_on_tokens_is_told_every_choice(model: Model) -> None:
+    told: list[int] = []
+    rows: Rows = [(prompt, ()) for prompt in PROMPTS]
+    got = _decode(model, rows, "all", Decoding("greedy", 16), on_tokens=told.append)
+    assert sum(told) == sum(len(one.token_ids) + (one.stop_reason == "eos") for one in got)
+
+
+# Capture
+
+
+def test_vectors_are_of_the_layers_asked_for(model: Model) -> None:
+    rows = _mixed(2)
+    without = _decode(model, rows, "all")
+    assert all(one.vectors == {} and one.natural == {} for one in without)
+    got = _decode(model, rows, "all", capture_layers=[1])
+    assert all(set(one.natural) == {1} for one in got)
+    assert {one.natural[1] for one in got} == {None}, "the edits are in layer 2"
+    assert all(one.vectors[1].shape == (D_MLP,) for one in got if one.token_ids)
+    assert [one.token_ids for one in got] == [one.token_ids for one in without]
+
+
+def test_a_set_neuron_shows_its_value_in_the_vector_and_not_in_the_natural_value(
+    model: Model,
+) -> None:
+    rows: Rows = [(PROMPTS[0], (Clamp(Neuron(1, 4), "set", -20.0),))]
+    got = _decode(replace(model, eos_ids=frozenset()), rows, "all", capture_layers=[1])[0]
+    assert got.vectors[1][4] == pytest.approx(-20)
+    assert got.natural[1] is not None
+    assert got.natural[1] > -19
+
+
+# Hooks
+
+
+def _hooks(model: Model) -> int:
+    points = model.bridge.hook_dict.values()
+    return sum(
+        len(point.fwd_hooks) + len(point.bwd_hooks) + len(point._forward_hooks) for point in points
+    )
+
+
+def test_no_hook_remains_after_decode(model: Model) -> None:
+    tokens = torch.tensor([model.encode(PROMPTS[0])])
+    before = model.bridge.forward(tokens)
+    _decode(model, _joint(), "all", capture_layers=LAYERS)
+    assert _hooks(model) == 0
+    assert torch.equal(model.bridge.forward(tokens), before)
+
+
+def test_no_hook_remains_after_an_exception_midway(model: Model) -> None:
+    told: list[int] = []
+
+    def stop(n: int) -> None:
+        told.append(n)
+        if len(told) == 3:
+            raise KeyboardInterrupt
+
+    tokens = torch.tensor([model.encode(PROMPTS[0])])
+    before = model.bridge.forward(tokens)
+    with pytest.raises(KeyboardInterrupt):
+        _decode(model, _joint(), "all", capture_layers=LAYERS, on_tokens=stop)
+    assert _hooks(model) == 0
+    assert torch.equal(model.bridge.forward(tokens), before)
+    assert torch.is_grad_enabled()
+
+
+def test_the_activation_is_never_edited_in_place(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+
+    def watched(activation: torch.Tensor, *rest: Any) -> torch.Tensor:
+        natural = activation.clone()
+        changed = clampsweep.interventions.apply(activation, *rest)
+        calls.append((torch.equal(activation, natural), torch.equal(changed, natural)))
+        return changed
+
+    monkeypatch.setattr(clampsweep.decoding, "apply", watched)
+    _decode(model, _joint(), "all", capture_layers=LAYERS)
+    assert calls
+    assert all(kept for kept, _ in calls)
+    assert not any(same for _, same in calls)
+
+
+def test_weights_and_generator_are_left_alone(gpt2: Model) -> None:
+    weights = {name: one.clone() for name, one in gpt2.bridge.original_model.state_dict().items()}
+    torch.manual_seed(5)
+    state = torch.get_rng_state()
+    decoding = Decoding("sample", 5)
+    _decode(gpt2, _mixed(1), "all", decoding, uniforms=np.full((14, 5), 0.4))
+    assert torch.equal(torch.get_rng_state(), state)
+    for name, one in gpt2.bridge.original_model.state_dict().items():
+        assert torch.equal(one, weights[name]), name
+
+
+# Choice and sampling
+
+WARM = Decoding("sample", N_NEW, temperature=2.5)
+CUTS = [
+    WARM,
+    Decoding("sample", N_NEW, temperature=0.7),
+    Decoding("sample", N_NEW, temperature=2.5, top_k=5),
+    Decoding("sample", N_NEW, temperature=2.5, top_p=0.8),
+    Decoding("sample", N_NEW, temperature=1.3, top_k=12, top_p=0.6),
+    Decoding("sample", N_NEW, temperature=1.3, top_k=10_000, top_p=1.0),
+]
+
+
+def _warped(logits: torch.Tensor, decoding: Decoding) -> np.ndarray:
+    """Probabilities after temperature, top-k and top-p, in transformers' order and by its code."""
+    scores = TemperatureLogitsWarper(float(decoding.temperature))(None, logits[None].double())
+    if decoding.top_k is not None:
+        scores = TopKLogitsWarper(decoding.top_k)(None, scores)
+    if decoding.top_p is not None:
+        scores = TopPLogitsWarper(decoding.top_p)(None, scores)
+    return scores.softmax(-1)[0].numpy()
+
+
+def _draw(logits: torch.Tensor, uniform: float, decoding: Decoding) -> int:
+    """Token at which the sorted probabilities, added up, pass the uniform number."""
+    chances = _warped(logits, decoding)
+    order = np.argsort(-chances, kind="stable")
+    total = 0.0
+    for token in order:
+        total += chances[token]
+        if total > uniform:
+            return int(token)
+    return int(order[np.count_nonzero(chances) - 1])
+
+
+def _uniforms(n: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).random((n, N_NEW))
+
+
+@pytest.mark.parametrize("decoding", CUTS, ids=str)
+def test_choose_picks_each_token_as_often_as_its_probability_says(decoding: Decoding) -> None:
+    """A grid of uniforms gives each kept token its share, to within one point of the grid."""
+    n = 4000
+    grid = (np.arange(n) + 0.5) / n
+    for seed in range(5):
+        logits = torch.randn(30, generator=torch.Generator().manual_seed(seed)) * 2
+        chances = _warped(logits, decoding)
+        tokens, _ = choose(logits.expand(n, -1), grid, decoding)
+        counts = np.bincount(tokens.numpy(), minlength=30)
+        assert set(np.flatnonzero(counts)) <= set(np.flatnonzero(chances))
+        np.testing.assert_allclose(counts, n * chances, atol=1.01)
+
+
+@pytest.mark.parametrize("decoding", CUTS, ids=str)
+def test_choose_keeps_the_tokens_that_transformers_keeps(decoding: Decoding) -> None:
+    """The extreme uniforms reach the likeliest and the least likely kept token, no further."""
+    ends = np.array([0.0, np.nextafter(1.0, 0.0)])
+    for seed in range(50):
+        logits = torch.randn(40, generator=torch.Generator().manual_seed(seed)) * 3
+        chances = _warped(logits, decoding)
+        tokens, _ = choose(logits.expand(2, -1), ends, decoding)
+        assert int(tokens[0]) == int(chances.argmax())
+        assert chances[int(tokens[1])] > 0
+        if decoding.top_k == 5 or decoding.top_p == 0.8:
+            assert chances[int(tokens[1])] == chances[chances > 0].min()
+
+
+def test_choose_never_picks_a_token_of_no_probability() -> None:
+    logits = torch.full((2, 5), -torch.inf)
+    logits[:, 2], logits[:, 4] = 0.0, 1.0
+    tokens, _ = choose(logits, np.array([0.0, np.nextafter(1.0, 0.0)]), Decoding("sample", 1))
+    assert tokens.tolist() == [4, 2]
+
+
+def test_a_small_top_p_keeps_the_likeliest_token() -> None:
+    logits = torch.tensor([[0.0, 3.0, 1.0]]).expand(9, -1)
+    tokens, _ = choose(logits, np.linspace(0, 0.99, 9), Decoding("sample", 1, top_p=1e-9))
+    assert set(tokens.tolist()) == {1}
+
+
+def test_rows_of_choose_do_not_mix() -> None:
+    logits = torch.randn(20, 30, generator=torch.Generator().manual_seed(0)) * 2
+    uniforms = np.random.default_rng(1).random(20)
+    for decoding in CUTS:
+        together, margins = choose(logits, uniforms, decoding)
+        for at in range(20):
+            token, margin = choose(logits[at : at + 1], uniforms[at : at + 1], decoding)
+            assert (int(token), float(margin)) == (int(together[at]), float(margins[at]))
+            assert int(token) == _draw(logits[at], float(uniforms[at]), decoding)
+
+
+def test_greedy_choice_is_the_highest_logit_and_the_margin_its_lead() -> None:
+    logits = torch.tensor([[0.0, 5.0, 3.5], [2.0, -1.0, 1.75]])
+    tokens, margins = choose(logits, None, GREEDY)
+    assert tokens.tolist() == [1, 0]
+    assert margins.tolist() == [1.5, 0.25]
+
+
+@pytest.mark.parametrize("bad", [torch.nan, torch.inf])
+@pytest.mark.parametrize("uniforms", [None, np.array([0.5, 0.5])], ids=["greedy", "sample"])
+def test_logits_that_are_not_finite_are_refused_in_one_line(
+    bad: float, uniforms: np.ndarray | None
+) -> None:
+    logits = torch.zeros(2, 5)
+    logits[1, 3] = bad
+    with pytest.raises(UserError, match="not finite") as error:
+        choose(logits, uniforms, GREEDY if uniforms is None else WARM)
+    assert "\n" not in str(error.value)
+
+
+def test_a_clamp_beyond_the_dtype_is_refused(load_tiny: Callable[..., Model]) -> None:
+    rows: Rows = [(PROMPTS[0], (Clamp(Neuron(2, 0), "set", 3e38),))]
+    with pytest.raises(UserError, match="not finite"):
+        _decode(load_tiny("gpt2", dtype="float32"), rows, "all")
+
+
+@pytest.mark.parametrize("decoding", CUTS, ids=str)
+def test_sampled_batches_equal_one_prompt_at_a_time(model: Model, decoding: Decoding) -> None:
+    rows, scope = _joint(), "last" if decoding.top_p is None else "all"
+    uniforms = _uniforms(len(rows))
+    got = _decode(model, rows, scope, decoding, uniforms=uniforms)
+    for one, (prompt, clamps), draws in zip(got, rows, uniforms, strict=True):
+        want = decode_alone(
+            model,
+            model.encode(prompt),
+            clamps,
+            scope,
+            N_NEW,
+            pick=lambda logits, step, draws=draws: _draw(logits, draws[step], decoding),
+        )
+        assert (one.token_ids, one.stop_reason) == (want.token_ids, want.stop_reason)
+        assert one.min_margin is None
+
+
+def test_sampled_rows_are_the_same_in_any_order_split_and_alone(model: Model) -> None:
+    rows = _mixed(1)
+    uniforms = _uniforms(len(rows), seed=3)
+    together = [one.token_ids for one in _decode(model, rows, "all", WARM, uniforms=uniforms)]
+    order = np.random.default_rng(0).permutation(len(rows))
+    for part in (order, order[:5], order[5:], *order[:, None]):
+        got = _decode(model, [rows[at] for at in part], "all", WARM, uniforms=uniforms[part])
+        assert [one.token_ids for one in got] == [together[at] for at in part]
+
+
+def test_sampled_texts_depend_on_the_uniforms(model: Model) -> None:
+    rows: Rows = [(PROMPTS[0], ())] * 8
+    got = _decode(model, rows, "all", WARM, uniforms=_uniforms(8))
+    assert len({tuple(one.token_ids) for one in got}) > 4
+
+
+def test_sampling_from_the_likeliest_token_alone_is_greedy(model: Model) -> None:
+    rows = _mixed(0)
+    greedy = _decode(model, rows, "all")
+    decoding = Decoding("sample", N_NEW, temperature=3.0, top_k=1)
+    sampled = _decode(model, rows, "all", decoding, uniforms=_uniforms(len(rows)))
+    assert [one.token_ids for one in sampled] == [one.token_ids for one in greedy]

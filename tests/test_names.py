@@ -1,0 +1,88 @@
+"""Names of neurons, of joint targets and of hook points."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clampsweep import names
+from clampsweep.names import Neuron
+
+neurons = st.builds(Neuron, st.integers(0, 200), st.integers(0, 100_000))
+
+
+def test_a_neuron_name_gives_layer_and_index():
+    neuron = names.parse_neuron("L11N373")
+    assert (neuron.layer, neuron.index) == (11, 373)
+
+
+def test_a_neuron_prints_as_in_the_literature():
+    assert str(Neuron(11, 373)) == "L11N373"
+
+
+def test_the_first_neuron_of_the_first_layer_has_a_name():
+    assert names.parse_neuron("L0N0") == Neuron(0, 0)
+
+
+@given(neurons)
+def test_parsing_undoes_printing(neuron):
+    assert names.parse_neuron(str(neuron)) == neuron
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "L11", "N373", "L11N", "LN373", "l11n373", "11.373", " L11N373", "L11N373 ", "L11N373\n",
+     "L-1N3", "L1N-3", "L1.0N3", "L1N3x", "xL1N3", "L1N3+L2N4", "L1 N3"],
+)  # fmt: skip
+def test_anything_else_is_refused_and_the_error_shows_the_name(name):
+    with pytest.raises(ValueError, match=r"L<layer>N<index>") as caught:
+        names.parse_neuron(name)
+    assert repr(name) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_target_of_one_neuron_is_a_tuple_of_one():
+    assert names.parse_target("L11N373") == (Neuron(11, 373),)
+
+
+def test_a_joint_target_is_in_layer_order_whatever_the_order_written():
+    expected = (Neuron(3, 5), Neuron(11, 2), Neuron(11, 373))
+    assert names.parse_target("L11N373+L3N5+L11N2") == expected
+
+
+def test_layers_are_ordered_as_numbers_not_as_text():
+    assert names.target_name((Neuron(11, 1), Neuron(9, 1))) == "L9N1+L11N1"
+
+
+@given(st.lists(neurons, min_size=1, max_size=5, unique=True))
+def test_a_target_name_is_one_for_all_orders_and_parses_back(chosen):
+    name = names.target_name(tuple(chosen))
+    assert name == names.target_name(tuple(reversed(chosen)))
+    assert set(names.parse_target(name)) == set(chosen)
+    assert names.target_name(names.parse_target(name)) == name
+
+
+@pytest.mark.parametrize("name", ["", "+", "L1N2+", "+L1N2", "L1N2,L3N4", "L1N2 + L3N4"])
+def test_a_target_with_a_part_that_is_no_neuron_is_refused(name):
+    with pytest.raises(ValueError, match="is not a neuron name"):
+        names.parse_target(name)
+
+
+def test_the_hook_point_is_the_input_of_w_out():
+    assert names.hook_post(11) == "blocks.11.mlp.hook_post"
+
+
+def test_names_imports_the_standard_library_only():
+    tree = ast.parse(Path(names.__file__).read_text(encoding="utf-8"))
+    found = {
+        alias.name if isinstance(node, ast.Import) else str(node.module)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+    }
+    assert {name.split(".")[0] for name in found} <= set(sys.stdlib_module_names)

@@ -1,0 +1,120 @@
+"""Fixtures of the workflow tests: one finished first run, of which each test edits a copy.
+
+The two longest runs start with the first test, beside the short ones, because there are two cores.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from functools import partial
+from hashlib import sha256
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+import yaml
+from harness import CONFIG, PROMPTS, REPO, Project, Run, Running, grid
+
+
+@pytest.fixture(scope="session")
+def untouched(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project in which nothing has run; for copying only."""
+    return Project.make(tmp_path_factory.mktemp("untouched") / "project")
+
+
+@pytest.fixture
+def fresh(untouched: Project, tmp_path: Path) -> Project:
+    """A project in which nothing has run."""
+    return untouched.copy(tmp_path / "project")
+
+
+@pytest.fixture(scope="session")
+def first_run(untouched: Project, tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, Run]:
+    """A project after its first run, which is for looking at and copying only; and the run."""
+    project = untouched.copy(tmp_path_factory.mktemp("first") / "project")
+    return project, project.run().checked()
+
+
+@pytest.fixture
+def finished(first_run: tuple[Project, Run], tmp_path: Path) -> Project:
+    """A project after its first run."""
+    return first_run[0].copy(tmp_path / "project")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def started_early(request: pytest.FixtureRequest) -> None:
+    """Start the long runs that the selected tests will look at."""
+    for name in ("kinds", "published"):
+        if any(name in getattr(item, "fixturenames", ()) for item in request.session.items):
+            request.getfixturevalue(name)
+
+
+@pytest.fixture(scope="session")
+def kinds(
+    untouched: Project, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Project, Running]]:
+    """A project with a sweep of each kind, at work."""
+    project = untouched.copy(tmp_path_factory.mktemp("kinds") / "project")
+    plain = {name: value for name, value in project.sweep.items() if name != "values"}
+    selection = {"select": "consistent", "layer": "last", "top": 2}
+    sample = {"method": "sample", "max_new_tokens": 6, "temperature": 1.5, "top_k": 40}
+    project.config["sweeps"] = {
+        "chosen": {**plain, "neurons": selection, "values": [-5, 5]},
+        "mean": {**plain, "neurons": ["L1N3", "L2N7"], "operation": "mean"},
+        "resampled": {**plain, "operation": "resample", "seeds": [0, 1]},
+        "sampled": {**plain, "values": [5], "decoding": sample, "seeds": [0, 1]},
+    }
+    project.config["run"] = list(project.config["sweeps"])
+    with project.write().start() as running:
+        yield project, running
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
+    """A folder, and the address at which a local server offers its files."""
+    folder = tmp_path_factory.mktemp("served")
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=folder)) as http:
+        threading.Thread(target=http.serve_forever, daemon=True).start()
+        yield folder, f"http://127.0.0.1:{http.server_port}"
+        http.shutdown()
+
+
+@pytest.fixture(scope="session")
+def stand_ins(untouched: Project, server: tuple[Path, str]) -> dict[str, object]:
+    """Overlay that puts a local grid and a tiny model in the place of the published ones."""
+    served = grid(PROMPTS).encode()
+    (server[0] / "grid.txt").write_bytes(served)
+    source = {"url": f"{server[1]}/grid.txt", "sha256": sha256(served).hexdigest()}
+    return {
+        "models": CONFIG["models"],
+        "promptsets": {"published": source},
+        "sweeps": {"bcr_gpt2": {"model": "tiny", "neurons": ["L1N3"]}},
+        "compute": CONFIG["compute"],
+    }
+
+
+@pytest.fixture(scope="session")
+def real_config(untouched: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project with the repository's own config files and promptsets; for copying only."""
+    project = untouched.copy(tmp_path_factory.mktemp("real") / "project")
+    for folder in ("config", "promptsets"):
+        for path in (REPO / folder).iterdir():
+            (project.folder / folder / path.name).write_bytes(path.read_bytes())
+    return project
+
+
+@pytest.fixture(scope="session")
+def published(
+    real_config: Project, stand_ins: dict[str, object], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Project, Running]]:
+    """The published experiment with stand-ins for its model and promptset, at work."""
+    project = real_config.copy(tmp_path_factory.mktemp("published") / "project")
+    (project.folder / "stand_ins.yaml").write_text(yaml.safe_dump(stand_ins))
+    with project.start("--configfile", "config/bcr_gpt2.yaml", "stand_ins.yaml") as running:
+        yield project, running

@@ -1,0 +1,119 @@
+"""Each kind of sweep works from end to end, all of them in one call, sharing what can be shared."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from harness import PROMPTS, Project, Run, Running
+
+from clampsweep.names import parse_neuron
+
+N = len(PROMPTS)
+
+
+@pytest.fixture(scope="module")
+def done(kinds: tuple[Project, Running]) -> tuple[Project, Run]:
+    """The project, and its run when it has ended."""
+    return kinds[0], kinds[1].wait().checked()
+
+
+def test_one_call_makes_every_sweep_whole(done: tuple[Project, Run]) -> None:
+    project, run = done
+    sweeps = project.config["run"]
+    assert run.rules == {
+        "fetch_model": 1,
+        "generate": 2 + 4,  # greedy and sampled baselines, and a batch of each sweep
+        "select_neurons": 2,  # chosen, and mean for its means
+        **dict.fromkeys(
+            (
+                "prompts",
+                "neuron_stats",
+                "gather",
+                "text_metrics",
+                "recovery",
+                "export",
+                "export_vectors",
+                "figures",
+                "reports",
+                "neuron_report",
+            ),
+            len(sweeps),
+        ),
+    }
+    for sweep in sweeps:
+        figures = list((project.folder / f"results/{sweep}/figures").iterdir())
+        assert len(figures) == 12
+        assert all(path.stat().st_size > 0 for path in figures)
+        assert project.path(f"results/{sweep}/summary.md").read_text().startswith("# tiny, ")
+
+
+def test_afterwards_there_is_nothing_to_do_and_nothing_to_prune(done: tuple[Project, Run]) -> None:
+    project = done[0]
+    assert not project.run("-n").checked().rules
+    kept = project.states()
+    project.run("prune").checked()
+    assert project.states() == kept
+
+
+def test_a_shared_baseline_is_generated_once(done: tuple[Project, Run]) -> None:
+    project = done[0]
+    baselines = {
+        sweep: set(project.table("generations", sweep).query("operation == 'none'")["key"])
+        for sweep in project.config["run"]
+    }
+    assert baselines["chosen"] == baselines["mean"] == baselines["resampled"]
+    assert len(baselines["chosen"]) == N
+    assert len(baselines["sampled"]) == 2 * N
+    rows = [key for batch in project.batches().values() for key in batch["key"]]
+    assert len(rows) == len(set(rows)) == (N + N * 2 * 2) + N * 2 + N * 2 + (2 * N + 2 * N)
+
+
+def test_neurons_are_chosen_by_their_statistics(done: tuple[Project, Run]) -> None:
+    project = done[0]
+    statistics = project.table("neuron_stats", "chosen")
+    best = statistics[statistics["layer"] == 2].nlargest(2, "mean_over_sd")
+    wanted = [f"L2N{neuron}" for neuron in best["neuron"]]
+    chosen = json.loads(project.path("results/chosen/selected.json").read_text())
+    assert chosen["targets"] == wanted
+    texts = project.table("generations", "chosen")
+    counts = texts.groupby(["target", "value"]).size()
+    assert counts.to_dict() == {(name, value): N for name in wanted for value in (-5, 5)}
+    assert (texts["operation"] == "none").sum() == N
+
+
+def test_mean_clamps_to_the_mean_over_the_baseline(done: tuple[Project, Run]) -> None:
+    project = done[0]
+    means = project.table("neuron_stats", "mean").set_index(["layer", "neuron"])["mean"]
+    texts = project.table("generations", "mean").query("operation == 'mean'")
+    assert len(texts) == 2 * N
+    for name, value in zip(texts["target"], texts["value"], strict=True):
+        neuron = parse_neuron(name)
+        assert value == means[neuron.layer, neuron.index]
+
+
+def test_resampling_has_seeds_but_its_greedy_baseline_none(done: tuple[Project, Run]) -> None:
+    project = done[0]
+    texts = project.table("generations", "resampled")
+    assert texts.groupby("operation")["seed"].agg(list).map(set).map(len).to_dict() == {
+        "none": 1,
+        "resample": 2,
+    }
+    assert texts.loc[texts["operation"] == "none", "seed"].isna().all()
+    assert len(texts) == N + 2 * N
+    assert len(project.table("recovery", "resampled")) == 3 * 2 * N
+
+
+def test_each_sampled_text_is_compared_with_the_baseline_of_its_seed(
+    done: tuple[Project, Run],
+) -> None:
+    project = done[0]
+    texts = project.table("generations", "sampled")
+    assert texts.groupby(["operation", "seed"]).size().to_dict() == {
+        (operation, seed): N for operation in ("none", "set") for seed in (0, 1)
+    }
+    assert texts["min_margin"].isna().all()
+    by_seed = texts[texts["operation"] == "none"].groupby("seed")["text"].agg(tuple)
+    assert by_seed[0] != by_seed[1]
+    rates = project.table("rates", "sampled")
+    assert rates["n"].tolist() == [2 * N] * 3

@@ -1,0 +1,99 @@
+# Baseline collapse recovery: texts to metrics, flags, rates and the field's export files.
+
+
+rule import_extracted:
+    input:
+        tsv=lambda w: CONFIG.sweeps[w.sweep].extracted,
+    output:
+        prompts="results/{sweep}/prompts.parquet",
+        generations="results/{sweep}/generations.parquet",
+    log:
+        "logs/import_extracted/{sweep}.log",
+    wildcard_constraints:
+        sweep="|".join(map(re.escape, IMPORTED)) or "(?!)",
+    conda:
+        "../../environment.yml"
+    params:
+        target=lambda w: CONFIG.sweeps[w.sweep].target,
+        operation=lambda w: CONFIG.sweeps[w.sweep].operation,
+        scope=lambda w: CONFIG.sweeps[w.sweep].scope,
+        code=code_digest("extracted"),
+    message:
+        "Importing {input.tsv}"
+    script:
+        "../scripts/import_extracted.py"
+
+
+rule text_metrics:
+    input:
+        generations="results/{sweep}/generations.parquet",
+    output:
+        metrics="results/{sweep}/text_metrics.parquet",
+    log:
+        "logs/text_metrics/{sweep}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        code=code_digest("text_metrics", "tables"),
+    message:
+        "Text metrics of {wildcards.sweep}"
+    script:
+        "../scripts/text_metrics.py"
+
+
+rule recovery:
+    input:
+        generations="results/{sweep}/generations.parquet",
+        metrics="results/{sweep}/text_metrics.parquet",
+    output:
+        recovery="results/{sweep}/recovery.parquet",
+        rates="results/{sweep}/rates.parquet",
+    log:
+        "logs/recovery/{sweep}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        detectors=lambda w: list(CONFIG.sweeps[w.sweep].detectors),
+        code=code_digest("recovery", "tables"),
+    message:
+        "Collapse, recovery and harm in {wildcards.sweep}"
+    script:
+        "../scripts/recovery.py"
+
+
+rule export:
+    input:
+        prompts="results/{sweep}/prompts.parquet",
+        generations="results/{sweep}/generations.parquet",
+        metrics="results/{sweep}/text_metrics.parquet",
+        recovery="results/{sweep}/recovery.parquet",
+    output:
+        metrics="results/{sweep}/metrics.csv",
+        extracted="results/{sweep}/extracted.tsv",
+    log:
+        "logs/export/{sweep}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        code=code_digest("extracted"),
+    message:
+        "Writing metrics.csv and extracted.tsv of {wildcards.sweep}"
+    script:
+        "../scripts/export.py"
+
+
+rule export_vectors:
+    input:
+        vectors="results/{sweep}/vectors.parquet",
+    output:
+        npz="results/{sweep}/vectors.npz",
+    log:
+        "logs/export_vectors/{sweep}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        code=code_digest("extracted"),
+    message:
+        "Writing vectors.npz of {wildcards.sweep}"
+    script:
+        "../scripts/export_vectors.py"

@@ -1,0 +1,13 @@
+"""Read a promptset file into the prompts table."""
+
+from clampsweep.errors import reported
+
+with reported(snakemake.log[0]):
+    from clampsweep import promptset, provenance, tables
+
+    source = snakemake.input.promptset
+    facts = provenance.record(
+        code=snakemake.params.code, promptset=provenance.file_digest(source), source=source
+    )
+    frame = promptset.read(source, snakemake.params.format)
+    tables.write(frame, snakemake.output.prompts, tables.PROMPTS, facts)
