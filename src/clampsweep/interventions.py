@@ -40,12 +40,14 @@ class Scope:
         """Whether only the newest position is changed, earlier ones being computed unchanged."""
         return self.name == "last"
 
-    def covers(self, positions: Int[Tensor, " pos"], n_prompt: int) -> Bool[Tensor, " pos"]:
+    def covers(
+        self, positions: Int[Tensor, " pos"], n_prompt: int | Int[Tensor, " pos"]
+    ) -> Bool[Tensor, " pos"]:
         """Which of the positions fed in one forward pass are changed.
 
         Args:
             positions: Absolute positions fed, ascending; the last one is the newest.
-            n_prompt: Prompt length in tokens.
+            n_prompt: Prompt length in tokens, of all or of each position's text.
         """
         match self.name:
             case "all":
@@ -132,10 +134,10 @@ class LayerEdits:
     width: Int[Tensor, " edit"]
 
     def values(
-        self, before: Float[Tensor, "edit pos"], positions: Int[Tensor, " pos"]
+        self, before: Float[Tensor, "edit pos"], positions: Int[Tensor, "#edit pos"]
     ) -> Float[Tensor, "edit pos"]:
         """The edited neurons' new values, in activation units."""
-        at = positions[None, :] % self.width[:, None]
+        at = positions % self.width[:, None]
         shift = self.shift.gather(1, at)
         gain = self.gain[:, None]
         return torch.where(gain == 0, shift, gain * before + shift)
@@ -144,10 +146,19 @@ class LayerEdits:
         """The edits of the rows that stay in a batch of `n_rows`, renumbered."""
         renumbered = torch.full((n_rows,), -1, device=self.row.device)
         renumbered[rows] = torch.arange(len(rows), device=self.row.device)
-        row = renumbered[self.row]
-        stay = row >= 0
+        stay = (renumbered[self.row] >= 0).nonzero()[:, 0]
+        found = self.take(stay)
+        found.row = renumbered[found.row]
+        return found
+
+    def take(self, edits: Int[Tensor, " some"]) -> LayerEdits:
+        """The edits of the given numbers, in that order."""
         return LayerEdits(
-            row[stay], self.neuron[stay], self.gain[stay], self.shift[stay], self.width[stay]
+            self.row[edits],
+            self.neuron[edits],
+            self.gain[edits],
+            self.shift[edits],
+            self.width[edits],
         )
 
 
@@ -199,5 +210,5 @@ def apply(
     columns = covered.nonzero()[:, 0]
     index = (edits.row[:, None], columns[None, :], edits.neuron[:, None])
     changed = activation.clone()
-    changed[index] = edits.values(activation[index], positions[columns])
+    changed[index] = edits.values(activation[index], positions[None, columns])
     return changed

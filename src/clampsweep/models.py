@@ -26,12 +26,15 @@ class Model:
 
     Attributes:
         bridge: A `TransformerBridge` in evaluation mode.
+        plain: Hugging Face's own model of the same weights, in the same memory; None where the
+            bridge's weights are processed.
         manifest: What `model.json` says.
         prepend_bos: Whether prompts begin with the beginning-of-sequence token.
         eos_ids: Tokens at which generation stops.
     """
 
     bridge: Any = field(repr=False)
+    plain: Any = field(repr=False)
     manifest: dict[str, Any]
     prepend_bos: bool
     eos_ids: frozenset[int]
@@ -133,9 +136,27 @@ def load(folder: Path | str, spec: ModelSpec, threads: int, device: str = "auto"
     if spec.weight_processing == "compatibility":
         bridge.enable_compatibility_mode()
     bridge.eval()
-    model = Model(bridge, manifest, spec.prepend_bos, _eos_ids(bridge))
+    plain = _plain(folder, bridge) if spec.weight_processing == "none" else None
+    model = Model(bridge, plain, manifest, spec.prepend_bos, _eos_ids(bridge))
     _self_check(model, spec, Path(folder))
     return model
+
+
+def _plain(folder: Path | str, bridge: Any) -> Any:
+    """Hugging Face's model of the folder, its weights being those that the bridge holds."""
+    from transformers import AutoModelForCausalLM
+
+    held = bridge.original_model
+    plain = AutoModelForCausalLM.from_pretrained(
+        folder, dtype=next(held.parameters()).dtype, trust_remote_code=False
+    ).to(next(held.parameters()).device)
+    shared = {
+        name.replace("._original_component", ""): one for name, one in held.named_parameters()
+    }
+    for name, parameter in plain.named_parameters():
+        if name in shared and torch.equal(shared[name], parameter):
+            parameter.data = shared[name].data
+    return plain.eval()
 
 
 def _eos_ids(bridge: Any) -> frozenset[int]:
