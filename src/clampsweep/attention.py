@@ -82,12 +82,10 @@ class KeyValues:
         self.widest = int(counts.max())
         order = group.argsort(stable=True)
         start = counts.cumsum(0) - counts
-        rank = torch.empty_like(group)
-        rank[order] = torch.arange(len(group), device=group.device) - start[group[order]]
-        self._cell = group * self.widest + rank
-        self._dense = self.widest * n_groups == len(group) and bool(
-            (self._cell == torch.arange(len(group), device=group.device)).all()
-        )
+        self._rank = torch.empty_like(group)
+        self._rank[order] = torch.arange(len(group), device=group.device) - start[group[order]]
+        same = torch.arange(n_groups, device=group.device)
+        self._alone = len(group) == n_groups and torch.equal(group, same)
 
     def reorder(self, parent: np.ndarray) -> np.ndarray:
         """New number of each new row that continues old row `parent`; the numbers have no gaps.
@@ -188,19 +186,18 @@ class KeyValues:
     def _scatter(self, rows: Float[Tensor, "row kv_head head x"]) -> Tensor:
         """Rows set beside the others of their prompt: [prompt, kv_head, row x head, x]."""
         _, n_kv, heads, width = rows.shape
-        cells = rows
-        if not self._dense:
-            cells = rows.new_zeros(len(self.lengths) * self.widest, n_kv, heads, width)
-            cells[self._cell] = rows
-        cells = cells.view(-1, self.widest, n_kv, heads, width).transpose(1, 2)
-        return cells.reshape(-1, n_kv, self.widest * heads, width)
+        if self._alone:
+            return rows
+        cells = rows.new_zeros(len(self.lengths), n_kv, self.widest, heads, width)
+        cells[self.group, :, self._rank] = rows
+        return cells.view(-1, n_kv, self.widest * heads, width)
 
     def _gather(self, cells: Tensor, heads: int) -> Tensor:
         """The reverse of `_scatter`."""
+        if self._alone:
+            return cells
         n_groups, n_kv, _, width = cells.shape
-        rows = cells.view(n_groups, n_kv, self.widest, heads, width).transpose(1, 2)
-        rows = rows.reshape(-1, n_kv, heads, width)
-        return rows if self._dense else rows[self._cell]
+        return cells.view(n_groups, n_kv, self.widest, heads, width)[self.group, :, self._rank]
 
 
 def attend(

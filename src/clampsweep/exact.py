@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import logging
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -13,7 +12,7 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from clampsweep.interventions import Edit, LayerEdits, Scope, apply, by_layer
-from clampsweep.models import Model
+from clampsweep.models import Model, load_plain
 
 log = logging.getLogger(__name__)
 
@@ -22,9 +21,7 @@ class Exact:
     """A model's weights in float64, run without a cache, one text at a time."""
 
     def __init__(self, model: Model):
-        plain = copy.deepcopy(model.plain)
-        plain.set_attn_implementation("eager")
-        self._plain = plain.double()
+        self._plain = load_plain(model).double()
         self._adapter = model.bridge.adapter
 
     def logits(

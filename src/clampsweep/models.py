@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ class Model:
 
     Attributes:
         bridge: A `TransformerBridge` in evaluation mode.
+        folder: Where it was loaded from.
         plain: Hugging Face's own model of the same weights, in the same memory; None where the
             bridge's weights are processed.
         manifest: What `model.json` says.
@@ -34,6 +35,7 @@ class Model:
     """
 
     bridge: Any = field(repr=False)
+    folder: Path
     plain: Any = field(repr=False)
     manifest: dict[str, Any]
     prepend_bos: bool
@@ -136,27 +138,33 @@ def load(folder: Path | str, spec: ModelSpec, threads: int, device: str = "auto"
     if spec.weight_processing == "compatibility":
         bridge.enable_compatibility_mode()
     bridge.eval()
-    plain = _plain(folder, bridge) if spec.weight_processing == "none" else None
-    model = Model(bridge, plain, manifest, spec.prepend_bos, _eos_ids(bridge))
+    model = Model(bridge, Path(folder), None, manifest, spec.prepend_bos, _eos_ids(bridge))
+    if spec.weight_processing == "none":
+        model = replace(model, plain=load_plain(model))
+        _share_weights(model.plain, bridge)
     _self_check(model, spec, Path(folder))
     return model
 
 
-def _plain(folder: Path | str, bridge: Any) -> Any:
-    """Hugging Face's model of the folder, its weights being those that the bridge holds."""
+def load_plain(model: Model) -> Any:
+    """A copy of the model in Hugging Face's own class, with memory of its own."""
     from transformers import AutoModelForCausalLM
 
-    held = bridge.original_model
     plain = AutoModelForCausalLM.from_pretrained(
-        folder, dtype=next(held.parameters()).dtype, trust_remote_code=False
-    ).to(next(held.parameters()).device)
-    shared = {
-        name.replace("._original_component", ""): one for name, one in held.named_parameters()
+        model.folder, dtype=model.dtype, trust_remote_code=False
+    )
+    return plain.to(model.device).eval()
+
+
+def _share_weights(plain: Any, bridge: Any) -> None:
+    """Let a plain model use the memory of the bridge's weights where they are equal."""
+    held = {
+        name.replace("._original_component", ""): one
+        for name, one in bridge.original_model.named_parameters()
     }
     for name, parameter in plain.named_parameters():
-        if name in shared and torch.equal(shared[name], parameter):
-            parameter.data = shared[name].data
-    return plain.eval()
+        if name in held and torch.equal(held[name], parameter):
+            parameter.data = held[name].data
 
 
 def _eos_ids(bridge: Any) -> frozenset[int]:

@@ -24,6 +24,7 @@ from clampsweep.attention import NAME, KeyValues, Layout, Pass, Unsupported
 from clampsweep.choice import Chooser
 from clampsweep.interventions import LayerEdits
 from clampsweep.models import Model
+from clampsweep.packing import pack
 from clampsweep.texts import Job, Texts
 from clampsweep.unembedding import Heads, Unembedding
 
@@ -52,6 +53,7 @@ class Engine:
         model.plain.set_attn_implementation(NAME)
         if model.plain.config._attn_implementation != NAME:
             raise Unsupported("its attention cannot be exchanged")
+        pack(model.plain, leave=part("unembed"))
         self.blocks = [part(f"blocks.{layer}") for layer in layers]
         self.outs = [part(f"blocks.{layer}.mlp.out") for layer in layers]
         self.norm = part("ln_final")
@@ -331,7 +333,7 @@ class _Sweep:
             above = Layout(self.upper, *where)
         residual = self._run(torch.tensor(tokens, device=self.device), positions, cells, (below, above))
         if self.prompts_apart:
-            return self._heads(residual[newest], torch.arange(len(rows), device=self.device))
+            return self._heads(residual[newest], None)
         return self._heads(residual[first + lengths - 1], mine)
 
     def step(self) -> Heads | None:
@@ -347,11 +349,9 @@ class _Sweep:
         residual = self._run(self.node_token, positions, cells, (Layout(self.lower), above))
         if self.stop_at is not None:
             return None
-        if self.apart:
-            return self._heads(residual, torch.arange(len(self.rows), device=self.device))
-        return self._heads(residual, self.node)
+        return self._heads(residual, None if self.apart else self.node)
 
-    def _heads(self, residual: Float[Tensor, "base d_model"], base: Int[Tensor, " row"]) -> Heads:
+    def _heads(self, residual: Float[Tensor, "base d_model"], base: Int[Tensor, " row"] | None) -> Heads:
         edited = None if self.apart else self.edited.get(self.split_layer)
         if edited is None:
             return Heads(residual, base)

@@ -6,7 +6,7 @@ vector: the unembedded output direction of the neuron. So one matrix product ser
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,6 +15,8 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
+
+from clampsweep.packing import PackedLinear, packable
 
 _SLICE = 2048  # vocabulary columns per product: the fastest on CPUs, and its logits stay in cache
 _BLOCK = 128  # columns whose maximum is kept
@@ -32,7 +34,7 @@ class Heads:
 
     Attributes:
         residual: Residual stream of the bases, of which each row has one.
-        base: The base of each row.
+        base: The base of each row; None if row and base are the same.
         edit_row: Row of each edit of the last layer that the bases do not hold yet.
         edit_number: The direction it moves its row along.
         edit_delta: How far.
@@ -41,7 +43,7 @@ class Heads:
     """
 
     residual: Float[Tensor, "base d_model"]
-    base: Int[Tensor, " row"]
+    base: Int[Tensor, " row"] | None = None
     edit_row: Int[Tensor, " edit"] | None = None
     edit_number: Int[Tensor, " edit"] | None = None
     edit_delta: Float[Tensor, " edit"] | None = None
@@ -52,13 +54,13 @@ class Heads:
     def join(cls, parts: Sequence[Heads]) -> Heads:
         """The rows of all parts, one part after the other; all have the same directions."""
         bases = np.cumsum([0, *(len(one.residual) for one in parts)]).tolist()
-        rows = np.cumsum([0, *(len(one.base) for one in parts)]).tolist()
-        whole = cls(
-            torch.cat([one.residual for one in parts]),
-            torch.cat([one.base + start for one, start in zip(parts, bases, strict=False)]),
-        )
+        whole = cls(torch.cat([one.residual for one in parts]))
+        if parts[0].base is not None:
+            starts = zip(parts, bases, strict=False)
+            whole = replace(whole, base=torch.cat([one.base + start for one, start in starts]))
         if parts[0].directions is None:
             return whole
+        rows = np.cumsum([0, *(len(one.base) for one in parts)]).tolist()
         starts = zip(parts, rows, strict=False)
         return replace(
             whole,
@@ -71,11 +73,30 @@ class Heads:
 
     def rows(self) -> Float[Tensor, "row d_model"]:
         """The residual stream of every row."""
-        found = self.residual[self.base]
+        found = self.residual if self.base is None else self.residual[self.base]
         if self.directions is None:
             return found
         step = self.edit_delta[:, None] * self.directions[self.edit_number]
         return found.index_add(0, self.edit_row, step)
+
+
+@dataclass
+class _Factors:
+    """Logits as `(x @ W^T of each row's base + coefficient @ extra) / scale`."""
+
+    x: Float[Tensor, "base d_model"]
+    base: Int[Tensor, " row"] | None
+    coefficient: Float[Tensor, "row extra"]
+    extra: Float[Tensor, "extra d_vocab"]
+    scale: Float[Tensor, " row"]
+
+    def rows(self, scores: Float[Tensor, "base column"], columns: slice) -> Tensor:
+        """Scores of every row from those of the bases, in some columns of the vocabulary."""
+        found = scores if self.base is None else scores[self.base]
+        if not len(self.extra):
+            return found
+        extra = self.extra[:, columns]
+        return torch.addmm(found, self.coefficient, F.pad(extra, (0, scores.shape[1] - extra.shape[1])))
 
 
 class Unembedding:
@@ -86,9 +107,13 @@ class Unembedding:
     """
 
     def __init__(self, norm: Any, unembed: Any):
-        self._norm, self._unembed = norm, unembed
-        self._weight, self._bias = unembed.weight, unembed.bias
-        self._kind = self._form(norm)
+        self._norm, self._weight, self._bias = norm, unembed.weight, unembed.bias
+        self._kind = self._form()
+        self._slices = [
+            slice(at, min(at + _SLICE, self.n_vocab)) for at in range(0, self.n_vocab, _SLICE)
+        ]
+        self._products = [_product(self._weight[columns]) for columns in self._slices]
+        self._memory: Tensor | None = None
 
     @property
     def n_vocab(self) -> int:
@@ -99,47 +124,53 @@ class Unembedding:
         """Logits that directions of the residual stream stand for, before the norm's scale."""
         if self._kind is None:
             return None
-        return _wide(F.linear(self._scaled(directions, self._kind), self._weight))
+        return _wide(F.linear(self._scaled(directions), self._weight))
 
-    def _form(self, norm: Any) -> str | None:
+    def _form(self) -> str | None:
         """`rms` or `layer`, if the norm does what that says."""
-        weight = getattr(norm, "weight", None)
+        weight = getattr(self._norm, "weight", None)
         if weight is None:
             return None
-        made = torch.Generator().manual_seed(0)
-        probe = (torch.randn(4, len(weight), generator=made) * 3 + 1).to(weight)
+        generator = torch.Generator().manual_seed(0)
+        probe = (torch.randn(4, len(weight), generator=generator) * 3 + 1).to(weight)
         with torch.inference_mode():
-            wanted = norm(probe)
-            for kind in ("rms", "layer"):
-                got = self._scaled(probe, kind) / self._scale(probe, kind)[:, None] + self._shift()
+            wanted = self._norm(probe)
+            for self._kind in ("rms", "layer"):
+                got = self._scaled(probe) / self._scale(probe)[:, None] + self._shift()
                 if torch.allclose(got, wanted, rtol=1e-4, atol=1e-5):
-                    return kind
+                    return self._kind
         return None
 
     def _shift(self) -> Tensor | float:
         bias = getattr(self._norm, "bias", None)
         return 0.0 if bias is None else bias
 
-    def _scaled(self, x: Tensor, kind: str) -> Tensor:
-        return self._norm.weight * (x if kind == "rms" else x - x.mean(-1, keepdim=True))
+    def _centred(self, x: Tensor) -> Tensor:
+        return x if self._kind == "rms" else x - x.mean(-1, keepdim=True)
 
-    def _scale(self, x: Tensor, kind: str) -> Tensor:
+    def _scaled(self, x: Tensor) -> Tensor:
+        found: Tensor = self._norm.weight * self._centred(x)
+        return found
+
+    def _scale(self, x: Tensor) -> Tensor:
         eps = getattr(self._norm, "variance_epsilon", getattr(self._norm, "eps", 0.0))
-        centred = x if kind == "rms" else x - x.mean(-1, keepdim=True)
-        return (centred.pow(2).mean(-1) + eps).sqrt()
+        return (self._centred(_wide(x)).pow(2).mean(-1) + eps).sqrt()
 
-    def _factors(self, heads: Heads) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """Logits as (x W^T [base] + coefficient @ extra) / scale: x, base, coefficient, extra, scale.
-        """
+    def _constant(self) -> Tensor | None:
+        """What is added to the logits of every row, whatever its scale."""
+        shift = self._shift() if self._kind else 0.0
+        found = self._bias
+        if isinstance(shift, Tensor):
+            moved = F.linear(shift, self._weight)
+            found = moved if found is None else found + moved
+        return found
+
+    def _factors(self, heads: Heads) -> _Factors:
         rows = heads.rows()
         if self._kind is None:
-            own = torch.arange(len(rows), device=rows.device)
-            x, scale = self._norm(rows), torch.ones_like(_wide(rows[:, 0]))
-            bias = self._bias
-            extra = scale.new_zeros(0, len(self._weight)) if bias is None else bias[None].to(scale)
-            return x, own, scale.new_ones(len(rows), len(extra)), extra, scale
-        scale = self._scale(_wide(rows), self._kind)
-        x = self._scaled(heads.residual, self._kind)
+            x, base, scale = self._norm(rows), None, torch.ones_like(_wide(rows[:, 0]))
+        else:
+            x, base, scale = self._scaled(heads.residual), heads.base, self._scale(rows)
         coefficient, extra = scale.new_zeros(len(rows), 0), scale.new_zeros(0, self.n_vocab)
         if heads.unembedded is not None:
             extra = heads.unembedded
@@ -150,15 +181,7 @@ class Unembedding:
         if constant is not None:
             coefficient = torch.cat([coefficient, scale[:, None]], 1)
             extra = torch.cat([extra, constant[None].to(scale)])
-        return x, heads.base, coefficient, extra, scale
-
-    def _constant(self) -> Tensor | None:
-        """What is added to the logits of every row."""
-        shift, bias = self._shift(), self._bias
-        found = None if isinstance(shift, float) else F.linear(shift, self._weight)
-        if bias is not None:
-            found = bias if found is None else found + bias
-        return found
+        return _Factors(x, base, coefficient, extra, scale)
 
     def top_two(
         self, heads: Heads
@@ -167,48 +190,61 @@ class Unembedding:
 
         States nothing about ties: the caller decides leads near 0.
         """
-        x, base, coefficient, extra, scale = self._factors(heads)
-        n_vocab = len(self._weight)
-        n_slices = -(-n_vocab // _SLICE)
-        kept = x.new_full((n_slices, len(x), _SLICE), -torch.inf)
-        blocks = []
-        for at in range(n_slices):
-            columns = slice(at * _SLICE, min((at + 1) * _SLICE, n_vocab))
-            width = columns.stop - columns.start
-            kept[at, :, :width] = F.linear(x, self._weight[columns])
-            scores = self._row_scores(kept[at].to(scale), base, coefficient, extra, columns)
-            blocks.append(scores.unflatten(1, (-1, _BLOCK)).amax(-1))
-        best = torch.cat(blocks, 1).topk(2, 1)
-        block = best.indices[:, 0]
-        inside = torch.arange(_BLOCK, device=x.device) + (block % (_SLICE // _BLOCK) * _BLOCK)[:, None]
-        at = block // (_SLICE // _BLOCK)
-        scores = kept[at[:, None], base[:, None], inside].to(scale)
-        token = at[:, None] * _SLICE + inside
-        if extra.shape[0]:
-            known = token.clamp(max=n_vocab - 1)
-            scores = scores + (coefficient[:, :, None] * extra[:, known].transpose(0, 1)).sum(1)
+        parts = self._factors(heads)
+        kept = self._room(parts.x)
+        maxima = []
+        for at, (columns, product) in enumerate(zip(self._slices, self._products, strict=True)):
+            kept[at, :, : columns.stop - columns.start] = product(parts.x)
+            scores = parts.rows(kept[at].to(parts.scale), columns)
+            maxima.append(scores.unflatten(1, (-1, _BLOCK)).amax(-1))
+        best = torch.cat(maxima, 1).topk(2, 1)
+        token, scores = self._block(parts, kept, best.indices[:, 0])
         two = scores.topk(2, 1)
         second = torch.maximum(two.values[:, 1], best.values[:, 1])
         picked = token.gather(1, two.indices[:, :1])[:, 0]
-        return picked, two.values[:, 0] / scale, (two.values[:, 0] - second) / scale
+        return picked, two.values[:, 0] / parts.scale, (two.values[:, 0] - second) / parts.scale
 
-    @staticmethod
-    def _row_scores(
-        scores: Tensor, base: Tensor, coefficient: Tensor, extra: Tensor, columns: slice
-    ) -> Tensor:
-        if not extra.shape[0]:
-            return scores[base]
-        part = extra[:, columns]
-        part = F.pad(part, (0, scores.shape[1] - part.shape[1]))
-        return torch.addmm(scores[base], coefficient, part)
+    def _block(
+        self, parts: _Factors, kept: Tensor, block: Int[Tensor, " row"]
+    ) -> tuple[Int[Tensor, "row column"], Float[Tensor, "row column"]]:
+        """The tokens of one block of columns for each row, and their scores."""
+        per_slice = _SLICE // _BLOCK
+        at = block // per_slice
+        inside = torch.arange(_BLOCK, device=block.device) + (block % per_slice * _BLOCK)[:, None]
+        base = torch.arange(len(block), device=block.device) if parts.base is None else parts.base
+        scores = kept[at[:, None], base[:, None], inside].to(parts.scale)
+        token = at[:, None] * _SLICE + inside
+        if len(parts.extra):
+            extra = parts.extra[:, token.clamp(max=self.n_vocab - 1)].transpose(0, 1)
+            scores = scores + (parts.coefficient[:, :, None] * extra).sum(1)
+        return token, scores
+
+    def _room(self, x: Tensor) -> Tensor:
+        """Memory for the logits of all bases, used again: new memory costs a tenth of a step.
+
+        What lies beyond the vocabulary is -inf.
+        """
+        shape = (len(self._slices), len(x), _SLICE)
+        n = shape[0] * shape[1] * shape[2]
+        if self._memory is None or len(self._memory) < n or self._memory.dtype != x.dtype:
+            self._memory = x.new_empty(n * 5 // 4)
+        room = self._memory[:n].view(shape)
+        room[-1, :, self.n_vocab - self._slices[-1].start :] = -torch.inf
+        return room
 
     def logits(self, heads: Heads) -> Iterator[tuple[slice, Float[Tensor, "row d_vocab"]]]:
         """All logits, some rows at a time."""
-        x, base, coefficient, extra, scale = self._factors(heads)
-        scores = F.linear(x, self._weight).to(scale)
+        parts = self._factors(heads)
+        scores = torch.cat([product(parts.x) for product in self._products], 1).to(parts.scale)
+        base = torch.arange(len(scores), device=scores.device) if parts.base is None else parts.base
         for start in range(0, len(base), _ROWS):
-            part = slice(start, start + _ROWS)
-            rows = scores[base[part]]
-            if extra.shape[0]:
-                rows = torch.addmm(rows, coefficient[part], extra)
-            yield part, rows / scale[part, None]
+            some = slice(start, start + _ROWS)
+            rows = replace(parts, base=base[some], coefficient=parts.coefficient[some])
+            yield some, rows.rows(scores, slice(None)) / parts.scale[some, None]
+
+
+def _product(weight: Float[Tensor, "column d_model"]) -> Callable[[Tensor], Tensor]:
+    """Product with the transpose of some rows of the unembedding."""
+    if packable(weight):
+        return PackedLinear(weight, None)
+    return lambda x: F.linear(x, weight)
