@@ -4,7 +4,7 @@
 
 One process, one machine, interleaved: in every round each contender runs once, so that a machine
 that slows down slows all of them. Ratios are of the same round; their median is printed. Every
-contender decodes greedily with the same model, clamp values and prompts; they may differ at near-ties.
+contender decodes greedily, with the same model, clamp values and prompts.
 
 Contenders:
     published   one `TransformerBridge.generate` per combination, then `run_with_cache` over the

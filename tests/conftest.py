@@ -9,7 +9,21 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from jaxtyping import install_import_hook
 
-SHAPED = ("activations", "decoding", "interventions", "models", "sweep")
+SHAPED = (
+    "activations",
+    "attention",
+    "choice",
+    "decoding",
+    "exact",
+    "hooked",
+    "interventions",
+    "models",
+    "packing",
+    "sweep",
+    "texts",
+    "trajectories",
+    "unembedding",
+)
 install_import_hook([f"clampsweep.{name}" for name in SHAPED], "beartype.beartype")
 
 from clampsweep.config import ModelSpec  # noqa: E402

@@ -1,4 +1,4 @@
-"""The batched decoder against one prompt at a time, and against other libraries' sampling."""
+"""Both paths of the decoder against one prompt at a time, and sampling against other libraries."""
 
 from __future__ import annotations
 
@@ -14,12 +14,15 @@ import torch
 from transformers import TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
 
 import clampsweep.decoding
+import clampsweep.hooked
 from clampsweep.config import Decoding
-from clampsweep.decoding import Decoded, choose, decode
+from clampsweep.decoding import decode, fast_path
+from clampsweep.choice import choose
 from clampsweep.errors import UserError
 from clampsweep.interventions import Scope, edit
 from clampsweep.models import Model
 from clampsweep.names import Neuron
+from clampsweep.texts import Decoded
 from reference import Clamp, Text, decode_alone
 from tiny import D_MLP, N_CTX, N_LAYERS, PROMPTS, WINDOW
 
@@ -28,6 +31,14 @@ LAYERS = range(N_LAYERS)
 N_NEW = 7
 GREEDY = Decoding("greedy", N_NEW)
 Rows = list[tuple[str, tuple[Clamp, ...]]]
+
+
+@pytest.fixture(params=["fast", "general"], autouse=True)
+def path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Every test here runs on both paths; the fast one still leaves what it cannot do."""
+    if request.param == "general":
+        monkeypatch.setattr(clampsweep.decoding, "fast_path", lambda *ignored: "as the test says")
+    return str(request.param)
 
 
 def _donor(seed: int, length: int) -> tuple[float, ...]:
@@ -391,7 +402,7 @@ def test_the_activation_is_never_edited_in_place(
         calls.append((torch.equal(activation, natural), torch.equal(changed, natural)))
         return changed
 
-    monkeypatch.setattr(clampsweep.decoding, "apply", watched)
+    monkeypatch.setattr(clampsweep.hooked, "apply", watched)
     _decode(model, _joint(), "all", capture_layers=LAYERS)
     assert calls
     assert all(kept for kept, _ in calls)
@@ -456,7 +467,7 @@ def test_choose_picks_each_token_as_often_as_its_probability_says(decoding: Deco
     for seed in range(5):
         logits = torch.randn(30, generator=torch.Generator().manual_seed(seed)) * 2
         chances = _warped(logits, decoding)
-        tokens, _ = choose(logits.expand(n, -1), grid, decoding)
+        tokens, *_ = choose(logits.expand(n, -1), grid, decoding)
         counts = np.bincount(tokens.numpy(), minlength=30)
         assert set(np.flatnonzero(counts)) <= set(np.flatnonzero(chances))
         np.testing.assert_allclose(counts, n * chances, atol=1.01)
@@ -469,7 +480,7 @@ def test_choose_keeps_the_tokens_that_transformers_keeps(decoding: Decoding) -> 
     for seed in range(50):
         logits = torch.randn(40, generator=torch.Generator().manual_seed(seed)) * 3
         chances = _warped(logits, decoding)
-        tokens, _ = choose(logits.expand(2, -1), ends, decoding)
+        tokens, *_ = choose(logits.expand(2, -1), ends, decoding)
         assert int(tokens[0]) == int(chances.argmax())
         assert chances[int(tokens[1])] > 0
         if decoding.top_k == 5 or decoding.top_p == 0.8:
@@ -479,13 +490,13 @@ def test_choose_keeps_the_tokens_that_transformers_keeps(decoding: Decoding) -> 
 def test_choose_never_picks_a_token_of_no_probability() -> None:
     logits = torch.full((2, 5), -torch.inf)
     logits[:, 2], logits[:, 4] = 0.0, 1.0
-    tokens, _ = choose(logits, np.array([0.0, np.nextafter(1.0, 0.0)]), Decoding("sample", 1))
+    tokens, *_ = choose(logits, np.array([0.0, np.nextafter(1.0, 0.0)]), Decoding("sample", 1))
     assert tokens.tolist() == [4, 2]
 
 
 def test_a_small_top_p_keeps_the_likeliest_token() -> None:
     logits = torch.tensor([[0.0, 3.0, 1.0]]).expand(9, -1)
-    tokens, _ = choose(logits, np.linspace(0, 0.99, 9), Decoding("sample", 1, top_p=1e-9))
+    tokens, *_ = choose(logits, np.linspace(0, 0.99, 9), Decoding("sample", 1, top_p=1e-9))
     assert set(tokens.tolist()) == {1}
 
 
@@ -493,16 +504,16 @@ def test_rows_of_choose_do_not_mix() -> None:
     logits = torch.randn(20, 30, generator=torch.Generator().manual_seed(0)) * 2
     uniforms = np.random.default_rng(1).random(20)
     for decoding in CUTS:
-        together, margins = choose(logits, uniforms, decoding)
+        together, margins, _ = choose(logits, uniforms, decoding)
         for at in range(20):
-            token, margin = choose(logits[at : at + 1], uniforms[at : at + 1], decoding)
+            token, margin, _ = choose(logits[at : at + 1], uniforms[at : at + 1], decoding)
             assert (int(token), float(margin)) == (int(together[at]), float(margins[at]))
             assert int(token) == _draw(logits[at], float(uniforms[at]), decoding)
 
 
 def test_greedy_choice_is_the_highest_logit_and_the_margin_its_lead() -> None:
     logits = torch.tensor([[0.0, 5.0, 3.5], [2.0, -1.0, 1.75]])
-    tokens, margins = choose(logits, None, GREEDY)
+    tokens, margins, _ = choose(logits, None, GREEDY)
     assert tokens.tolist() == [1, 0]
     assert margins.tolist() == [1.5, 0.25]
 

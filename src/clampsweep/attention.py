@@ -13,16 +13,15 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import AttentionInterface
 
 NAME = "clampsweep"
 _INERT = {"dropout", "position_ids", "position_embeddings", "use_cache", "is_causal"}
 
 
-class Unsupported(Exception):
+class UnsupportedError(Exception):
     """The model's attention asks for something that `attend` does not do."""
 
 
@@ -32,13 +31,12 @@ class Layout:
 
     Attributes:
         keys: Where they are kept.
-        group: In a prompt pass, the prompt of each token; else None.
-        position: In a prompt pass, each token's position in its prompt; else None.
+        prompts: In a pass over prompts, the prompt of each token and its position there; None in
+            a pass over every row's newest token.
     """
 
     keys: KeyValues
-    group: Int[Tensor, " token"] | None = None
-    position: Int[Tensor, " token"] | None = None
+    prompts: tuple[Int[Tensor, " token"], Int[Tensor, " token"]] | None = None
 
 
 @dataclass
@@ -126,7 +124,7 @@ class KeyValues:
     def fill(
         self,
         layer: int,
-        layout: Layout,
+        prompts: tuple[Int[Tensor, " token"], Int[Tensor, " token"]],
         query: Float[Tensor, "token head d_head"],
         key: Float[Tensor, "token kv_head d_head"],
         value: Float[Tensor, "token kv_head d_head"],
@@ -136,14 +134,15 @@ class KeyValues:
         if self._prompt is None:
             shape = (2, len(self.layers), len(self.lengths), key.shape[1], self.longest)
             self._prompt = key.new_zeros(*shape, key.shape[2])
-        first, last = int(layout.group.min()), int(layout.group.max()) + 1
-        at = ((layout.group - first), layout.position)
+        group, position = prompts
+        first, last = int(group.min()), int(group.max()) + 1
+        at = (group - first, position)
         queries = query.new_zeros(last - first, self.longest, *query.shape[1:])
         queries[at] = query
         keys, values = self._prompt[:, layer - self.layers.start, first:last]
         keys.transpose(1, 2)[at] = key
         values.transpose(1, 2)[at] = value
-        found = F.scaled_dot_product_attention(
+        found = nn.functional.scaled_dot_product_attention(
             queries.transpose(1, 2), keys, values, is_causal=True, scale=scale, enable_gqa=True
         )
         return found.transpose(1, 2)[at]
@@ -157,6 +156,8 @@ class KeyValues:
         scale: float,
     ) -> Float[Tensor, "row head d_head"]:
         """Attention of every row's newest token to its prompt and to its own tokens so far."""
+        if self._prompt is None:
+            raise RuntimeError("a step before the prompts")
         (n, n_heads, d_head), n_kv = query.shape, key.shape[1]
         at = layer - self.layers.start
         if self._own is None:
@@ -214,19 +215,19 @@ def attend(
     """Attention of packed tokens, as Hugging Face's attention interface wants it.
 
     Raises:
-        Unsupported: The layer asks for an option that is not known here, such as a window.
+        UnsupportedError: The layer asks for an option that is not known here, such as a window.
     """
     asked = {name for name, value in options.items() if value is not None} - _INERT
     if asked or attention_mask is not None:
-        raise Unsupported(f"attention option {', '.join(sorted(asked)) or 'attention_mask'}")
+        raise UnsupportedError(f"attention option {', '.join(sorted(asked)) or 'attention_mask'}")
     layer = module.layer_idx
     layout = sweep_pass.layouts[layer]
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     parts = [one[0].transpose(0, 1) for one in (query, key, value)]
-    if layout.group is None:
+    if layout.prompts is None:
         out = layout.keys.step(layer, *parts, scale)
     else:
-        out = layout.keys.fill(layer, layout, *parts, scale)
+        out = layout.keys.fill(layer, layout.prompts, *parts, scale)
     return out[None], None
 
 

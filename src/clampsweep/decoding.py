@@ -14,11 +14,10 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
-import torch
 from jaxtyping import Float64
 
 from clampsweep import hooked, trajectories
-from clampsweep.attention import Unsupported
+from clampsweep.attention import UnsupportedError
 from clampsweep.choice import Chooser
 from clampsweep.config import Decoding
 from clampsweep.interventions import Edit, Scope
@@ -95,6 +94,15 @@ def _make_engine(model: Model) -> Engine | str:
     if model.plain is None:
         return "the model's weights are processed"
     try:
-        return Engine(model)
-    except (Unsupported, ValueError, KeyError, AttributeError) as error:
-        return f"the fast path does not fit this model ({error})"
+        engine = Engine(model)
+        trajectories.check(engine)
+    except (
+        UnsupportedError,
+        ValueError,
+        KeyError,
+        AttributeError,
+        TypeError,
+        RuntimeError,
+    ) as error:
+        return f"the fast path does not fit this model ({' '.join(str(error).split())[:200]})"
+    return engine

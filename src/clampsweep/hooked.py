@@ -1,4 +1,4 @@
-"""The general path of the sweep decoder: TransformerBridge with a forward hook, any model and scope.
+"""The general path of the sweep decoder: TransformerBridge and a hook, for any model and scope.
 
 Rows whose prompts have the same number of tokens run together, so nothing is padded. A row that
 ends leaves the batch and is not fed on.

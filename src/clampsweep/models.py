@@ -150,7 +150,7 @@ def load_plain(model: Model) -> Any:
     """A copy of the model in Hugging Face's own class, with memory of its own."""
     from transformers import AutoModelForCausalLM
 
-    plain = AutoModelForCausalLM.from_pretrained(
+    plain: Any = AutoModelForCausalLM.from_pretrained(
         model.folder, dtype=model.dtype, trust_remote_code=False
     )
     return plain.to(model.device).eval()

@@ -16,13 +16,14 @@ from tqdm import tqdm
 from clampsweep import tables
 from clampsweep.activations import traces
 from clampsweep.config import Decoding, ModelSpec
-from clampsweep.decoding import Decoded, decode
+from clampsweep.decoding import decode
 from clampsweep.errors import UserError
 from clampsweep.interventions import Edit, Scope, edit
 from clampsweep.models import Model, load
 from clampsweep.names import Neuron, parse_target
 from clampsweep.plan import Combination, read_batch
 from clampsweep.provenance import json_digest, record, text_digest
+from clampsweep.texts import Decoded
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""What the rows of a decode call become: chosen tokens, why they stop, and their mean activations."""
+"""What the rows of a decode call become: tokens, why they stop, mean activations."""
 
 from __future__ import annotations
 

@@ -20,18 +20,20 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from clampsweep.attention import NAME, KeyValues, Layout, Pass, Unsupported
+from clampsweep.attention import NAME, KeyValues, Layout, Pass, UnsupportedError
 from clampsweep.choice import Chooser
-from clampsweep.interventions import LayerEdits
+from clampsweep.config import Decoding
+from clampsweep.interventions import Edit, LayerEdits, Scope, edit
 from clampsweep.models import Model
+from clampsweep.names import Neuron, hook_post
 from clampsweep.packing import pack
 from clampsweep.texts import Job, Texts
-from clampsweep.unembedding import Heads, Unembedding
+from clampsweep.unembedding import Heads, Shifts, Unembedding
 
 _TOKENS = 4096  # most packed tokens of a prompt pass
 
 
-class _Stop(Exception):
+class _Stop(Exception):  # noqa: N818 (it reports no error)
     """Ends a forward pass where nothing after it is wanted; carries the residual stream."""
 
     def __init__(self, residual: Tensor):
@@ -52,7 +54,7 @@ class Engine:
         self.body = model.plain.base_model
         model.plain.set_attn_implementation(NAME)
         if model.plain.config._attn_implementation != NAME:
-            raise Unsupported("its attention cannot be exchanged")
+            raise UnsupportedError("its attention cannot be exchanged")
         pack(model.plain, leave=part("unembed"))
         self.blocks = [part(f"blocks.{layer}") for layer in layers]
         self.outs = [part(f"blocks.{layer}.mlp.out") for layer in layers]
@@ -151,16 +153,15 @@ class _Sweep:
 
     def _reaches_prompts(self) -> bool:
         positions = torch.arange(int(self.lengths.max()), device=self.device)
-        lengths = self.lengths.unique().tolist()
+        lengths = torch.unique(self.lengths).tolist()
         return any(bool(self.job.scope.covers(positions[:n], n).any()) for n in lengths)
 
     def _make_directions(self) -> None:
         """Output directions of the split layer's edited neurons, and which of them an edit has."""
         edits = self.texts.edits.get(self.split_layer)
-        self.directions: Tensor | None = None
-        self.unembedded: Tensor | None = None
+        self.directions = self.unembedded = None
         if edits is not None:
-            neurons, self.direction = edits.neuron.unique(return_inverse=True)
+            neurons, self.direction = torch.unique(edits.neuron, return_inverse=True)
             self.directions = self.engine.direction(self.split_layer, neurons)
             if not self.apart:
                 self.unembedded = self.engine.unembedding.unembed(self.directions)
@@ -203,14 +204,14 @@ class _Sweep:
         tokens: Int[Tensor, " token"],
         positions: Int[Tensor, " token"],
         cells: _Cells,
-        layouts: tuple[Layout, Layout | None],
+        layouts: tuple[Layout, Layout],
     ) -> Float[Tensor, "some d_model"]:
         """The residual stream before the final norm, of every token, or cell if they expand."""
         self.cells = cells
         self.edited = {layer: self._edited(edits) for layer, edits in self.texts.edits.items()}
         self.expanded: dict[int, Tensor] = {}
         below, above = layouts
-        each = [below if layer <= self.split_layer else above for layer in range(self.n_layers)]
+        each = [below] * (self.split_layer + 1) + [above] * (self.n_layers - self.split_layer - 1)
         try:
             self.engine.body(
                 input_ids=tokens[None],
@@ -220,7 +221,7 @@ class _Sweep:
             )
         except _Stop as stop:
             return stop.residual
-        raise Unsupported("the final norm is not part of the model's body")
+        raise UnsupportedError("the final norm is not part of the model's body")
 
     def _edited(self, edits: LayerEdits) -> _Edited:
         cell, number = self.cells.of_rows(edits.row, len(self.group))
@@ -270,7 +271,7 @@ class _Sweep:
 
     def _at_split(self, module: Any, args: Any, output: Any) -> Any:
         """After the split layer: from here on every cell is computed on its own."""
-        if not self.cells.expand:
+        if not self.cells.expand or self.directions is None:
             return None
         hidden = output[0] if isinstance(output, tuple) else output
         edited = self.edited[self.split_layer]
@@ -326,18 +327,26 @@ class _Sweep:
             row, position = rows, lengths[mine] - 1
             token = first[mine] + position
         cells = _Cells(token, row, position, expand=self.prompts_apart, generated=False)
-        below = Layout(self.lower, group, positions)
-        above = None
-        if self.upper is not None:
-            where = (row, position) if self.prompts_apart else (group, positions)
-            above = Layout(self.upper, *where)
-        residual = self._run(torch.tensor(tokens, device=self.device), positions, cells, (below, above))
+        below = Layout(self.lower, (group, positions))
+        where = (row, position) if self.prompts_apart else (group, positions)
+        above = below if self.upper is None else Layout(self.upper, where)
+        residual = self._run(
+            torch.tensor(tokens, device=self.device), positions, cells, (below, above)
+        )
         if self.prompts_apart:
             return self._heads(residual[newest], None)
         return self._heads(residual[first + lengths - 1], mine)
 
-    def step(self) -> Heads | None:
-        """Run every node's newest token; None where the pass ends at the last captured layer."""
+    def step(self) -> Heads:
+        """Run every node's newest token."""
+        return self._heads(self._newest(), None if self.apart else self.node)
+
+    def finish(self, layer: int) -> None:
+        """Run the newest tokens once more as far as a layer, for the means alone."""
+        self.stop_at = layer
+        self._newest()
+
+    def _newest(self) -> Float[Tensor, "some d_model"]:
         for store in (self.lower, self.upper):
             if store is not None:
                 store.grow()
@@ -345,27 +354,26 @@ class _Sweep:
         positions = self.lengths[self.lower.group] + done
         position = self.lengths[self.group[self.rows]] + done
         cells = _Cells(self.node, self.rows, position, expand=self.apart, generated=True)
-        above = None if self.upper is None else Layout(self.upper)
-        residual = self._run(self.node_token, positions, cells, (Layout(self.lower), above))
-        if self.stop_at is not None:
-            return None
-        return self._heads(residual, None if self.apart else self.node)
+        below = Layout(self.lower)
+        above = below if self.upper is None else Layout(self.upper)
+        return self._run(self.node_token, positions, cells, (below, above))
 
-    def _heads(self, residual: Float[Tensor, "base d_model"], base: Int[Tensor, " row"] | None) -> Heads:
+    def _heads(
+        self, residual: Float[Tensor, "base d_model"], base: Int[Tensor, " row"] | None
+    ) -> Heads:
         edited = None if self.apart else self.edited.get(self.split_layer)
-        if edited is None:
+        if edited is None or self.directions is None:
             return Heads(residual, base)
         number = self.direction[edited.number]
-        return Heads(
-            residual, base, edited.cell, number, self.delta, self.directions, self.unembedded
-        )
+        shifts = Shifts(edited.cell, number, self.delta, self.directions, self.unembedded)
+        return Heads(residual, base, shifts)
 
     def advance(self, kept: list[int], picked: np.ndarray) -> None:
-        """Let the kept rows (as indices) go on with their tokens; nodes split where these differ."""
+        """Let the kept rows (indices) go on with their tokens; nodes split where these differ."""
         going = torch.tensor(kept, device=self.device)
         token = torch.from_numpy(picked[kept]).to(self.device)
         n_vocab = self.engine.unembedding.n_vocab
-        nodes, node = (self.node[going] * n_vocab + token).unique(return_inverse=True)
+        nodes, node = torch.unique(self.node[going] * n_vocab + token, return_inverse=True)
         number = self._renumber(self.lower, (nodes // n_vocab).cpu().numpy())
         self.node_token = torch.empty_like(nodes)
         self.node_token[number] = nodes % n_vocab
@@ -409,5 +417,58 @@ def decode(engine: Engine, job: Job, texts: Texts, chooser: Chooser) -> None:
                 return
             sweep.advance(kept, picked)
             if last:
-                sweep.stop_at = max(capture)
-            heads = sweep.step()
+                sweep.finish(max(capture))
+            else:
+                heads = sweep.step()
+
+
+def check(engine: Engine) -> None:
+    """Compare the fast path with the bridge: two prompts, clamps in two layers, one step.
+
+    Raises:
+        UnsupportedError: Their logits differ.
+    """
+    model = engine.model
+    prompts = [[1, 2, 3], [1, 2, 3], [3, 2, 1, 2, 3]]
+    last = model.n_layers - 1
+    for layers in ({0, last}, {last}):
+        edits = [
+            [edit(Neuron(layer, row), "set", 2.0 + row) for layer in layers] for row in range(3)
+        ]
+        job = Job(prompts, edits, Scope("all"), Decoding("greedy", 2))
+        texts = Texts(model, job)
+        sweep = _Sweep(engine, job, texts)
+        with sweep.hooked():
+            first = _all_logits(engine, sweep.prefill())
+            sweep.advance([0, 1, 2], np.array([4, 5, 4]))
+            second = _all_logits(engine, sweep.step())[sweep.rows.argsort()]
+        for row, token in enumerate([4, 5, 4]):
+            wanted = _bridge_logits(model, [*prompts[row], token], edits[row])
+            got = torch.stack([first[row], second[row]])
+            off = float((got - wanted).abs().max() / wanted.abs().max())
+            if not off < (1e-3 if model.dtype in (torch.float32, torch.float64) else 0.1):
+                raise UnsupportedError(f"its logits are off by {off:.1g} of the largest")
+
+
+def _all_logits(engine: Engine, heads: Heads) -> Float[Tensor, "row d_vocab"]:
+    return torch.cat([logits for _, logits in engine.unembedding.logits(heads)])
+
+
+def _bridge_logits(
+    model: Model, tokens: Sequence[int], edits: Sequence[Edit]
+) -> Float[Tensor, "two d_vocab"]:
+    """Logits of the bridge at the last two positions, clamped by an ordinary hook."""
+
+    def clamp(one: Edit) -> Callable[..., Tensor]:
+        def at_layer(activation: Tensor, hook: object) -> Tensor:
+            changed = activation.clone()
+            changed[..., one.neuron.index] = one.shift
+            return changed
+
+        return at_layer
+
+    hooks = [(hook_post(one.neuron.layer), clamp(one)) for one in edits]
+    ids = torch.tensor([list(tokens)], device=model.device)
+    with torch.inference_mode(), model.bridge.hooks(fwd_hooks=hooks):
+        found: Tensor = model.bridge.forward(ids)[0, -2:]
+    return found

@@ -10,11 +10,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.nn.functional import linear, pad
 
 from clampsweep.packing import PackedLinear, packable
 
@@ -29,55 +28,75 @@ def _wide(x: Tensor) -> Tensor:
 
 
 @dataclass
-class Heads:
-    """The newest position of some rows, before the final norm.
+class Shifts:
+    """Edits of the last layer that the residual streams of a `Heads` do not hold yet.
 
     Attributes:
-        residual: Residual stream of the bases, of which each row has one.
-        base: The base of each row; None if row and base are the same.
-        edit_row: Row of each edit of the last layer that the bases do not hold yet.
-        edit_number: The direction it moves its row along.
-        edit_delta: How far.
+        row: Row of each.
+        number: The direction it moves its row along.
+        delta: How far.
         directions: What one unit of a neuron adds to the residual stream.
         unembedded: `Unembedding.unembed` of the directions.
     """
 
+    row: Int[Tensor, " edit"]
+    number: Int[Tensor, " edit"]
+    delta: Float[Tensor, " edit"]
+    directions: Float[Tensor, "direction d_model"]
+    unembedded: Float[Tensor, "direction d_vocab"] | None
+
+
+@dataclass
+class Heads:
+    """The newest position of some rows, before the final norm.
+
+    Attributes:
+        residual: Residual stream of the bases.
+        base: The base of each row; None if row and base are the same.
+        shifts: How rows differ from their bases, if they do.
+    """
+
     residual: Float[Tensor, "base d_model"]
     base: Int[Tensor, " row"] | None = None
-    edit_row: Int[Tensor, " edit"] | None = None
-    edit_number: Int[Tensor, " edit"] | None = None
-    edit_delta: Float[Tensor, " edit"] | None = None
-    directions: Float[Tensor, "direction d_model"] | None = None
-    unembedded: Float[Tensor, "direction d_vocab"] | None = None
+    shifts: Shifts | None = None
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        return len(self.residual if self.base is None else self.base)
 
     @classmethod
     def join(cls, parts: Sequence[Heads]) -> Heads:
         """The rows of all parts, one part after the other; all have the same directions."""
-        bases = np.cumsum([0, *(len(one.residual) for one in parts)]).tolist()
-        whole = cls(torch.cat([one.residual for one in parts]))
-        if parts[0].base is not None:
-            starts = zip(parts, bases, strict=False)
-            whole = replace(whole, base=torch.cat([one.base + start for one, start in starts]))
-        if parts[0].directions is None:
-            return whole
-        rows = np.cumsum([0, *(len(one.base) for one in parts)]).tolist()
-        starts = zip(parts, rows, strict=False)
-        return replace(
-            whole,
-            edit_row=torch.cat([one.edit_row + start for one, start in starts]),
-            edit_number=torch.cat([one.edit_number for one in parts]),
-            edit_delta=torch.cat([one.edit_delta for one in parts]),
-            directions=parts[0].directions,
-            unembedded=parts[0].unembedded,
+        bases, shifts = [], []
+        n_bases = n_rows = 0
+        for part in parts:
+            if part.base is not None:
+                bases.append(part.base + n_bases)
+            if part.shifts is not None:
+                shifts.append(replace(part.shifts, row=part.shifts.row + n_rows))
+            n_bases, n_rows = n_bases + len(part.residual), n_rows + len(part)
+        return cls(
+            torch.cat([part.residual for part in parts]),
+            torch.cat(bases) if bases else None,
+            _joined(shifts) if shifts else None,
         )
 
     def rows(self) -> Float[Tensor, "row d_model"]:
         """The residual stream of every row."""
         found = self.residual if self.base is None else self.residual[self.base]
-        if self.directions is None:
+        if self.shifts is None:
             return found
-        step = self.edit_delta[:, None] * self.directions[self.edit_number]
-        return found.index_add(0, self.edit_row, step)
+        step = self.shifts.delta[:, None] * self.shifts.directions[self.shifts.number]
+        return found.index_add(0, self.shifts.row, step)
+
+
+def _joined(shifts: Sequence[Shifts]) -> Shifts:
+    return replace(
+        shifts[0],
+        row=torch.cat([one.row for one in shifts]),
+        number=torch.cat([one.number for one in shifts]),
+        delta=torch.cat([one.delta for one in shifts]),
+    )
 
 
 @dataclass
@@ -96,7 +115,9 @@ class _Factors:
         if not len(self.extra):
             return found
         extra = self.extra[:, columns]
-        return torch.addmm(found, self.coefficient, F.pad(extra, (0, scores.shape[1] - extra.shape[1])))
+        return torch.addmm(
+            found, self.coefficient, pad(extra, (0, scores.shape[1] - extra.shape[1]))
+        )
 
 
 class Unembedding:
@@ -124,7 +145,7 @@ class Unembedding:
         """Logits that directions of the residual stream stand for, before the norm's scale."""
         if self._kind is None:
             return None
-        return _wide(F.linear(self._scaled(directions), self._weight))
+        return _wide(linear(self._scaled(directions), self._weight))
 
     def _form(self) -> str | None:
         """`rms` or `layer`, if the norm does what that says."""
@@ -159,10 +180,10 @@ class Unembedding:
     def _constant(self) -> Tensor | None:
         """What is added to the logits of every row, whatever its scale."""
         shift = self._shift() if self._kind else 0.0
-        found = self._bias
+        found: Tensor | None = self._bias
         if isinstance(shift, Tensor):
-            moved = F.linear(shift, self._weight)
-            found = moved if found is None else found + moved
+            moved = linear(shift, self._weight)
+            return moved if found is None else found + moved
         return found
 
     def _factors(self, heads: Heads) -> _Factors:
@@ -172,11 +193,12 @@ class Unembedding:
         else:
             x, base, scale = self._scaled(heads.residual), heads.base, self._scale(rows)
         coefficient, extra = scale.new_zeros(len(rows), 0), scale.new_zeros(0, self.n_vocab)
-        if heads.unembedded is not None:
-            extra = heads.unembedded
+        shifts = heads.shifts
+        if shifts is not None and shifts.unembedded is not None:
+            extra = shifts.unembedded
             coefficient = scale.new_zeros(len(rows), len(extra))
-            at = (heads.edit_row, heads.edit_number)
-            coefficient.index_put_(at, heads.edit_delta.to(scale), accumulate=True)
+            at = (shifts.row, shifts.number)
+            coefficient.index_put_(at, shifts.delta.to(scale), accumulate=True)
         constant = self._constant()
         if constant is not None:
             coefficient = torch.cat([coefficient, scale[:, None]], 1)
@@ -196,7 +218,7 @@ class Unembedding:
         for at, (columns, product) in enumerate(zip(self._slices, self._products, strict=True)):
             kept[at, :, : columns.stop - columns.start] = product(parts.x)
             scores = parts.rows(kept[at].to(parts.scale), columns)
-            maxima.append(scores.unflatten(1, (-1, _BLOCK)).amax(-1))
+            maxima.append(scores.view(len(scores), -1, _BLOCK).amax(-1))
         best = torch.cat(maxima, 1).topk(2, 1)
         token, scores = self._block(parts, kept, best.indices[:, 0])
         two = scores.topk(2, 1)
@@ -247,4 +269,4 @@ def _product(weight: Float[Tensor, "column d_model"]) -> Callable[[Tensor], Tens
     """Product with the transpose of some rows of the unembedding."""
     if packable(weight):
         return PackedLinear(weight, None)
-    return lambda x: F.linear(x, weight)
+    return lambda x: linear(x, weight)
