@@ -6,7 +6,7 @@ BIN := .venv/bin
 SETUP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) $(if $(CONFIG),--configfile $(CONFIG))
 
-.PHONY: reproduce test lint format prune
+.PHONY: reproduce test lint format prune bench bench-exact
 .DEFAULT_GOAL := reproduce
 
 ## reproduce: run the experiment of config/config.yaml (or CONFIG=file) and write the report
@@ -36,6 +36,18 @@ format: .venv/ready-test
 ## prune: remove batches of which neither the run nor a sweep in results/ has a row
 prune: .venv/ready
 	$(BIN)/snakemake prune --cores 1 $(if $(CONFIG),--configfile $(CONFIG))
+
+MODEL := resources/models/smollm2-135m/model.sha256
+
+## bench: speed of the sweep decoder against its alternatives (15 minutes, on a quiet machine)
+bench: .venv/ready
+	$(BIN)/snakemake --cores $(CORES) --quiet $(MODEL)
+	$(BIN)/python benchmarks/sweep.py $(ARGS)
+
+## bench-exact: its tokens against one text at a time, and against float64 (20 minutes)
+bench-exact: .venv/ready
+	$(BIN)/snakemake --cores $(CORES) --quiet $(MODEL)
+	$(BIN)/python benchmarks/exact.py $(ARGS)
 
 # torch first and pinned: any other order may pull in several gigabytes of GPU packages.
 .venv/ready: pyproject.toml constraints.txt

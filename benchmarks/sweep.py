@@ -21,7 +21,8 @@ import platform
 import resource
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -45,13 +46,7 @@ Contender = Callable[[Sequence[Combination], Neuron], int]
 def main() -> None:
     """Run the rounds and print the table."""
     options = _options()
-    torch.set_num_threads(options.threads)
-    config = read_yaml(Path("config/config.yaml"))
-    name = config["sweeps"]["bcr"]["model"]
-    spec = ModelSpec(where="benchmark", name=name, **config["models"][name])
-    model = load(f"resources/models/{name}", spec, options.threads, "cpu")
-    texts = promptset.read(config["promptsets"]["certainty"]["path"], "grid")["text"]
-    prompts = sorted((model.encode(text) for text in texts), key=len)
+    model, prompts = load_default(options.threads)
     print(_machine(options.threads), flush=True)
     bench = Bench(model, prompts, options.rows)
     bench.choose_rows()
@@ -59,6 +54,38 @@ def main() -> None:
         bench.rounds(parse_neuron(neuron), options.rounds, options.prompts)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     print(f"\npeak memory of this process, all contenders in it: {peak:.1f} GB")
+
+
+def load_default(threads: int) -> tuple[Model, list[list[int]]]:
+    """The default run's model, and its prompts' token ids, shortest first."""
+    config = read_yaml(Path("config/config.yaml"))
+    sweep = config["sweeps"]["bcr"]
+    spec = ModelSpec(where="benchmark", name=sweep["model"], **config["models"][sweep["model"]])
+    model = load(f"resources/models/{spec.name}", spec, threads, "cpu")
+    texts = promptset.read(config["promptsets"][sweep["promptset"]]["path"], "grid")["text"]
+    return model, sorted((model.encode(text) for text in texts), key=len)
+
+
+def published(model: Model, prompt: list[int], neuron: Neuron, value: float, n: int) -> list[int]:
+    """New tokens of one combination as the published scripts make them, EOS included."""
+    bridge, name = model.bridge, hook_post(neuron.layer)
+
+    def clamp(activation: torch.Tensor, hook: object) -> torch.Tensor:
+        activation[:, :, neuron.index] = value
+        return activation
+
+    with torch.inference_mode(), bridge.hooks(fwd_hooks=[(name, clamp)]):
+        ids = bridge.generate(
+            torch.tensor([prompt]),
+            max_new_tokens=n,
+            do_sample=False,
+            prepend_bos=False,
+            return_type="tokens",
+            verbose=False,
+        )
+        bridge.run_with_cache(ids, names_filter=name)
+    new: list[int] = ids[0, len(prompt) :].tolist()
+    return new
 
 
 def _options() -> argparse.Namespace:
@@ -181,25 +208,10 @@ class Bench:
 
     def published(self, combinations: Sequence[Combination], neuron: Neuron) -> int:
         """One combination at a time, as the published scripts do."""
-        bridge, name, total = self.model.bridge, hook_post(neuron.layer), 0
-        for prompt, value in combinations:
-
-            def clamp(activation: torch.Tensor, hook: object, value: float = value) -> torch.Tensor:
-                activation[:, :, neuron.index] = value
-                return activation
-
-            with torch.inference_mode(), bridge.hooks(fwd_hooks=[(name, clamp)]):
-                ids = bridge.generate(
-                    torch.tensor([prompt]),
-                    max_new_tokens=self.n_new,
-                    do_sample=False,
-                    prepend_bos=False,
-                    return_type="tokens",
-                    verbose=False,
-                )
-                bridge.run_with_cache(ids, names_filter=name)
-            total += ids.shape[1] - len(prompt)
-        return total
+        return sum(
+            len(published(self.model, prompt, neuron, value, self.n_new))
+            for prompt, value in combinations
+        )
 
     def bridge(self, combinations: Sequence[Combination], neuron: Neuron) -> int:
         """Rows of one prompt length side by side, as the bridge wants them."""
@@ -293,24 +305,21 @@ def _left_padded(
     return torch.tensor(tokens), torch.tensor(mask)
 
 
-class _counted:
-    """Counts the nodes and rows of every step while it is entered."""
+@contextmanager
+def _counted(counts: dict[str, int]) -> Iterator[None]:
+    """Count the nodes and rows of every step."""
+    step = trajectories._Sweep.step
 
-    def __init__(self, counts: dict[str, int]):
-        self._counts, self._step = counts, trajectories._Sweep.step
+    def counting(sweep: Any) -> Any:
+        counts["node"] += len(sweep.node_token)
+        counts["row"] += len(sweep.rows)
+        return step(sweep)
 
-    def __enter__(self) -> None:
-        counts, step = self._counts, self._step
-
-        def counting(sweep: Any) -> Any:
-            counts["node"] += len(sweep.node_token)
-            counts["row"] += len(sweep.rows)
-            return step(sweep)
-
-        trajectories._Sweep.step = counting  # type: ignore[method-assign]
-
-    def __exit__(self, *exception: object) -> None:
-        trajectories._Sweep.step = self._step  # type: ignore[method-assign]
+    trajectories._Sweep.step = counting  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        trajectories._Sweep.step = step  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":

@@ -18,7 +18,10 @@ LAYERS = {
         "validation", "config", "promptset", "plan", "gather",
         "text_metrics", "collapse", "recovery", "extracted",
     },
-    3: {"models", "fetching", "interventions", "decoding", "activations"},
+    3: {
+        "models", "fetching", "interventions", "activations", "decoding", "trajectories", "hooked",
+        "attention", "unembedding", "packing", "choice", "exact", "texts",
+    },
 }  # fmt: skip
 # Layer 4: each imports layers 1 to 3 and no other study.
 STUDIES = {

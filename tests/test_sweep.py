@@ -384,6 +384,19 @@ def test_a_killed_batch_resumes_at_its_unfinished_parts(
         assert one.read_bytes() == two.read_bytes()
 
 
+def test_a_long_batch_says_beforehand_how_long_it_takes(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    wanted = interventions(_sweep(bench.spec), _prompts(), None)
+    (batch,) = bench.planner.assign(wanted)
+    monkeypatch.setattr(clampsweep.sweep, "_SAMPLE", len(wanted) // 2)
+    with caplog.at_level("INFO"):
+        bench.generate(batch)
+    most = len(wanted) * GREEDY.max_new_tokens
+    assert f"{len(wanted)} combinations, at most {most} tokens: about " in caplog.text
+    assert caplog.text.index("at most") < caplog.text.index("combinations done")
+
+
 def test_a_part_without_its_second_table_is_made_again(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

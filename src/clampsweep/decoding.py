@@ -39,7 +39,7 @@ def decode(
     *,
     uniforms: Float64[np.ndarray, "row step"] | None = None,
     capture_layers: Sequence[int] = (),
-    on_tokens: Callable[[int], None] = lambda n: None,
+    on_tokens: Callable[[int], object] = lambda n: None,
 ) -> list[Decoded]:
     """What each row generates, in the rows' order.
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import shutil
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +29,9 @@ from clampsweep.provenance import json_digest, record, text_digest
 from clampsweep.texts import Decoded
 
 log = logging.getLogger(__name__)
+
+_SAMPLE = 64  # rows whose first tokens are timed for an estimate; half as much work needs none
+Lenders = Mapping[str, Mapping[Neuron, tuple[float, ...]]]  # donor prompt, neuron: its values
 
 
 def generate(
@@ -96,16 +102,42 @@ def _run_parts(
     combinations = [one for part, _ in todo for one in part]
     lenders = _lenders(model, combinations, rows_per_forward)
     total = sum(one.decoding.max_new_tokens for one in combinations)
+    _estimate(model, [part for part, _ in todo], tokens, lenders)
     done = 0
     bar: Any
     with tqdm(total=total, unit="tok", mininterval=1, smoothing=0.1) as bar:
         for part, (generations, vectors) in todo:
-            frames = _run_part(model, part, tokens, lenders, bar)
+            decoded = _decode(model, part, tokens, lenders, part[0].decoding, bar.update)
+            frames = _Frames(part, decoded, model, tokens)
             bar.total -= len(part) * part[0].decoding.max_new_tokens - frames.tokens
             tables.write(frames.vectors, vectors, tables.BATCH_VECTORS, provenance)
             tables.write(frames.generations, generations, tables.BATCH_GENERATIONS, provenance)
             done += len(part)
             log.info("%d of %d combinations done", done, len(combinations))
+
+
+def _estimate(
+    model: Model,
+    parts: Sequence[Sequence[Combination]],
+    tokens: Mapping[str, Sequence[int]],
+    lenders: Lenders,
+) -> None:
+    """Say how long the parts will take, by a few tokens of some of their rows."""
+    rows = sum(map(len, parts))
+    if rows < 2 * _SAMPLE:
+        return
+    sample = max(parts, key=len)[:_SAMPLE]
+    decoding = replace(
+        sample[0].decoding, max_new_tokens=min(12, sample[0].decoding.max_new_tokens)
+    )
+    taken: list[int] = []
+    start = time.perf_counter()
+    _decode(model, sample, tokens, lenders, decoding, taken.append)
+    seconds = (time.perf_counter() - start) / sum(taken)
+    most = sum(one.decoding.max_new_tokens for part in parts for one in part)
+    minutes = most * seconds / 60
+    said = f"about {minutes:.0f} minutes" if minutes >= 1.5 else f"about {60 * minutes:.0f} s"
+    log.info("%d combinations, at most %d tokens: %s", rows, most, said)
 
 
 def _check_lengths(model: Model, tokens: Mapping[str, Sequence[int]]) -> None:
@@ -122,18 +154,26 @@ def _check_lengths(model: Model, tokens: Mapping[str, Sequence[int]]) -> None:
 def _parts(
     combinations: Sequence[Combination], tokens: Mapping[str, Sequence[int]], rows: int
 ) -> list[list[Combination]]:
-    """Rows that can be decoded in one call: same prompt length, scope and edited layers."""
+    """Rows that are decoded in one call: of one scope and the same edited layers.
+
+    The rows of a prompt stay together, because they share most of their work, and prompts of like
+    length stand side by side.
+    """
     groups: dict[tuple[Any, ...], list[Combination]] = {}
     for one in combinations:
-        layers = _layers(one)
-        kind = (len(tokens[one.prompt]), one.scope or "", layers)
-        groups.setdefault(kind, []).append(one)
-    parts = []
+        groups.setdefault((one.scope or "", _layers(one)), []).append(one)
+    parts: list[list[Combination]] = []
     for _, group in sorted(groups.items()):
-        count = -(-len(group) // rows)
-        parts += [
-            group[at * len(group) // count : (at + 1) * len(group) // count] for at in range(count)
-        ]
+        parts.append([])
+        by_prompt = sorted(group, key=lambda one: (len(tokens[one.prompt]), one.prompt))
+        for _, each in itertools.groupby(by_prompt, key=lambda one: one.prompt):
+            mine = list(each)
+            if parts[-1] and len(parts[-1]) + len(mine) > rows:
+                parts.append([])
+            for start in range(0, len(mine), rows):
+                if start:
+                    parts.append([])
+                parts[-1] += mine[start : start + rows]
     return parts
 
 
@@ -208,31 +248,28 @@ def _generation_row(
     }
 
 
-def _run_part(
+def _decode(
     model: Model,
     part: Sequence[Combination],
     tokens: Mapping[str, Sequence[int]],
-    lenders: Mapping[str, Mapping[Neuron, tuple[float, ...]]],
-    bar: Any,
-) -> _Frames:
-    decoding = part[0].decoding
-    layers = _layers(part[0]) or tuple(range(model.n_layers))
-    decoded = decode(
+    lenders: Lenders,
+    decoding: Decoding,
+    on_tokens: Callable[[int], object],
+) -> list[Decoded]:
+    """Decode the rows of one part; of baselines every layer is captured."""
+    return decode(
         model,
         [tokens[one.prompt] for one in part],
         [_edits(one, lenders) for one in part],
         Scope.parse(part[0].scope or "all"),
         decoding,
         uniforms=_uniforms(part) if decoding.method == "sample" else None,
-        capture_layers=layers,
-        on_tokens=bar.update,
+        capture_layers=_layers(part[0]) or tuple(range(model.n_layers)),
+        on_tokens=on_tokens,
     )
-    return _Frames(part, decoded, model, tokens)
 
 
-def _edits(
-    one: Combination, lenders: Mapping[str, Mapping[Neuron, tuple[float, ...]]]
-) -> list[Edit]:
+def _edits(one: Combination, lenders: Lenders) -> list[Edit]:
     lent: Mapping[Neuron, tuple[float, ...]] = lenders[one.donor] if one.donor else {}
     return [
         edit(neuron, one.operation, one.value, lent.get(neuron, ())) for neuron in _neurons(one)
@@ -264,17 +301,16 @@ def _lenders(
         return {}
     neurons = sorted({neuron for one in combinations for neuron in _neurons(one)})
     greedy = Decoding("greedy", combinations[0].decoding.max_new_tokens)
+    prompts = {text: model.encode(text) for text in donors}
     sequences: dict[str, list[int]] = {}
-    by_length: dict[int, list[str]] = {}
-    for text in donors:
-        by_length.setdefault(len(model.encode(text)), []).append(text)
-    for texts in by_length.values():
-        for start in range(0, len(texts), rows_per_forward):
-            part = texts[start : start + rows_per_forward]
-            prompts = [model.encode(text) for text in part]
-            decoded = decode(model, prompts, [[] for _ in part], Scope("all"), greedy)
-            for text, prompt, got in zip(part, prompts, decoded, strict=True):
-                sequences[text] = [*prompt, *got.token_ids]
+    by_length = sorted(donors, key=lambda text: len(prompts[text]))
+    for start in range(0, len(donors), rows_per_forward):
+        part = by_length[start : start + rows_per_forward]
+        decoded = decode(
+            model, [prompts[one] for one in part], [[] for _ in part], Scope("all"), greedy
+        )
+        for text, got in zip(part, decoded, strict=True):
+            sequences[text] = [*prompts[text], *got.token_ids]
     found = traces(model, [sequences[text] for text in donors], neurons)
     return dict(zip(donors, found, strict=True))
 

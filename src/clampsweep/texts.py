@@ -35,7 +35,7 @@ class Job:
     decoding: Decoding
     uniforms: Float64[np.ndarray, "row step"] | None = None
     capture_layers: Sequence[int] = ()
-    on_tokens: Callable[[int], None] = lambda n: None
+    on_tokens: Callable[[int], object] = lambda n: None
 
     def take(self, rows: Sequence[int]) -> Job:
         """The same for some of the rows."""
