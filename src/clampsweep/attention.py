@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from transformers import AttentionInterface
 
 NAME = "clampsweep"
+_ROOM = 64  # generated tokens that memory is taken for at first; it doubles when that is used up
 _INERT = {"dropout", "position_ids", "position_embeddings", "use_cache", "is_causal"}
 
 
@@ -51,6 +52,14 @@ class KeyValues:
 
     Rows are numbered 0..n_rows-1 without gaps; `reorder` renumbers them as texts split and end.
     All rows have generated the same number of tokens.
+
+    Args:
+        layers: Layers, counted from 0.
+        lengths: Tokens of each prompt.
+        group: The prompt that each row continues.
+        n_slots: Most rows there will ever be.
+        n_new: Most tokens that a row will generate, if known.
+        dtype: The model's.
     """
 
     def __init__(
@@ -59,9 +68,11 @@ class KeyValues:
         lengths: Sequence[int],
         group: Int[Tensor, " row"],
         n_slots: int,
+        n_new: int,
         dtype: torch.dtype,
     ):
         self.layers, self.dtype, self.n_slots = layers, dtype, n_slots
+        self._room = min(n_new, _ROOM)
         self.lengths = torch.tensor(lengths, device=group.device)
         self.longest = max(lengths)
         self.n_new = 0
@@ -161,8 +172,7 @@ class KeyValues:
         (n, n_heads, d_head), n_kv = query.shape, key.shape[1]
         at = layer - self.layers.start
         if self._own is None:
-            room = max(self.n_new, 64)
-            shape = (2, len(self.layers), self.n_slots, n_kv, room, d_head)
+            shape = (2, len(self.layers), self.n_slots, n_kv, self._room, d_head)
             self._own = key.new_empty(*shape)
         own_k, own_v = self._own[:, at, :n]
         own_k[:, :, self.n_new - 1] = key

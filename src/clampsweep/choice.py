@@ -19,7 +19,10 @@ from clampsweep.models import Model
 from clampsweep.texts import Job, Texts
 from clampsweep.unembedding import Heads, Unembedding
 
-NEAR_TIE = 5e-4  # nats; about ten times the largest error seen in the gap of two float32 logits
+# Gaps of two float32 logits below this, in nats or relative to the highest logit, are near-ties.
+# Five times the largest error seen (benchmarks/README.md).
+NEAR_TIE = 2e-4
+RELATIVE = 1e-5
 _TIE = 1e-9  # nats, in float64: the lower token id is chosen
 
 
@@ -27,7 +30,7 @@ def choose(
     logits: Float[Tensor, "row d_vocab"],
     uniforms: Float64[np.ndarray, " row"] | None,
     decoding: Decoding,
-    near: float = 0.0,
+    near: float | Float[Tensor, " row"] = 0.0,
 ) -> tuple[Int[Tensor, " row"], Float[Tensor, " row"], Bool[Tensor, " row"]]:
     """Next token of each row, the gap of its two highest logits, and whether it is uncertain.
 
@@ -39,7 +42,7 @@ def choose(
         logits: One row each.
         uniforms: In [0, 1), one per row; None when greedy.
         decoding: Method and its parameters.
-        near: Error of a logit, in nats, that must not change a choice that is called certain.
+        near: Error of a gap of logits, in nats, that must not change a choice called certain.
 
     Raises:
         UserError: A row has logits that are not numbers.
@@ -52,6 +55,7 @@ def choose(
     scaled, ids = (logits.double() / decoding.temperature).sort(
         dim=-1, descending=True, stable=True
     )
+    near = torch.as_tensor(near, device=logits.device).expand(len(logits))[:, None]
     near = near / decoding.temperature
     k = min(decoding.top_k or ids.shape[1], ids.shape[1])
     cumulative = scaled[:, :k].softmax(-1).cumsum(-1)
@@ -90,13 +94,16 @@ class Chooser:
     def __init__(self, model: Model, job: Job, texts: Texts):
         self._model, self._job, self._texts = model, job, texts
         # Half-precision weights make texts depend on the batch: their errors are as large as gaps.
-        self._near = {torch.float32: NEAR_TIE, torch.float64: _TIE}.get(model.dtype, 0.0)
+        self._near = {torch.float32: (NEAR_TIE, RELATIVE), torch.float64: (_TIE, 0.0)}.get(
+            model.dtype, (0.0, 0.0)
+        )
 
     def from_logits(
         self, logits: Float[Tensor, "row d_vocab"], rows: list[int]
     ) -> tuple[Int[np.ndarray, " row"], Float[np.ndarray, " row"]]:
         """Next token of each of the rows, and the gap of its two highest logits."""
-        found = choose(logits, self._uniforms(rows), self._job.decoding, self._near)
+        near = self._bound(logits.amax(-1))
+        found = choose(logits, self._uniforms(rows), self._job.decoding, near)
         return self._settle(rows, *found)
 
     def from_heads(
@@ -107,10 +114,15 @@ class Chooser:
             picked, top, margin = unembedding.top_two(heads)
             check_finite(top)
             check_finite(margin)
-            return self._settle(rows, picked, margin, margin < self._near)
+            return self._settle(rows, picked, margin, margin < self._bound(top))
         parts = [self.from_logits(one, rows[part]) for part, one in unembedding.logits(heads)]
         picked, margin = zip(*parts, strict=True)
         return np.concatenate(picked), np.concatenate(margin)
+
+    def _bound(self, top: Float[Tensor, " row"]) -> Float[Tensor, " row"]:
+        """The gap under which a choice is a near-tie, given each row's highest logit."""
+        absolute, relative = self._near
+        return (relative * top.abs()).clamp(min=absolute)
 
     def _uniforms(self, rows: list[int]) -> Float64[np.ndarray, " row"] | None:
         if self._job.uniforms is None:

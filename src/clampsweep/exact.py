@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
 from jaxtyping import Float64
-from torch import Tensor
+from torch import Tensor, nn
 
 from clampsweep.interventions import Edit, LayerEdits, Scope, apply, by_layer
-from clampsweep.models import Model, load_plain
-
-log = logging.getLogger(__name__)
+from clampsweep.models import Model, twin
 
 
 class Exact:
-    """A model's weights in float64, run without a cache, one text at a time."""
+    """A model in float64, run without a cache, one text at a time.
+
+    Each module's weights are widened while it runs: the same numbers as a copy in float64 gives,
+    in the memory of one layer.
+    """
 
     def __init__(self, model: Model):
-        self._plain = load_plain(model).double()
+        self._plain = twin(model.plain)
+        for module in self._plain.modules():
+            _widen(module)
         self._adapter = model.bridge.adapter
 
     def logits(
@@ -58,14 +61,32 @@ class Exact:
         return self._adapter.get_component(self._plain, f"blocks.{layer}.mlp.out")
 
 
+def _widen(module: nn.Module) -> None:
+    """Let a module compute in float64 with the weights that it has."""
+    own = dict(module.named_parameters(recurse=False))
+    if isinstance(module, nn.Embedding):
+        module.register_forward_hook(lambda module, args, output: output.double())
+    elif own:
+
+        def widen(module: nn.Module, args: Any) -> None:
+            for name, one in own.items():
+                module.register_parameter(name, nn.Parameter(one.double(), requires_grad=False))
+
+        def restore(module: nn.Module, args: Any, output: Any) -> None:
+            for name, one in own.items():
+                module.register_parameter(name, nn.Parameter(one, requires_grad=False))
+
+        module.register_forward_pre_hook(widen)
+        module.register_forward_hook(restore, always_call=True)
+
+
 _MADE: WeakKeyDictionary[Any, Exact] = WeakKeyDictionary()
 
 
 def exact(model: Model) -> Exact | None:
-    """The model's float64 twin, made when first needed; None where there are no plain weights."""
+    """The model in float64, made when first needed; None where there are no plain weights."""
     if model.plain is None:
         return None
     if model.bridge not in _MADE:
-        log.info("two choices nearly tie; loading the weights in float64 to decide such steps")
         _MADE[model.bridge] = Exact(model)
     return _MADE[model.bridge]

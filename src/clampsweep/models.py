@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import json
 import os
@@ -154,6 +155,11 @@ def load_plain(model: Model) -> Any:
         model.folder, dtype=model.dtype, trust_remote_code=False
     )
     return plain.to(model.device).eval()
+
+
+def twin(plain: Any) -> Any:
+    """A plain model's modules once more, over the same weights, to be hooked or changed apart."""
+    return copy.deepcopy(plain, {id(one): one for one in plain.parameters()})
 
 
 def _share_weights(plain: Any, bridge: Any) -> None:

@@ -24,13 +24,13 @@ from clampsweep.attention import NAME, KeyValues, Layout, Pass, UnsupportedError
 from clampsweep.choice import Chooser
 from clampsweep.config import Decoding
 from clampsweep.interventions import Edit, LayerEdits, Scope, edit
-from clampsweep.models import Model
+from clampsweep.models import Model, twin
 from clampsweep.names import Neuron, hook_post
 from clampsweep.packing import pack
 from clampsweep.texts import Job, Texts
 from clampsweep.unembedding import Heads, Shifts, Unembedding
 
-_TOKENS = 4096  # most packed tokens of a prompt pass
+_TOKENS = 2048  # most packed tokens of a prompt pass
 
 
 class _Stop(Exception):  # noqa: N818 (it reports no error)
@@ -48,14 +48,15 @@ class Engine:
         adapter = model.bridge.adapter
 
         def part(name: str) -> Any:
-            return adapter.get_component(model.plain, name)
+            return adapter.get_component(plain, name)
 
         layers = range(model.n_layers)
-        self.body = model.plain.base_model
-        model.plain.set_attn_implementation(NAME)
-        if model.plain.config._attn_implementation != NAME:
+        plain = twin(model.plain)
+        plain.set_attn_implementation(NAME)
+        if plain.config._attn_implementation != NAME:
             raise UnsupportedError("its attention cannot be exchanged")
-        pack(model.plain, leave=part("unembed"))
+        pack(plain, leave=part("unembed"))
+        self.plain, self.body = plain, plain.base_model
         self.blocks = [part(f"blocks.{layer}") for layer in layers]
         self.outs = [part(f"blocks.{layer}.mlp.out") for layer in layers]
         self.norm = part("ln_final")
@@ -169,7 +170,14 @@ class _Sweep:
     def _make_stores(self) -> None:
         dtype, n_rows = self.engine.model.dtype, len(self.group)
         lengths, groups = self.lengths.tolist(), torch.arange(len(self.lengths), device=self.device)
-        self.lower = KeyValues(range(self.split_layer + 1), lengths, groups, n_rows, dtype)
+        self.lower = KeyValues(
+            range(self.split_layer + 1),
+            lengths,
+            groups,
+            n_rows,
+            self.job.decoding.max_new_tokens,
+            dtype,
+        )
         self.upper: KeyValues | None = None
         if self.apart:
             group = self.group
@@ -177,7 +185,9 @@ class _Sweep:
                 lengths = self.lengths[group].tolist()
                 group = torch.arange(n_rows, device=self.device)
             above = range(self.split_layer + 1, self.n_layers)
-            self.upper = KeyValues(above, lengths, group, n_rows, dtype)
+            self.upper = KeyValues(
+                above, lengths, group, n_rows, self.job.decoding.max_new_tokens, dtype
+            )
 
     # One forward pass
 
