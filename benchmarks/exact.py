@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from sweep import VALUES, load_default, published
+from sweep import VALUES, generate_alone, load_default
 from tqdm import tqdm
 
 from clampsweep.config import Decoding
@@ -80,7 +80,7 @@ def _one_at_a_time(
     differing = []
     start = time.perf_counter()
     for at, (prompt, value) in enumerate(tqdm(rows, unit="text", desc=f"{neuron} one at a time")):
-        ids = published(model, prompt, neuron, value, n_new)
+        ids = generate_alone(model, prompt, neuron, value, n_new)
         got = found[at].token_ids
         ended = [min(model.eos_ids)] if found[at].stop_reason == "eos" else []
         if ids != [*got, *ended]:

@@ -1,6 +1,6 @@
 """Speed of clamp sweeps: tokens per second of this decoder and of what else a user could pick.
 
-    python benchmarks/sweep.py [--rounds 3] [--prompts 48]
+    python benchmarks/sweep.py [--rounds 3] [--prompts 32]
 
 One process, one machine, interleaved: in every round each contender runs once, so that a machine
 that slows down slows all of them. Ratios are of the same round; their median is printed. Every
@@ -66,8 +66,10 @@ def load_default(threads: int) -> tuple[Model, list[list[int]]]:
     return model, sorted((model.encode(text) for text in texts), key=len)
 
 
-def published(model: Model, prompt: list[int], neuron: Neuron, value: float, n: int) -> list[int]:
-    """New tokens of one combination as the published scripts make them, EOS included."""
+def generate_alone(
+    model: Model, prompt: list[int], neuron: Neuron, value: float, n: int, *, vectors: bool = False
+) -> list[int]:
+    """New tokens of one combination, EOS included; with a further pass for its vectors if asked."""
     bridge, name = model.bridge, hook_post(neuron.layer)
 
     def clamp(activation: torch.Tensor, hook: object) -> torch.Tensor:
@@ -83,7 +85,8 @@ def published(model: Model, prompt: list[int], neuron: Neuron, value: float, n: 
             return_type="tokens",
             verbose=False,
         )
-        bridge.run_with_cache(ids, names_filter=name)
+        if vectors:
+            bridge.run_with_cache(ids, names_filter=name)
     new: list[int] = ids[0, len(prompt) :].tolist()
     return new
 
@@ -91,8 +94,8 @@ def published(model: Model, prompt: list[int], neuron: Neuron, value: float, n: 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Speed of clamp sweeps against alternatives")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--prompts", type=int, default=48, help="prompts of a round of ours")
-    parser.add_argument("--rows", type=int, default=768, help="rows decoded side by side by ours")
+    parser.add_argument("--prompts", type=int, default=32, help="prompts of a round of ours")
+    parser.add_argument("--rows", type=int, default=384, help="rows decoded side by side by ours")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--neurons", nargs="+", default=["L29N1479", "L15N100"])
     return parser.parse_args()
@@ -140,7 +143,7 @@ class Bench:
         neuron = Neuron(self.model.n_layers - 1, 0)
         for name in ("hf", "bridge"):
             rates = {}
-            for n in (4, 8, 16, 32):
+            for n in (4, 8, 16):
                 setattr(self, f"{name}_rows", n * len(VALUES))
                 rates[n * len(VALUES)] = self._rate(getattr(self, name), self.spread(n), neuron, 12)
             best = max(rates, key=lambda rows: rates[rows])
@@ -209,7 +212,7 @@ class Bench:
     def published(self, combinations: Sequence[Combination], neuron: Neuron) -> int:
         """One combination at a time, as the published scripts do."""
         return sum(
-            len(published(self.model, prompt, neuron, value, self.n_new))
+            len(generate_alone(self.model, prompt, neuron, value, self.n_new, vectors=True))
             for prompt, value in combinations
         )
 

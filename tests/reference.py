@@ -1,7 +1,8 @@
 """The plain decoder that the engine is held against: one prompt, one step, the whole text again.
 
 Shares nothing with `clampsweep.interventions` and `clampsweep.decoding`: every step runs the bridge
-on the full sequence, without a cache, in a batch of one, under a hook written here.
+on the full sequence, without a cache, in a batch of one, under a hook written here. Beside it stand
+sampling by transformers' own code, and which tokens a decoder that shares trajectories must feed.
 """
 
 from __future__ import annotations
@@ -10,8 +11,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
+from transformers import TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
 
+from clampsweep.config import Decoding
 from clampsweep.models import Model
 from clampsweep.names import Neuron, hook_post
 
@@ -110,9 +114,40 @@ def _hook(
     return hook
 
 
+# Families that `tiny` does not make, and their sizes where these have names of their own.
+_FAMILIES: dict[str, dict[str, Any]] = {
+    "bloom": {"n_layer": 3, "n_head": 4},
+    "gemma": {
+        "num_hidden_layers": 3,
+        "intermediate_size": 96,
+        "num_key_value_heads": 2,
+        "head_dim": 8,
+    },
+    "olmo": {"num_hidden_layers": 3, "intermediate_size": 96},
+    "opt": {"num_hidden_layers": 3, "ffn_dim": 96, "word_embed_proj_dim": 24},
+}
+
+
+def other_weights(architecture: str) -> tuple[Any, dict[str, Any]]:
+    """Random weights of another family, and the fields of its `ModelSpec` that differ."""
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    sizes = {"hidden_size": 24, "num_attention_heads": 4, "max_position_embeddings": 64}
+    ids = {"vocab_size": 272, "bos_token_id": 0, "eos_token_id": 1, "pad_token_id": None}
+    config = AutoConfig.for_model(architecture, **sizes, **ids, **_FAMILIES[architecture])
+    model: Any = AutoModelForCausalLM.from_config(config).eval()
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        for weight in model.parameters():
+            if weight.ndim == 2:
+                weight.normal_(0, 2 * weight.shape[1] ** -0.5)
+    return model, {"name": f"tiny-{architecture}", "d_mlp": 96}
+
+
 _PROJECTION = {
     "gpt2": lambda model, layer: model.transformer.h[layer].mlp.c_proj,
     "llama": lambda model, layer: model.model.layers[layer].mlp.down_proj,
+    "gemma": lambda model, layer: model.model.layers[layer].mlp.down_proj,
     "gpt_neox": lambda model, layer: model.gpt_neox.layers[layer].mlp.dense_4h_to_h,
 }
 
@@ -132,3 +167,79 @@ def post_activations(hugging_face: Any, tokens: Sequence[int]) -> list[torch.Ten
     for handle in handles:
         handle.remove()
     return found
+
+
+def logits_alone(
+    hugging_face: Any, tokens: Sequence[int], n_prompt: int, clamps: Sequence[Clamp], scope: str
+) -> torch.Tensor:
+    """Logits of the next token [d_vocab], by Hugging Face's model alone with hooks made here."""
+
+    def hook(layer: int) -> Callable[..., tuple[torch.Tensor]]:
+        own = [clamp for clamp in clamps if clamp.neuron.layer == layer]
+
+        def at_projection(module: object, args: tuple[torch.Tensor]) -> tuple[torch.Tensor]:
+            changed = args[0].clone()
+            for clamp in own:
+                for position in range(len(tokens)):
+                    if covers(scope, position, n_prompt, len(tokens)):
+                        at = (0, position, clamp.neuron.index)
+                        changed[at] = clamp.new_value(float(args[0][at]), position)
+            return (changed,)
+
+        return at_projection
+
+    projection = _PROJECTION[hugging_face.config.model_type]
+    handles = [
+        projection(hugging_face, layer).register_forward_pre_hook(hook(layer))
+        for layer in range(hugging_face.config.num_hidden_layers)
+    ]
+    with torch.inference_mode():
+        found: torch.Tensor = hugging_face(torch.tensor([list(tokens)])).logits[0, -1]
+    for handle in handles:
+        handle.remove()
+    return found
+
+
+def nodes(
+    prompts: Sequence[Sequence[int]], texts: Sequence[Sequence[int]], n: int
+) -> set[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """The distinct pairs of a prompt and a text's first n tokens, of texts that are so long."""
+    return {
+        (tuple(prompt), tuple(text[:n]))
+        for prompt, text in zip(prompts, texts, strict=True)
+        if len(text) >= n
+    }
+
+
+# Sampling
+
+SAMPLED = (
+    Decoding("sample", 7, temperature=2.5),
+    Decoding("sample", 7, temperature=0.7),
+    Decoding("sample", 7, temperature=2.5, top_k=5),
+    Decoding("sample", 7, temperature=2.5, top_p=0.8),
+    Decoding("sample", 7, temperature=1.3, top_k=12, top_p=0.6),
+    Decoding("sample", 7, temperature=1.3, top_k=10_000, top_p=1.0),
+)
+
+
+def warped(logits: torch.Tensor, decoding: Decoding) -> np.ndarray:
+    """Probabilities after temperature, top-k and top-p, in transformers' order and by its code."""
+    scores = TemperatureLogitsWarper(float(decoding.temperature))(None, logits[None].double())
+    if decoding.top_k is not None:
+        scores = TopKLogitsWarper(decoding.top_k)(None, scores)
+    if decoding.top_p is not None:
+        scores = TopPLogitsWarper(decoding.top_p)(None, scores)
+    return scores.softmax(-1)[0].numpy()
+
+
+def draw(logits: torch.Tensor, uniform: float, decoding: Decoding) -> int:
+    """Token at which the sorted probabilities, added up, pass the uniform number."""
+    chances = warped(logits, decoding)
+    order = np.argsort(-chances, kind="stable")
+    total = 0.0
+    for token in order:
+        total += chances[token]
+        if total > uniform:
+            return int(token)
+    return int(order[np.count_nonzero(chances) - 1])

@@ -170,7 +170,7 @@ def _blank(sweep: Tables) -> str:
 
 
 def _fragile(sweep: Tables) -> str:
-    """How many texts another machine's rounding might change."""
+    """How many texts another rounding might change."""
     margins = sweep.generations["min_margin"].dropna()
     if margins.empty:
         return "Numerically fragile texts: not known, because no logit margins were recorded."
@@ -178,7 +178,7 @@ def _fragile(sweep: Tables) -> str:
     return (
         f"Numerically fragile texts: {n_fragile:,} of {len(margins):,}. "
         f"Somewhere along these the two best tokens are less than {FRAGILE_MARGIN:g} logits apart, "
-        "so that another machine or precision may continue differently."
+        "so that other software or another precision may continue differently."
     )
 
 

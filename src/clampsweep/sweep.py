@@ -30,7 +30,8 @@ from clampsweep.texts import Decoded
 
 log = logging.getLogger(__name__)
 
-_SAMPLE = 64  # rows whose first tokens are timed for an estimate; half as much work needs none
+_SAMPLE = 128  # rows that are timed for an estimate; twice as many are worth one
+_STEPS = 4  # tokens of each, after its first
 Lenders = Mapping[str, Mapping[Neuron, tuple[float, ...]]]  # donor prompt, neuron: its values
 
 
@@ -127,16 +128,19 @@ def _estimate(
     if rows < 2 * _SAMPLE:
         return
     sample = max(parts, key=len)[:_SAMPLE]
-    decoding = replace(
-        sample[0].decoding, max_new_tokens=min(12, sample[0].decoding.max_new_tokens)
-    )
-    taken: list[int] = []
-    start = time.perf_counter()
-    _decode(model, sample, tokens, lenders, decoding, taken.append)
-    seconds = (time.perf_counter() - start) / sum(taken)
+
+    def seconds(part: Sequence[Combination], n_new: int) -> float:
+        decoding = replace(part[0].decoding, max_new_tokens=n_new)
+        start = time.perf_counter()
+        _decode(model, part, tokens, lenders, decoding, lambda n: None)
+        return time.perf_counter() - start
+
+    seconds(sample[:2], 1)  # what is done once does not count
+    prompt = seconds(sample, 1)
+    token = max(0.0, seconds(sample, 1 + _STEPS) - prompt) / _STEPS
     most = sum(one.decoding.max_new_tokens for part in parts for one in part)
-    minutes = most * seconds / 60
-    said = f"about {minutes:.0f} minutes" if minutes >= 1.5 else f"about {60 * minutes:.0f} s"
+    total = (prompt * rows + token * most) / len(sample)
+    said = f"about {total / 60:.0f} minutes" if total >= 90 else f"about {total:.0f} s"
     log.info("%d combinations, at most %d tokens: %s", rows, most, said)
 
 
