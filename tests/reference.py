@@ -148,6 +148,7 @@ _PROJECTION = {
     "gpt2": lambda model, layer: model.transformer.h[layer].mlp.c_proj,
     "llama": lambda model, layer: model.model.layers[layer].mlp.down_proj,
     "gemma": lambda model, layer: model.model.layers[layer].mlp.down_proj,
+    "opt": lambda model, layer: model.model.decoder.layers[layer].fc2,
     "gpt_neox": lambda model, layer: model.gpt_neox.layers[layer].mlp.dense_4h_to_h,
 }
 
@@ -178,13 +179,14 @@ def logits_alone(
         own = [clamp for clamp in clamps if clamp.neuron.layer == layer]
 
         def at_projection(module: object, args: tuple[torch.Tensor]) -> tuple[torch.Tensor]:
-            changed = args[0].clone()
+            natural = args[0].reshape(len(tokens), -1)  # [pos, d_mlp], with or without a batch
+            changed = natural.clone()
             for clamp in own:
                 for position in range(len(tokens)):
                     if covers(scope, position, n_prompt, len(tokens)):
-                        at = (0, position, clamp.neuron.index)
-                        changed[at] = clamp.new_value(float(args[0][at]), position)
-            return (changed,)
+                        at = (position, clamp.neuron.index)
+                        changed[at] = clamp.new_value(float(natural[at]), position)
+            return (changed.reshape(args[0].shape),)
 
         return at_projection
 

@@ -224,14 +224,7 @@ def test_attend_takes_the_layout_of_its_layer_and_scales(scaling: float | None) 
         (None, {"sliding_window": 5}, "sliding_window"),
         (None, {"softcap": 30.0, "dropout": 0.0}, "softcap"),
         (None, {"s_aux": torch.zeros(4)}, "s_aux"),
-        pytest.param(
-            torch.zeros(1, 1, 4, 4),
-            {},
-            "attention_mask",
-            marks=pytest.mark.xfail(
-                strict=True, reason="`attend` annotates the mask that it refuses as None"
-            ),
-        ),
+        (torch.zeros(1, 1, 4, 4), {}, "attention_mask"),
     ],
 )
 def test_an_option_that_is_not_known_is_refused(

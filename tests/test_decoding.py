@@ -231,26 +231,12 @@ def test_texts_of_130_tokens_equal_one_prompt_at_a_time(
     _same(got, _alone(model, rows, "generated", 130), rows)
 
 
-# What the fast path gets wrong with these families.
-_FAULTS = {
-    "gemma": "`Unembedding` calls a norm of unknown form under `_Sweep`'s hook, which raises _Stop",
-    "olmo": "`Unembedding` calls a norm of unknown form under `_Sweep`'s hook, which raises _Stop",
-    "opt": "activations are [token, d_mlp]; `_make_engine` lets the IndexError through",
-}
-
-
 @pytest.mark.parametrize("architecture", ["bloom", "gemma", "olmo", "opt"])
 @pytest.mark.parametrize("layer", [0, 2])
 def test_other_families_equal_one_prompt_at_a_time(
-    load_tiny: Callable[..., Model],
-    request: pytest.FixtureRequest,
-    path: str,
-    architecture: str,
-    layer: int,
+    load_tiny: Callable[..., Model], architecture: str, layer: int
 ) -> None:
     """Whichever path they take: their norms, activations or attention have other forms."""
-    if path == "fast" and architecture in _FAULTS:
-        request.applymarker(pytest.mark.xfail(strict=True, reason=_FAULTS[architecture]))
     weights, fields = other_weights(architecture)
     model = load_tiny("llama", model=weights, **fields)
     rows = _ragged(layer)
@@ -314,10 +300,7 @@ def test_rows_are_the_same_in_any_order_and_alone(model: Model) -> None:
         assert _decode(model, [rows[at]], "all")[0].token_ids == together[at].token_ids
 
 
-def test_no_rows_become_no_texts(gpt2: Model, path: str, request: pytest.FixtureRequest) -> None:
-    if path == "fast":
-        fault = "`trajectories.decode` runs on no rows: max() of nothing"
-        request.applymarker(pytest.mark.xfail(strict=True, reason=fault))
+def test_no_rows_become_no_texts(gpt2: Model) -> None:
     assert _decode(gpt2, [], "all", capture_layers=LAYERS) == []
 
 

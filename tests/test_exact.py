@@ -87,23 +87,7 @@ def test_the_clamps_of_these_tests_move_the_logits(gpt2: Model, operation: str) 
     assert float((moved - natural).abs().max()) > 0.01
 
 
-@pytest.mark.parametrize(
-    "architecture",
-    [
-        pytest.param(
-            "gemma",
-            marks=pytest.mark.xfail(
-                strict=True, reason="its embedding scales, and `_widen` does that in float32"
-            ),
-        ),
-        pytest.param(
-            "opt",
-            marks=pytest.mark.xfail(
-                strict=True, reason="its activations are [token, d_mlp]; `Exact` wants three axes"
-            ),
-        ),
-    ],
-)
+@pytest.mark.parametrize("architecture", ["gemma", "opt"])
 def test_other_families_are_judged_too(
     load_tiny: Callable[..., Model], wide: Callable[[Model], Any], architecture: str
 ) -> None:

@@ -175,9 +175,6 @@ def test_parts_that_are_joined_give_the_rows_of_both(norm: str) -> None:
     _assert_right(unembedding, Heads.join([one, other, one]), head(made(rows)))
 
 
-@pytest.mark.xfail(
-    strict=True, reason="`logits` cuts base and coefficient to 64 rows but not scale: shapes differ"
-)
 def test_more_rows_than_are_written_out_at_once() -> None:
     made, head, generator = _parts("layer", 200, bias=True)
     unembedding = Unembedding(made, head)

@@ -216,7 +216,7 @@ def attend(
     query: Float[Tensor, "one head token d_head"],
     key: Float[Tensor, "one kv_head token d_head"],
     value: Float[Tensor, "one kv_head token d_head"],
-    attention_mask: None,
+    attention_mask: Tensor | None,
     *,
     scaling: float | None = None,
     sweep_pass: Pass,

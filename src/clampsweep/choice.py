@@ -59,15 +59,19 @@ def choose(
     near = near / decoding.temperature
     k = min(decoding.top_k or ids.shape[1], ids.shape[1])
     cumulative = scaled[:, :k].softmax(-1).cumsum(-1)
-    last = torch.full_like(ids[:, 0], k - 1)
-    uncertain = torch.zeros_like(margin, dtype=torch.bool)
-    if decoding.top_p is not None:
-        last = torch.minimum(last, (cumulative < decoding.top_p).sum(-1))
-        uncertain |= ((cumulative - decoding.top_p).abs() < near).any(-1)
-    total = cumulative.gather(1, last[:, None])
-    draw = torch.from_numpy(uniforms).to(cumulative)[:, None] * total
-    picked = torch.minimum((cumulative <= draw).sum(-1), last)
-    uncertain |= ((cumulative - draw).abs() < near).any(-1)
+    uniform = torch.from_numpy(uniforms).to(cumulative)[:, None]
+
+    def pick(error: Tensor | float) -> tuple[Tensor, Tensor]:
+        """What is picked, and the last that may be, if every sum is off by so much."""
+        last = torch.full_like(ids[:, :1], k - 1)
+        if decoding.top_p is not None and decoding.top_p < 1:
+            last = last.minimum((cumulative < decoding.top_p + error).sum(-1, keepdim=True))
+        draw = uniform * cumulative.gather(1, last) + error
+        return (cumulative <= draw).sum(-1, keepdim=True).minimum(last), last
+
+    (picked, _), (low, first_end), (high, _) = pick(0.0), pick(-near), pick(near)
+    uncertain = ((low != high) | (high > first_end))[:, 0]
+    picked = picked[:, 0]
     beside = torch.stack([picked - 1, picked, picked + 1], 1).clamp(0, ids.shape[1] - 1)
     steps = scaled.gather(1, beside).diff(dim=1).abs()
     moved = beside.diff(dim=1) > 0

@@ -56,6 +56,8 @@ def decode(
     Raises:
         UserError: Logits are not numbers.
     """
+    if not len(prompts):
+        return []
     job = Job(prompts, edits, scope, decoding, uniforms, capture_layers, on_tokens)
     engine = fast_path(model, edits, scope)
     if isinstance(engine, str):
@@ -99,7 +101,7 @@ def _make_engine(model: Model) -> Engine | str:
     except (
         UnsupportedError,
         ValueError,
-        KeyError,
+        LookupError,
         AttributeError,
         TypeError,
         RuntimeError,

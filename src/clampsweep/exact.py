@@ -43,7 +43,11 @@ class Exact:
         covered = scope.covers(positions, n_prompt)
 
         def hook(changes: LayerEdits) -> Callable[..., tuple[Tensor]]:
-            return lambda module, args: (apply(args[0], changes, positions, covered),)
+            def at_out(module: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor]:
+                rows = args[0].view(1, len(tokens), -1)  # some models drop the batch's axis
+                return (apply(rows, changes, positions, covered).view_as(args[0]),)
+
+            return at_out
 
         handles = [
             self._out(layer).register_forward_pre_hook(hook(changes))
@@ -64,7 +68,7 @@ class Exact:
 def _widen(module: nn.Module) -> None:
     """Let a module compute in float64 with the weights that it has."""
     own = dict(module.named_parameters(recurse=False))
-    if isinstance(module, nn.Embedding):
+    if type(module) is nn.Embedding:  # another kind may also scale what it looks up
         module.register_forward_hook(lambda module, args, output: output.double())
     elif own:
 

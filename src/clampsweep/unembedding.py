@@ -6,6 +6,7 @@ vector: the unembedded output direction of the neuron. So one matrix product ser
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -128,7 +129,8 @@ class Unembedding:
     """
 
     def __init__(self, norm: Any, unembed: Any):
-        self._norm, self._weight, self._bias = norm, unembed.weight, unembed.bias
+        self._norm = copy.deepcopy(norm)  # the other one may be hooked
+        self._weight, self._bias = unembed.weight, unembed.bias
         self._kind = self._form()
         self._slices = [
             slice(at, min(at + _SLICE, self.n_vocab)) for at in range(0, self.n_vocab, _SLICE)
@@ -261,8 +263,13 @@ class Unembedding:
         base = torch.arange(len(scores), device=scores.device) if parts.base is None else parts.base
         for start in range(0, len(base), _ROWS):
             some = slice(start, start + _ROWS)
-            rows = replace(parts, base=base[some], coefficient=parts.coefficient[some])
-            yield some, rows.rows(scores, slice(None)) / parts.scale[some, None]
+            rows = replace(
+                parts,
+                base=base[some],
+                coefficient=parts.coefficient[some],
+                scale=parts.scale[some],
+            )
+            yield some, rows.rows(scores, slice(None)) / rows.scale[:, None]
 
 
 def _product(weight: Float[Tensor, "column d_model"]) -> Callable[[Tensor], Tensor]:
