@@ -735,12 +735,12 @@ def test_defaults_are_filled_in():
     parsed = parse(config=BASE)
     assert only(parsed).detectors == ("surface", "entropy", "loop")
     assert only(parsed).seeds == (None,)
-    assert parsed.compute == config.Compute(2, "auto", 256, 1200)
+    assert parsed.compute == config.Compute(2, "auto", 384, 1200)
 
 
 def test_given_values_replace_the_defaults_one_by_one():
     parsed = parse(config=BASE, overlay="compute: {threads: 7}\n" + sweep("detectors: [loop]"))
-    assert parsed.compute == config.Compute(7, "auto", 256, 1200)
+    assert parsed.compute == config.Compute(7, "auto", 384, 1200)
     assert only(parsed).detectors == ("loop",)
 
 
