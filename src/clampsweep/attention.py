@@ -71,7 +71,7 @@ class KeyValues:
         n_new: int,
         dtype: torch.dtype,
     ):
-        self.layers, self.dtype, self.n_slots = layers, dtype, n_slots
+        self.layers, self.n_slots = layers, n_slots
         self._room = min(n_new, _ROOM)
         self.lengths = torch.tensor(lengths, device=group.device)
         self.longest = max(lengths)

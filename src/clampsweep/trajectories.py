@@ -98,10 +98,8 @@ class _Cells:
         number = torch.arange(len(self.row), device=rows.device)
         start = torch.zeros_like(count)
         start.scatter_reduce_(0, self.row, number, "amin", include_self=False)
-        n = count[rows]
-        index = torch.repeat_interleave(torch.arange(len(rows), device=rows.device), n)
-        offset = torch.arange(len(index), device=rows.device) - (n.cumsum(0) - n)[index]
-        return start[rows[index]] + offset, index
+        index, within = _ranges(torch.arange(len(rows), device=rows.device), count[rows])
+        return start[rows[index]] + within, index
 
 
 @dataclass
@@ -219,7 +217,7 @@ class _Sweep:
         """The residual stream before the final norm, of every token, or cell if they expand."""
         self.cells = cells
         self.edited = {layer: self._edited(edits) for layer, edits in self.texts.edits.items()}
-        self.expanded: dict[int, Tensor] = {}
+        self.expanded: dict[int, tuple[Tensor, Tensor]] = {}
         below, above = layouts
         each = [below] * (self.split_layer + 1) + [above] * (self.n_layers - self.split_layer - 1)
         try:
@@ -302,9 +300,9 @@ class _Sweep:
             return tuple(self._expand(one) for one in value)
         if not isinstance(value, Tensor):
             return value
-        if id(value) not in self.expanded:
-            self.expanded[id(value)] = value[:, self.cells.token]
-        return self.expanded[id(value)]
+        if id(value) not in self.expanded:  # kept with its result, or its id could be used again
+            self.expanded[id(value)] = value, value[:, self.cells.token]
+        return self.expanded[id(value)][1]
 
     # Prompts, then one token after another
 

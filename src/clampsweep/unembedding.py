@@ -132,6 +132,8 @@ class Unembedding:
         self._norm = copy.deepcopy(norm)  # the other one may be hooked
         self._weight, self._bias = unembed.weight, unembed.bias
         self._kind = self._form()
+        with torch.inference_mode():
+            self._constant = self._make_constant()
         self._slices = [
             slice(at, min(at + _SLICE, self.n_vocab)) for at in range(0, self.n_vocab, _SLICE)
         ]
@@ -179,7 +181,7 @@ class Unembedding:
         eps = getattr(self._norm, "variance_epsilon", getattr(self._norm, "eps", 0.0))
         return (self._centred(_wide(x)).pow(2).mean(-1) + eps).sqrt()
 
-    def _constant(self) -> Tensor | None:
+    def _make_constant(self) -> Tensor | None:
         """What is added to the logits of every row, whatever its scale."""
         shift = self._shift() if self._kind else 0.0
         found: Tensor | None = self._bias
@@ -201,10 +203,9 @@ class Unembedding:
             coefficient = scale.new_zeros(len(rows), len(extra))
             at = (shifts.row, shifts.number)
             coefficient.index_put_(at, shifts.delta.to(scale), accumulate=True)
-        constant = self._constant()
-        if constant is not None:
+        if self._constant is not None:
             coefficient = torch.cat([coefficient, scale[:, None]], 1)
-            extra = torch.cat([extra, constant[None].to(scale)])
+            extra = torch.cat([extra, self._constant[None].to(scale)])
         return _Factors(x, base, coefficient, extra, scale)
 
     def top_two(
