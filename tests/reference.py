@@ -16,6 +16,7 @@ import torch
 from transformers import TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
 
 from clampsweep.config import Decoding
+from clampsweep.interventions import random_direction
 from clampsweep.models import Model
 from clampsweep.names import Neuron, hook_post
 
@@ -50,6 +51,7 @@ class Text:
     margins: list[float] = field(default_factory=list)
     before: dict[int, list[Any]] = field(default_factory=dict)
     after: dict[int, list[Any]] = field(default_factory=dict)
+    pushed: dict[int, list[tuple[Neuron, int, float]]] = field(default_factory=dict)
 
 
 def covers(scope: str, position: int, n_prompt: int, length: int) -> bool:
@@ -77,6 +79,7 @@ def decode_alone(
     text = Text()
     layers = range(model.n_layers)
     hooks = [(hook_post(layer), _hook(layer, clamps, scope, len(prompt), text)) for layer in layers]
+    hooks += [(f"blocks.{layer}.hook_mlp_out", _push(model, layer, text)) for layer in layers]
     with torch.inference_mode(), model.bridge.hooks(fwd_hooks=hooks):
         while True:
             tokens = [*prompt, *text.token_ids]
@@ -101,17 +104,48 @@ def _hook(
     def hook(activation: torch.Tensor, hook: object) -> torch.Tensor:
         changed = activation.clone()
         length = activation.shape[1]
+        text.pushed[layer] = []
         for clamp in clamps:
             for position in range(length):
                 if clamp.neuron.layer == layer and covers(scope, position, n_prompt, length):
                     at = (0, position, clamp.neuron.index)
-                    changed[at] = clamp.new_value(float(activation[at]), position)
+                    new = clamp.new_value(float(activation[at]), position)
+                    if clamp.neuron.direction < 0:
+                        changed[at] = new
+                    else:
+                        far = new - float(activation[at])
+                        text.pushed[layer].append((clamp.neuron, position, far))
         if text.token_ids:
             text.before.setdefault(layer, []).append(activation[0, -1].clone())
             text.after.setdefault(layer, []).append(changed[0, -1].clone())
         return changed
 
     return hook
+
+
+def _push(model: Model, layer: int, text: Text) -> Callable[..., torch.Tensor]:
+    """What changes of a layer sent along random directions add to the MLP's output."""
+
+    def hook(output: torch.Tensor, hook: object) -> torch.Tensor:
+        moved = output.clone()
+        for neuron, position, far in text.pushed[layer]:
+            direction = torch.from_numpy(random_direction(layer, neuron.direction, output.shape[2]))
+            moved[0, position] += far * w_out(model, neuron).norm() * direction.to(output)
+        return moved
+
+    return hook
+
+
+def w_out(model: Model, neuron: Neuron) -> torch.Tensor:
+    """Output weights of a neuron, from the stored matrix, whichever way it lies."""
+    ends = ("mlp.c_proj.weight", "mlp.down_proj.weight", "mlp.dense_4h_to_h.weight")
+    (matrix,) = [
+        weight.detach()
+        for name, weight in model.plain.named_parameters()
+        if name.endswith(tuple(f".{neuron.layer}.{end}" for end in ends))
+    ]
+    by_row = model.plain.config.model_type == "gpt2"
+    return matrix[neuron.index] if by_row else matrix[:, neuron.index]
 
 
 # Families that `tiny` does not make, and their sizes where these have names of their own.

@@ -18,7 +18,7 @@ import tiny
 from clampsweep.config import Decoding
 from clampsweep.decoding import decode, fast_path
 from clampsweep.errors import UserError
-from clampsweep.interventions import Scope, edit
+from clampsweep.interventions import Scope, edit, random_direction
 from clampsweep.models import Model
 from clampsweep.names import Neuron
 from clampsweep.texts import Decoded
@@ -92,6 +92,26 @@ def _joint() -> Rows:
     ]
 
 
+def _redirected() -> Rows:
+    """Changes sent along random directions, in every layer, alone and beside ordinary ones."""
+    first, middle, last = (_clamps(layer) for layer in LAYERS)
+
+    def sent(clamp: Clamp, number: int) -> Clamp:
+        return replace(clamp, neuron=replace(clamp.neuron, direction=number))
+
+    return [
+        (PROMPTS[0], (sent(last[0], 3),)),
+        (PROMPTS[0], (last[0],)),
+        (PROMPTS[0], (sent(last[0], 4),)),
+        (PROMPTS[1], (sent(last[2], 0), last[5])),
+        (PROMPTS[2], (sent(middle[1], 1), sent(last[4], 1))),
+        (PROMPTS[2], (middle[1], sent(last[4], 2))),
+        (PROMPTS[3], (sent(first[9], 5), middle[8])),
+        (PROMPTS[4], (sent(first[1], 6), sent(middle[3], 6), last[1])),
+        (PROMPTS[4], ()),
+    ]
+
+
 def _decode(model: Model, rows: Rows, scope: str, decoding: Decoding = GREEDY, **more: Any):
     return decode(
         model,
@@ -157,6 +177,46 @@ def test_joint_interventions_equal_one_prompt_at_a_time(model: Model, scope: str
     rows = _joint()
     got = _decode(model, rows, scope, capture_layers=LAYERS)
     _same(got, _alone(model, rows, scope), rows)
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+def test_changes_along_random_directions_equal_one_prompt_at_a_time(
+    model: Model, scope: str
+) -> None:
+    rows = _redirected()
+    for part in (rows, rows[:4]):  # split at the first layer, and at the last
+        got = _decode(model, part, scope, capture_layers=LAYERS)
+        _same(got, _alone(model, part, scope), part)
+
+
+def test_random_directions_are_fixed_and_differ() -> None:
+    found = [random_direction(layer, number, 200) for layer in (0, 1) for number in (0, 1, 1)]
+    assert [float(np.linalg.norm(one)) for one in found] == pytest.approx([1.0] * 6)
+    np.testing.assert_array_equal(found[1], found[2])
+    cosines = np.array([found[0], found[1], found[3], found[4]])
+    assert np.abs(cosines @ cosines.T - np.eye(4)).max() < 0.3
+
+
+@pytest.mark.parametrize("decoding", [GREEDY, SAMPLED[0]], ids=["greedy", "sampled"])
+@pytest.mark.parametrize("kind", ["joint", "last layer", "baselines"])
+def test_nll_is_the_cross_entropy_of_the_text_under_the_unchanged_model(
+    model: Model, kind: str, decoding: Decoding
+) -> None:
+    rows = _joint() if kind == "joint" else _mixed(N_LAYERS - 1)
+    rows = [(prompt, ()) for prompt, _ in rows] if kind == "baselines" else rows
+    uniforms = np.random.default_rng(0).random((len(rows), 7)) if decoding != GREEDY else None
+    got = _decode(model, rows, "all", decoding, uniforms=uniforms, with_nll=True)
+    for one, (text, _) in zip(got, rows, strict=True):
+        prompt = model.encode(text)
+        if not one.token_ids:
+            assert one.nll_unclamped is None
+            continue
+        ids = torch.tensor([[*prompt, *one.token_ids]])
+        labels = ids.clone()
+        labels[0, : len(prompt)] = -100
+        with torch.inference_mode():
+            wanted = float(model.plain(input_ids=ids, labels=labels).loss)
+        assert one.nll_unclamped == pytest.approx(wanted, rel=1e-5, abs=1e-5)
 
 
 @fast_only

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -40,6 +41,7 @@ def decode(
     uniforms: Float64[np.ndarray, "row step"] | None = None,
     capture_layers: Sequence[int] = (),
     on_tokens: Callable[[int], object] = lambda n: None,
+    with_nll: bool = False,
 ) -> list[Decoded]:
     """What each row generates, in the rows' order.
 
@@ -52,13 +54,15 @@ def decode(
         uniforms: For sampling, the numbers in [0, 1) that decide each row's draws, [row, step].
         capture_layers: Layers whose mean activation over generated positions is wanted.
         on_tokens: Told the number of tokens chosen, after each step.
+        with_nll: Whether to compute `Decoded.nll_unclamped`: free for baselines and for edits in
+            the last layer, otherwise one more pass over the texts.
 
     Raises:
         UserError: Logits are not numbers.
     """
     if not len(prompts):
         return []
-    job = Job(prompts, edits, scope, decoding, uniforms, capture_layers, on_tokens)
+    job = Job(prompts, edits, scope, decoding, uniforms, capture_layers, on_tokens, with_nll)
     engine = fast_path(model, edits, scope)
     if isinstance(engine, str):
         log.info("general decoder: %s", engine)
@@ -77,8 +81,26 @@ def decode(
             hooked.decode(model, part, texts, chooser)
         else:
             trajectories.decode(engine, part, texts, chooser)
-        found |= zip(rows, texts.decoded(), strict=True)
+        decoded = texts.decoded()
+        if with_nll and not texts.nll_known:
+            decoded = _with_nll(model, engine, part, decoded)
+        found |= zip(rows, decoded, strict=True)
     return [found[row] for row in range(len(prompts))]
+
+
+def _with_nll(
+    model: Model, engine: Engine | str, job: Job, decoded: Sequence[Decoded]
+) -> list[Decoded]:
+    """The rows with the likelihood of their texts, from a pass of its own."""
+    rows = [row for row, one in enumerate(decoded) if one.token_ids]
+    prompts, texts = [job.prompts[row] for row in rows], [decoded[row].token_ids for row in rows]
+    if not rows:
+        return list(decoded)
+    nll = None if isinstance(engine, str) else trajectories.nll(engine, prompts, texts)
+    if nll is None:
+        nll = hooked.nll(model, prompts, texts)
+    known = dict(zip(rows, nll.tolist(), strict=True))
+    return [replace(one, nll_unclamped=known.get(row)) for row, one in enumerate(decoded)]
 
 
 def fast_path(model: Model, edits: Sequence[Sequence[Edit]], scope: Scope) -> Engine | str:

@@ -7,10 +7,10 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
-from jaxtyping import Float64
+from jaxtyping import Bool, Float64, Int
 from torch import Tensor, nn
 
-from clampsweep.interventions import Edit, LayerEdits, Scope, apply, by_layer
+from clampsweep.interventions import Edit, LayerEdits, Scope, apply, by_layer, pushes
 from clampsweep.models import Model, twin
 
 
@@ -25,7 +25,7 @@ class Exact:
         self._plain = twin(model.plain)
         for module in self._plain.modules():
             _widen(module)
-        self._adapter = model.bridge.adapter
+        self._model, self._adapter = model, model.bridge.adapter
 
     def logits(
         self, tokens: Sequence[int], n_prompt: int, edits: Sequence[Edit], scope: Scope
@@ -41,18 +41,12 @@ class Exact:
         ids = torch.tensor([list(tokens)], device=self._plain.device)
         positions = torch.arange(len(tokens), device=self._plain.device)
         covered = scope.covers(positions, n_prompt)
-
-        def hook(changes: LayerEdits) -> Callable[..., tuple[Tensor]]:
-            def at_out(module: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor]:
-                rows = args[0].view(1, len(tokens), -1)  # some models drop the batch's axis
-                return (apply(rows, changes, positions, covered).view_as(args[0]),)
-
-            return at_out
-
-        handles = [
-            self._out(layer).register_forward_pre_hook(hook(changes))
-            for layer, changes in by_layer([edits], ids.device, torch.float64).items()
-        ]
+        handles = []
+        for layer, changes in by_layer([edits], ids.device, torch.float64).items():
+            at_out, after_out = self._hooks(layer, changes, positions, covered)
+            out = self._adapter.get_component(self._plain, f"blocks.{layer}.mlp.out")
+            handles.append(out.register_forward_pre_hook(at_out))
+            handles.append(out.register_forward_hook(after_out))
         try:
             with torch.inference_mode():
                 found: Tensor = self._plain(input_ids=ids, use_cache=False).logits[0, -1]
@@ -61,8 +55,28 @@ class Exact:
                 handle.remove()
         return found
 
-    def _out(self, layer: int) -> Any:
-        return self._adapter.get_component(self._plain, f"blocks.{layer}.mlp.out")
+    def _hooks(
+        self,
+        layer: int,
+        changes: LayerEdits,
+        positions: Int[Tensor, " pos"],
+        covered: Bool[Tensor, " pos"],
+    ) -> tuple[Callable[..., tuple[Tensor]], Callable[..., Tensor]]:
+        """What is done before and after a layer's output projection."""
+        redirected, far = changes.redirected, []
+        directions = self._model.output_directions(
+            layer, redirected.neuron, redirected.along, torch.float64
+        )
+
+        def at_out(module: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor]:
+            rows = args[0].view(1, len(positions), -1)  # some models drop the batch's axis
+            far.append(pushes(rows, redirected, positions, covered))
+            return (apply(rows, changes, positions, covered).view_as(args[0]),)
+
+        def after_out(module: nn.Module, args: Any, output: Tensor) -> Tensor:
+            return output + (far.pop().T @ directions).view_as(output)
+
+        return at_out, after_out
 
 
 def _widen(module: nn.Module) -> None:

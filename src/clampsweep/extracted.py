@@ -18,7 +18,13 @@ from clampsweep import collapse, promptset
 from clampsweep.errors import UserError
 from clampsweep.names import parse_target, target_name
 from clampsweep.provenance import json_digest
-from clampsweep.tables import GENERATIONS, TEXT_METRICS, atomic
+from clampsweep.tables import (
+    FURTHER_METRICS,
+    GENERATIONS,
+    LIKELIHOOD_METRICS,
+    PUBLISHED_METRICS,
+    atomic,
+)
 
 _COLUMNS = ["core_id", "type", "level", "sweep", "prompt", "output"]
 _INTERVENTION = ["target", "layer", "neuron", "operation", "value", "scope", "seed"]
@@ -218,7 +224,7 @@ def metrics_frame(
     Raises:
         KeyError: A generation's prompt is not among the prompts.
     """
-    metrics = [name for name in TEXT_METRICS.columns if name not in GENERATIONS.columns]
+    metrics = [*PUBLISHED_METRICS, *FURTHER_METRICS, *LIKELIHOOD_METRICS]
     rows = _rows(prompts, generations)
     factors = prompts.drop(columns=["text", "text_digest"])
     taken = {"prompt", "output", "key", *_INTERVENTION, *metrics}

@@ -7,13 +7,14 @@ values, neurons and prompts. Nothing here reads or writes a file.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
+import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Float64, Int
 from torch import Tensor
 
-from clampsweep.names import Neuron
+from clampsweep.names import OWN, Neuron
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,9 @@ class Scope:
 @dataclass(frozen=True)
 class Edit:
     """A change of one neuron's post-activation: a becomes gain * a + shift, or a donor's value.
+
+    If the neuron has a random direction, its activation stays as it is, and what the change would
+    have added to the residual stream is added along that direction, with the same length.
 
     Attributes:
         neuron: The neuron.
@@ -125,6 +129,7 @@ class LayerEdits:
         gain: Factor.
         shift: Addend at (position modulo width); one column unless there are donors.
         width: Number of columns of `shift` in use, by edit.
+        along: Number of the random direction that the change is sent along, OWN if none.
     """
 
     row: Int[Tensor, " edit"]
@@ -132,6 +137,17 @@ class LayerEdits:
     gain: Float[Tensor, " edit"]
     shift: Float[Tensor, "edit width"]
     width: Int[Tensor, " edit"]
+    along: Int[Tensor, " edit"]
+
+    @property
+    def redirected(self) -> LayerEdits:
+        """Those that are sent along a random direction."""
+        return self.take((self.along != OWN).nonzero()[:, 0])
+
+    @property
+    def direct(self) -> LayerEdits:
+        """The others."""
+        return self.take((self.along == OWN).nonzero()[:, 0])
 
     def values(
         self, before: Float[Tensor, "edit pos"], positions: Int[Tensor, "#edit pos"]
@@ -153,13 +169,7 @@ class LayerEdits:
 
     def take(self, edits: Int[Tensor, " some"]) -> LayerEdits:
         """The edits of the given numbers, in that order."""
-        return LayerEdits(
-            self.row[edits],
-            self.neuron[edits],
-            self.gain[edits],
-            self.shift[edits],
-            self.width[edits],
-        )
+        return LayerEdits(*(getattr(self, one.name)[edits] for one in fields(self)))
 
 
 def by_layer(
@@ -187,6 +197,7 @@ def by_layer(
             gain=torch.tensor([one.gain for _, one in pairs], device=device, dtype=dtype),
             shift=torch.tensor(padded, device=device, dtype=dtype),
             width=torch.tensor([len(shift) for shift in shifts], device=device),
+            along=torch.tensor([one.neuron.direction for _, one in pairs], device=device),
         )
     return result
 
@@ -199,12 +210,15 @@ def apply(
 ) -> Float[Tensor, "row pos d_mlp"]:
     """The MLP post-activation after the edits; the input itself is left as it was.
 
+    Redirected edits leave it alone: see `pushes`.
+
     Args:
         activation: Natural post-activation at the fed positions.
         edits: This layer's.
         positions: Absolute positions fed.
         covered: Which of them the scope changes.
     """
+    edits = edits.direct
     if not len(edits.row) or not bool(covered.any()):
         return activation
     columns = covered.nonzero()[:, 0]
@@ -212,3 +226,28 @@ def apply(
     changed = activation.clone()
     changed[index] = edits.values(activation[index], positions[None, columns])
     return changed
+
+
+def pushes(
+    activation: Float[Tensor, "row pos d_mlp"],
+    edits: LayerEdits,
+    positions: Int[Tensor, " pos"],
+    covered: Bool[Tensor, " pos"],
+) -> Float[Tensor, "edit pos"]:
+    """How far redirected edits move the residual stream, in units of their neuron's activation.
+
+    Args:
+        activation: Natural post-activation at the fed positions.
+        edits: This layer's redirected ones.
+        positions: Absolute positions fed.
+        covered: Which of them the scope changes.
+    """
+    before = activation[edits.row, :, edits.neuron]
+    return (edits.values(before, positions[None]) - before) * covered
+
+
+def random_direction(layer: int, number: int, d_model: int) -> Float64[np.ndarray, " d_model"]:
+    """A direction of the residual stream drawn uniformly, of length 1; always the same one."""
+    generator = np.random.Generator(np.random.Philox(np.random.SeedSequence([layer, number])))
+    drawn = generator.standard_normal(d_model)
+    return np.asarray(drawn / np.linalg.norm(drawn))

@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from jaxtyping import Float, Int
+from torch import Tensor
 
 from clampsweep.config import ModelSpec
 from clampsweep.errors import UserError
-from clampsweep.names import hook_post
+from clampsweep.interventions import random_direction
+from clampsweep.names import OWN, hook_post
 from clampsweep.provenance import file_digest
 
 MANIFEST = "model.json"
@@ -67,6 +70,36 @@ class Model:
         """Type of the weights."""
         dtype: torch.dtype = next(self.bridge.original_model.parameters()).dtype
         return dtype
+
+    def output_directions(
+        self,
+        layer: int,
+        neurons: Int[Tensor, " edit"],
+        along: Int[Tensor, " edit"] | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> Float[Tensor, "edit d_model"]:
+        """What one unit of each neuron adds to the residual stream.
+
+        Not to be called while the model is hooked.
+
+        Args:
+            layer: Layer of the neurons.
+            neurons: Their places in it.
+            along: Random directions that take the place of the neurons' own, with the same
+                length; OWN (or None) where they do not.
+            dtype: Of the result; the model's if None.
+        """
+        units = torch.zeros(len(neurons) + 1, self.d_mlp, device=self.device, dtype=self.dtype)
+        units[torch.arange(len(neurons), device=self.device), neurons] = 1
+        with torch.inference_mode():
+            moved = self.bridge.blocks[layer].mlp.out(units)
+            found: Tensor = (moved[:-1] - moved[-1]).double()
+            lengths = found.norm(dim=-1)
+            for at, number in enumerate([] if along is None else along.tolist()):
+                if number != OWN:
+                    unit = random_direction(layer, number, found.shape[1])
+                    found[at] = lengths[at] * torch.from_numpy(unit).to(found)
+        return found.to(dtype or self.dtype)
 
     def encode(self, text: str) -> list[int]:
         """Token ids of a prompt, beginning with BOS where the config says so."""

@@ -1,23 +1,36 @@
-"""Names of neurons (`L11N373`), of joint targets (`L3N5+L11N373`) and of their hook points."""
+"""Names of neurons (`L11N373`), of joint targets (`L3N5+L11N373`) and of their hook points.
+
+A control that sends a neuron's change along a random direction is named `L11N373R4`.
+"""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 
-_NEURON = re.compile(r"L([0-9]+)N([0-9]+)")
+_NEURON = re.compile(r"L([0-9]+)N([0-9]+)(?:R([0-9]+))?")
+OWN = -1
 
 
 @dataclass(frozen=True, order=True)
 class Neuron:
-    """One MLP neuron: a coordinate of `blocks.<layer>.mlp.hook_post`, both counted from 0."""
+    """One MLP neuron: a coordinate of `blocks.<layer>.mlp.hook_post`, both counted from 0.
+
+    Attributes:
+        layer: Layer.
+        index: Place in the layer.
+        direction: Number of the random direction along which a change of the neuron is sent, in
+            place of its own output direction and with the same length (a control); OWN if none.
+    """
 
     layer: int
     index: int
+    direction: int = OWN
 
     def __str__(self) -> str:
-        """Name as in the literature, `L11N373`."""
-        return f"L{self.layer}N{self.index}"
+        """Name as in the literature, `L11N373`; `L11N373R4` with random direction 4."""
+        random = "" if self.direction == OWN else f"R{self.direction}"
+        return f"L{self.layer}N{self.index}{random}"
 
 
 def parse_neuron(name: str) -> Neuron:
@@ -29,7 +42,7 @@ def parse_neuron(name: str) -> Neuron:
     match = _NEURON.fullmatch(name)
     if match is None:
         raise ValueError(f"{name!r} is not a neuron name; write L<layer>N<index>, such as L11N373")
-    return Neuron(int(match[1]), int(match[2]))
+    return Neuron(int(match[1]), int(match[2]), OWN if match[3] is None else int(match[3]))
 
 
 def parse_target(name: str) -> tuple[Neuron, ...]:
@@ -47,6 +60,11 @@ def parse_target(name: str) -> tuple[Neuron, ...]:
 def target_name(neurons: tuple[Neuron, ...]) -> str:
     """Name of the neurons that one intervention changes together, `L3N5+L11N373`."""
     return "+".join(str(neuron) for neuron in sorted(neurons))
+
+
+def hook_mlp_out(layer: int) -> str:
+    """TransformerLens name of what the MLP of a layer adds to the residual stream."""
+    return f"blocks.{layer}.hook_mlp_out"
 
 
 def hook_post(layer: int) -> str:

@@ -213,6 +213,7 @@ class _Frames:
                 "value": "float64",
                 "seed": "Int64",
                 "min_margin": "float64",
+                "nll_unclamped": "float64",
             }
         )
         self.vectors = pd.DataFrame(
@@ -249,6 +250,7 @@ def _generation_row(
         "n_new_tokens": len(got.token_ids),
         "stop_reason": got.stop_reason,
         "min_margin": got.min_margin,
+        "nll_unclamped": got.nll_unclamped,
     }
 
 
@@ -270,6 +272,7 @@ def _decode(
         uniforms=_uniforms(part) if decoding.method == "sample" else None,
         capture_layers=_layers(part[0]) or tuple(range(model.n_layers)),
         on_tokens=on_tokens,
+        with_nll=True,
     )
 
 

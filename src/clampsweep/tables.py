@@ -86,6 +86,11 @@ _DECODED = {
     "min_margin": Column(
         "float", "smallest gap of the two highest logits along the text; null if sampled", null=True
     ),
+    "nll_unclamped": Column(
+        "float",
+        "mean negative log-likelihood of the text's tokens under the unclamped model, nats",
+        null=True,
+    ),
 }
 
 PROMPTS = Schema(
@@ -198,8 +203,11 @@ FURTHER_METRICS = {
         "float", "share of non-whitespace characters that are no letters", null=True
     ),
 }
+LIKELIHOOD_METRICS = {"nll_unclamped": _DECODED["nll_unclamped"]}
 TEXT_METRICS = Schema(
-    "text_metrics", {**_ROW, **PUBLISHED_METRICS, **FURTHER_METRICS}, key=("prompt_id", "key")
+    "text_metrics",
+    {**_ROW, **PUBLISHED_METRICS, **FURTHER_METRICS, **LIKELIHOOD_METRICS},
+    key=("prompt_id", "key"),
 )
 RECOVERY = Schema(
     "recovery",
@@ -223,23 +231,38 @@ _SWEPT = {
     name: _INTERVENTION[name]
     for name in ("target", "layer", "neuron", "operation", "value", "scope")
 }
+
+
+def _bootstrap(name: str) -> dict[str, Column]:
+    """The two ends of a bootstrap interval, null where fewer than 2 clusters count."""
+    doc = "cluster bootstrap 95 % interval"
+    return {
+        f"{name}_boot_low": Column("float", f"{doc}, lower end", null=True),
+        f"{name}_boot_high": Column("float", f"{doc}, upper end", null=True),
+    }
+
+
 RATES = Schema(
     "rates",
     {
         "detector": Column("str", "collapse detector"),
         **_SWEPT,
         "n": Column("int", "number of pairs of baseline and intervened text (prompts x seeds)"),
+        "n_clusters": Column("int", "number of cores, or of prompts if some have no core"),
         "n_collapsed_baseline": Column("int", "pairs whose baseline is collapsed"),
         "n_rescued": Column("int", "of these, outputs not collapsed"),
         "rescue_rate": Column("float", "n_rescued / n_collapsed_baseline; null if none", null=True),
         "rescue_low": Column("float", "Wilson 95 % interval, lower end", null=True),
         "rescue_high": Column("float", "Wilson 95 % interval, upper end", null=True),
+        **_bootstrap("rescue"),
         "n_fine_baseline": Column("int", "pairs whose baseline is not collapsed"),
         "n_harmed": Column("int", "of these, outputs collapsed"),
         "harm_rate": Column("float", "n_harmed / n_fine_baseline; null if none", null=True),
         "harm_low": Column("float", "Wilson 95 % interval, lower end", null=True),
         "harm_high": Column("float", "Wilson 95 % interval, upper end", null=True),
+        **_bootstrap("harm"),
         "net": Column("int", "n_rescued - n_harmed"),
+        **_bootstrap("net"),
         "mcnemar_p": Column("float", "exact two-sided McNemar p of rescue against harm"),
         "mcnemar_q": Column(
             "float", "the p value after Benjamini-Hochberg over all rows of the detector"
@@ -247,6 +270,71 @@ RATES = Schema(
     },
     key=("detector", "target", "operation", "value", "scope"),
 )
+CONTROLS = Schema(
+    "controls",
+    {
+        "target": Column("str", "neuron, or neurons joined by +, that the control is for"),
+        "control": Column("str", "name of the control"),
+        "kind": Column("str", "neuron, or direction in the residual stream"),
+        "layer": Column("int", "layer of the control; null if it is a joint one", null=True),
+        "neuron": Column(
+            "int", "its index in the layer; null for a direction and a joint one", null=True
+        ),
+        "w_out_norm": Column(
+            "float", "norm of its row of W_out; of a direction, the target's", null=True
+        ),
+        "activation_rms": Column(
+            "float", "root mean square of its activation; of a direction, the target's", null=True
+        ),
+        "target_w_out_norm": Column("float", "norm of the target's row of W_out", null=True),
+        "target_activation_rms": Column(
+            "float", "root mean square of the target's activation", null=True
+        ),
+        "distance": Column(
+            "float", "how far from the target in these two, in SDs over the layer", null=True
+        ),
+    },
+    key=("target", "control"),
+)
+SPECIAL = Schema(
+    "special",
+    {
+        "detector": Column("str", "collapse detector"),
+        "target": Column("str", "neuron, or neurons joined by +, that is compared"),
+        "kind": Column("str", "what it is compared with: neuron or direction controls"),
+        "statistic": Column("str", "largest_net, best_net or most_harmed: a maximum over clamps"),
+        "observed": Column("float", "the target's value, in pairs"),
+        "control_median": Column("float", "median of the controls' values, in pairs"),
+        "control_low": Column("float", "lowest of the controls' values, in pairs"),
+        "control_high": Column("float", "highest of the controls' values, in pairs"),
+        "n_controls": Column("int", "number of controls"),
+        "n_prompts": Column("int", "prompts on which target and controls are compared"),
+        "n_clamps": Column("int", "clamps over which the maximum is taken"),
+        "percentile": Column("float", "controls below the target, ties half, in 0..100"),
+        "p": Column("float", "(1 + controls at or above the target) / (1 + controls)"),
+        "q": Column("float", "the p value after Benjamini-Hochberg over the targets"),
+    },
+    key=("detector", "target", "kind", "statistic"),
+)
+SPLIT_HALF = Schema(
+    "split_half",
+    {
+        "detector": Column("str", "collapse detector"),
+        "half": Column("int", "half of the prompts, 0 or 1, on which the clamp was chosen"),
+        "target": Column("str", "neuron, or neurons joined by +, that was chosen"),
+        **{name: _INTERVENTION[name] for name in ("operation", "value", "scope")},
+        "n_choices": Column("int", "pairs of target and clamp among which it was chosen"),
+        "chosen_net": Column("int", "n_rescued - n_harmed on the half that chose"),
+        **{
+            name: Column("int", f"{RATES.columns[name].doc}; on the other half")
+            for name in (
+                "n", "n_collapsed_baseline", "n_rescued", "n_fine_baseline", "n_harmed", "net",
+            )
+        },
+        "mcnemar_p": Column("float", f"{RATES.columns['mcnemar_p'].doc}; on the other half"),
+    },
+    key=("detector", "half"),
+)  # fmt: skip
 
 
 def _arrow_schema(frame: pd.DataFrame, schema: Schema) -> pa.Schema:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -27,6 +27,7 @@ class Job:
         uniforms: For sampling, the numbers in [0, 1) that decide each row's draws, [row, step].
         capture_layers: Layers whose mean activation over generated positions is wanted.
         on_tokens: Told the number of tokens chosen, after each step.
+        with_nll: Whether `Decoded.nll_unclamped` is wanted.
     """
 
     prompts: Sequence[Sequence[int]]
@@ -36,17 +37,15 @@ class Job:
     uniforms: Float64[np.ndarray, "row step"] | None = None
     capture_layers: Sequence[int] = ()
     on_tokens: Callable[[int], object] = lambda n: None
+    with_nll: bool = False
 
     def take(self, rows: Sequence[int]) -> Job:
         """The same for some of the rows."""
-        return Job(
-            [self.prompts[row] for row in rows],
-            [self.edits[row] for row in rows],
-            self.scope,
-            self.decoding,
-            None if self.uniforms is None else self.uniforms[list(rows)],
-            self.capture_layers,
-            self.on_tokens,
+        return replace(
+            self,
+            prompts=[self.prompts[row] for row in rows],
+            edits=[self.edits[row] for row in rows],
+            uniforms=None if self.uniforms is None else self.uniforms[list(rows)],
         )
 
 
@@ -62,6 +61,8 @@ class Decoded:
             positions; empty if nothing was generated.
         natural: Per captured layer, mean value of the edited neuron before its edit; None where
             there is no edit, or more than one.
+        nll_unclamped: Mean negative log-likelihood of the text's tokens under the model without
+            the intervention, in nats; None if there are no tokens, or nobody asked.
     """
 
     token_ids: list[int]
@@ -69,6 +70,7 @@ class Decoded:
     min_margin: float | None
     vectors: dict[int, Float[np.ndarray, " d_mlp"]]
     natural: dict[int, float | None]
+    nll_unclamped: float | None = None
 
 
 class Texts:
@@ -80,6 +82,8 @@ class Texts:
         self.chosen: list[list[int]] = [[] for _ in range(n)]
         self._stop = ["max_new_tokens"] * n
         self._margins = np.full(n, np.inf)
+        self._nll: Float64[np.ndarray, " row"] = np.zeros(n)
+        self.nll_known = False
         self.edits = by_layer(job.edits, model.device, model.dtype)
         self.means = Means(model, job.capture_layers, self.edits, n)
 
@@ -105,6 +109,11 @@ class Texts:
         self._job.on_tokens(n_taken)
         return kept
 
+    def note_nll(self, rows: Sequence[int], nll: Float[Tensor, " row"]) -> None:
+        """Count how unlikely each row's last token is under the unchanged model, in nats."""
+        self.nll_known = True
+        self._nll[list(rows)] += nll.double().cpu().numpy()
+
     def length(self, row: int) -> int:
         """Tokens of the row's prompt and text."""
         return len(self._job.prompts[row]) + len(self.chosen[row])
@@ -117,7 +126,8 @@ class Texts:
         ids, margin = self.chosen[row], float(self._margins[row])
         sampled = self._job.uniforms is not None or margin == np.inf
         vectors, natural = self.means.of(row, len(ids))
-        return Decoded(ids, self._stop[row], None if sampled else margin, vectors, natural)
+        nll = float(self._nll[row]) / len(ids) if self.nll_known and ids else None
+        return Decoded(ids, self._stop[row], None if sampled else margin, vectors, natural, nll)
 
 
 class Means:

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Float64, Int
 from torch import Tensor
 
 from clampsweep.attention import NAME, KeyValues, Layout, Pass, UnsupportedError
@@ -25,7 +25,7 @@ from clampsweep.choice import Chooser
 from clampsweep.config import Decoding
 from clampsweep.interventions import Edit, LayerEdits, Scope, edit
 from clampsweep.models import Model, twin
-from clampsweep.names import Neuron, hook_post
+from clampsweep.names import OWN, Neuron, hook_post
 from clampsweep.packing import pack
 from clampsweep.texts import Job, Texts
 from clampsweep.unembedding import Heads, Shifts, Unembedding
@@ -61,15 +61,6 @@ class Engine:
         self.outs = [part(f"blocks.{layer}.mlp.out") for layer in layers]
         self.norm = part("ln_final")
         self.unembedding = Unembedding(self.norm, part("unembed"))
-
-    def direction(self, layer: int, neuron: Int[Tensor, " edit"]) -> Float[Tensor, "edit d_model"]:
-        """What one unit of each neuron adds to the residual stream."""
-        out, d_mlp = self.outs[layer], self.model.d_mlp
-        units = torch.zeros(len(neuron) + 1, d_mlp, device=neuron.device, dtype=self.model.dtype)
-        units[torch.arange(len(neuron), device=neuron.device), neuron] = 1
-        found = out(units)
-        moved: Tensor = found[:-1] - found[-1]
-        return moved
 
 
 @dataclass
@@ -160,10 +151,17 @@ class _Sweep:
         edits = self.texts.edits.get(self.split_layer)
         self.directions = self.unembedded = None
         if edits is not None:
-            neurons, self.direction = torch.unique(edits.neuron, return_inverse=True)
-            self.directions = self.engine.direction(self.split_layer, neurons)
+            pairs = torch.stack([edits.neuron, edits.along], 1)
+            pairs, self.direction = torch.unique(pairs, dim=0, return_inverse=True)
+            model = self.engine.model
+            self.directions = model.output_directions(self.split_layer, *pairs.unbind(1))
             if not self.apart:
                 self.unembedded = self.engine.unembedding.unembed(self.directions)
+        self.random = {
+            layer: self.engine.model.output_directions(layer, one.neuron, one.along)
+            for layer, one in self.texts.edits.items()
+            if layer > self.split_layer and bool((one.along != OWN).any())
+        }
 
     def _make_stores(self) -> None:
         dtype, n_rows = self.engine.model.dtype, len(self.group)
@@ -200,6 +198,8 @@ class _Sweep:
             handles.append(engine.blocks[self.split_layer].register_forward_hook(self._at_split))
             for block in engine.blocks[self.split_layer + 1 :]:
                 handles.append(block.register_forward_pre_hook(self._at_block, with_kwargs=True))
+        for layer in self.random:
+            handles.append(engine.outs[layer].register_forward_hook(self._after_out(layer)))
         try:
             with torch.inference_mode():
                 yield
@@ -218,6 +218,7 @@ class _Sweep:
         self.cells = cells
         self.edited = {layer: self._edited(edits) for layer, edits in self.texts.edits.items()}
         self.expanded: dict[int, tuple[Tensor, Tensor]] = {}
+        self.sent: dict[int, Tensor] = {}
         below, above = layouts
         each = [below] * (self.split_layer + 1) + [above] * (self.n_layers - self.split_layer - 1)
         try:
@@ -262,12 +263,15 @@ class _Sweep:
                 token = edited.cell if own else cells.token[edited.cell]
                 before = activation[0, token, edited.edits.neuron]
                 new = edited.values(before)
+                direct = edited.edits.along == OWN
                 if own:
                     after = after.clone()
+                    self.sent[layer] = (new - before) * ~direct
                 else:
                     self.delta = new - before
                 if own or capture:
-                    after[edited.cell, edited.edits.neuron] = new
+                    at = edited.cell[direct], edited.edits.neuron[direct]
+                    after[at] = new[direct]
                 noted = cells.row[edited.cell], before
             if capture:
                 self.texts.means.add(layer, cells.row, after, noted)
@@ -276,6 +280,18 @@ class _Sweep:
             return (after[None],) if own and edited is not None else None
 
         return at_out
+
+    def _after_out(self, layer: int) -> Callable[..., Tensor | None]:
+        """After an output projection above the split: changes sent along random directions."""
+
+        def after_out(module: Any, args: Any, output: Tensor) -> Tensor | None:
+            if layer not in self.sent:
+                return None
+            edited = self.edited[layer]
+            step = self.sent[layer][:, None] * self.random[layer][edited.number]
+            return output.index_add(1, edited.cell, step[None])
+
+        return after_out
 
     def _at_split(self, module: Any, args: Any, output: Any) -> Any:
         """After the split layer: from here on every cell is computed on its own."""
@@ -376,6 +392,12 @@ class _Sweep:
         shifts = Shifts(edited.cell, number, self.delta, self.directions, self.unembedded)
         return Heads(residual, base, shifts)
 
+    def note_nll(self, heads: Heads, picked: np.ndarray, kept: list[int]) -> None:
+        """Count what the kept rows' tokens cost the model without its last layer's edits."""
+        nll = self.engine.unembedding.nll(heads, torch.from_numpy(picked).to(self.device))
+        if nll is not None:
+            self.texts.note_nll(self.rows[kept].tolist(), nll[kept])
+
     def advance(self, kept: list[int], picked: np.ndarray) -> None:
         """Let the kept rows (indices) go on with their tokens; nodes split where these differ."""
         going = torch.tensor(kept, device=self.device)
@@ -420,6 +442,8 @@ def decode(engine: Engine, job: Job, texts: Texts, chooser: Chooser) -> None:
             rows = sweep.rows.tolist()
             picked, margin = chooser.from_heads(engine.unembedding, heads, rows)
             kept = texts.take(rows, picked, margin)
+            if job.with_nll and not sweep.apart:
+                sweep.note_nll(heads, picked, kept)
             last = step + 1 == limit
             if not kept or (last and not capture):
                 return
@@ -428,6 +452,37 @@ def decode(engine: Engine, job: Job, texts: Texts, chooser: Chooser) -> None:
                 sweep.finish(max(capture))
             else:
                 heads = sweep.step()
+
+
+def nll(
+    engine: Engine, prompts: Sequence[Sequence[int]], texts: Sequence[Sequence[int]]
+) -> Float64[np.ndarray, " row"] | None:
+    """Mean negative log-likelihood of each text's tokens after its prompt, in nats.
+
+    Args:
+        engine: The model's.
+        prompts: Token ids of each row's prompt; rows of one prompt stand together.
+        texts: Token ids of each text, at least one.
+    """
+    longest = max(map(len, texts))
+    job = Job(prompts, [[] for _ in prompts], Scope("all"), Decoding("greedy", longest))
+    taken = Texts(engine.model, job)
+    sweep = _Sweep(engine, job, taken)
+    total = np.zeros(len(texts))
+    with sweep.hooked():
+        heads = sweep.prefill()
+        for step in range(longest):
+            rows = sweep.rows.tolist()
+            token = np.array([texts[row][step] for row in rows])
+            found = engine.unembedding.nll(heads, torch.from_numpy(token).to(sweep.device))
+            if found is None:
+                return None
+            total[rows] += found.double().cpu().numpy()
+            kept = [at for at, row in enumerate(rows) if len(texts[row]) > step + 1]
+            if kept:
+                sweep.advance(kept, token)
+                heads = sweep.step()
+    return np.asarray(total / [len(text) for text in texts])
 
 
 def check(engine: Engine) -> None:

@@ -139,6 +139,7 @@ class Unembedding:
         ]
         self._products = [_product(self._weight[columns]) for columns in self._slices]
         self._memory: Tensor | None = None
+        self._seen: tuple[Heads, _Factors, Tensor] | None = None
 
     @property
     def n_vocab(self) -> int:
@@ -215,11 +216,9 @@ class Unembedding:
 
         States nothing about ties: the caller decides leads near 0.
         """
-        parts = self._factors(heads)
-        kept = self._room(parts.x)
+        parts, kept = self._products_of(heads)
         maxima = []
-        for at, (columns, product) in enumerate(zip(self._slices, self._products, strict=True)):
-            kept[at, :, : columns.stop - columns.start] = product(parts.x)
+        for at, columns in enumerate(self._slices):
             scores = parts.rows(kept[at].to(parts.scale), columns)
             maxima.append(scores.view(len(scores), -1, _BLOCK).amax(-1))
         best = torch.cat(maxima, 1).topk(2, 1)
@@ -228,6 +227,38 @@ class Unembedding:
         second = torch.maximum(two.values[:, 1], best.values[:, 1])
         picked = token.gather(1, two.indices[:, :1])[:, 0]
         return picked, two.values[:, 0] / parts.scale, (two.values[:, 0] - second) / parts.scale
+
+    def nll(self, heads: Heads, token: Int[Tensor, " row"]) -> Float[Tensor, " row"] | None:
+        """Negative log-likelihood of a token for each row's base, in nats.
+
+        That is, without the row's shifts. None where this norm does not let rows share a base.
+        Free of matrix products if `top_two` has just seen the same heads.
+        """
+        if self._kind is None and heads.shifts is not None:
+            return None
+        parts, kept = self._products_of(heads)
+        scale = self._scale(heads.residual) if self._kind else parts.scale
+        constant = self._constant
+        each, width = [], _SLICE
+        for at, columns in enumerate(self._slices):
+            logits = kept[at].to(scale) / scale[:, None]
+            if constant is not None:
+                logits[:, : columns.stop - columns.start] += constant[columns]
+            each.append(logits.logsumexp(-1))
+        total = torch.stack(each).logsumexp(0)
+        base = torch.arange(len(token), device=token.device) if parts.base is None else parts.base
+        own = kept[token // width, base, token % width].to(scale) / scale[base]
+        return total[base] - (own if constant is None else own + constant[token])
+
+    def _products_of(self, heads: Heads) -> tuple[_Factors, Float[Tensor, "slice base column"]]:
+        """The heads' factors, and the products of their bases with all slices."""
+        if self._seen is None or self._seen[0] is not heads:
+            parts = self._factors(heads)
+            kept = self._room(parts.x)
+            for at, (columns, product) in enumerate(zip(self._slices, self._products, strict=True)):
+                kept[at, :, : columns.stop - columns.start] = product(parts.x)
+            self._seen = heads, parts, kept
+        return self._seen[1:]
 
     def _block(
         self, parts: _Factors, kept: Tensor, block: Int[Tensor, " row"]

@@ -51,6 +51,7 @@ METRIC_TITLES = MappingProxyType(
         "zlib_ratio": "compressed / plain bytes",
         "symbol_share": "symbols (share)",
         "nonletter_share": "non-letters (share)",
+        "nll_unclamped": "surprise, unclamped (nats/token)",
     }
 )
 
@@ -62,7 +63,7 @@ def text_metrics(sweep: Tables) -> Figure:
     The dashed line is the baselines' median. Texts for which a metric is not defined are left out;
     so are metrics that no text has. Definitions: `clampsweep.text_metrics`.
     """
-    every = [*tables.PUBLISHED_METRICS, *tables.FURTHER_METRICS]
+    every = [*tables.PUBLISHED_METRICS, *tables.FURTHER_METRICS, *tables.LIKELIHOOD_METRICS]
     metrics = [name for name in every if sweep.text_metrics[name].notna().any()]
     if not metrics:
         return empty(sweep, "Every text is blank, so no text metric is defined.")
