@@ -15,6 +15,8 @@ include: "workflow/rules/common.smk"
 include: "workflow/rules/models.smk"
 include: "workflow/rules/sweep.smk"
 include: "workflow/rules/bcr.smk"
+include: "workflow/rules/controls.smk"
+include: "workflow/rules/srm.smk"
 include: "workflow/rules/report.smk"
 
 

@@ -19,6 +19,7 @@ SHAPED = (
     "interventions",
     "models",
     "packing",
+    "srm",
     "sweep",
     "texts",
     "trajectories",

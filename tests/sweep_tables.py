@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from clampsweep import recovery, tables, text_metrics
+from clampsweep import recovery, split_half, tables, text_metrics
 from clampsweep.view import Tables
 from factories import baseline, frame, generation, prompt
 
@@ -20,22 +20,25 @@ def make(
     detectors: tuple[str, ...] = ("surface",),
     prompts: Sequence[dict[str, Any]] = (),
     neuron_stats: pd.DataFrame | None = None,
+    **beside: pd.DataFrame,
 ) -> Tables:
     """The tables that follow from the generations; a prompt's text is `Say <prompt_id>`."""
     generations = frame(rows, tables.GENERATIONS)
     metrics = text_metrics.table(generations)
     names = dict.fromkeys(row["prompt_id"] for row in rows)
-    own = list(prompts) or [prompt(f"Say {name}", name) for name in names]
+    own = frame(prompts or [prompt(f"Say {name}", name) for name in names], tables.PROMPTS)
     recovered = recovery.recovery(generations, metrics, detectors)
     return Tables(
-        prompts=frame(own, tables.PROMPTS),
+        prompts=own,
         generations=generations,
         text_metrics=metrics,
         recovery=recovered,
-        rates=recovery.rates(recovered),
+        rates=recovery.rates(recovered, own),
+        split_half=split_half.split_half(recovered, own),
         neuron_stats=neuron_stats,
         detectors=detectors,
         title="tiny, L1N2, set",
+        **beside,
     )
 
 

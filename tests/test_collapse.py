@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from fractions import Fraction
 
 import pytest
 from hypothesis import given
@@ -12,6 +10,7 @@ from hypothesis import strategies as st
 
 from clampsweep import collapse
 from clampsweep.errors import UserError
+from oracles import entropy_of_words, published_metrics, surface_in_fractions
 
 SYMBOLS = "!@#$%^&*()_+={}[]|:;<>?,.~"  # all distinct, none alphanumeric
 
@@ -26,24 +25,6 @@ def entropy(text):
 
 def loop(ids):
     return collapse.DETECTORS["loop"]("some text that does not matter here", ids)
-
-
-def surface_in_fractions(text):
-    """The published heuristic in exact arithmetic, rule by rule."""
-    s = text.strip()
-    n = len(s)
-    if n < 6:
-        return True
-    if Fraction(max(Counter(s).values()), n) >= Fraction(9, 10):
-        return True
-    for p in range(2, 8):
-        if 2 * p <= n:
-            most = max(Counter(s[i : i + p] for i in range(n - p + 1)).values())
-            if most > 1 and Fraction(p * most, n) >= Fraction(7, 10):
-                return True
-    alphanumeric = sum(c.isalnum() for c in s)
-    symbols = sum(not c.isalnum() and not c.isspace() for c in s)
-    return Fraction(alphanumeric, n) < Fraction(1, 10) and Fraction(symbols, n) > Fraction(8, 10)
 
 
 # The registry
@@ -249,11 +230,9 @@ def test_entropy_needs_fewer_than_ten_unique_words():
 
 @given(st.lists(st.sampled_from("abcdefghijklm"), min_size=1, max_size=12), st.integers(0, 60))
 def test_entropy_follows_its_definition(words, extra):
-    words = words + ["a"] * extra
-    shares = [count / len(words) for count in Counter(words).values()]
-    bits = -sum(share * math.log2(share) for share in shares)
-    if abs(bits - 1.5) > 1e-9:
-        assert entropy(" ".join(words)) is (bits < 1.5 and len(shares) < 10)
+    text = " ".join(words + ["a"] * extra)
+    if abs(published_metrics(text)["token_entropy"] - 1.5) > 1e-9:
+        assert entropy(text) is entropy_of_words(text)
 
 
 @pytest.mark.parametrize("text", ["", "  \n "])

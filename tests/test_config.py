@@ -48,6 +48,22 @@ IMPORTED = """
 sweeps:
   old: {extracted: old.tsv, neurons: [L11N373], operation: set, scope: all}
 """
+REFERENCE = """
+source: a paper
+model: tiny
+neuron: L11N373
+operation: set
+scope: all
+detector: surface
+n_prompts: 2
+n_texts: 6
+n_recovered: 1
+collapsed:
+  one/declarative/1: [2.5]
+by_clamp:
+  -3: {rescued: 0, harmed: 1}
+  2.5: {rescued: 1, harmed_more_than: 0, rate_by_core: 1.0}
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -58,6 +74,7 @@ def folder(tmp_path, monkeypatch):
     Path("tiny/config.json").write_text("{}")
     Path("few.txt").write_text("")
     Path("old.tsv").write_text("")
+    Path("facts.yaml").write_text(REFERENCE)
     config.folder_digest.cache_clear()
     return tmp_path
 
@@ -458,6 +475,25 @@ MODELS = {
     "device": ("compute: {device: gpu}", "compute.device", ["'gpu'", "auto, cpu, cuda"]),
     "compute left empty": ("compute:", "compute", ["None", "object"]),
 }
+REFERENCES = {
+    "missing file": (
+        sweep("reference: gone.yaml"),
+        "sweeps.main.reference",
+        ["'gone.yaml'", "no such file"],
+    ),
+    "a folder": (sweep("reference: tiny"), "sweeps.main.reference", ["'tiny'", "no such file"]),
+    "no name": (sweep("reference: [facts.yaml]"), "sweeps.main.reference", ["string"]),
+    "no such figures": (
+        sweep("reference: few.txt"),
+        "sweeps.main.reference",
+        ["few.txt", "expected keys with values"],
+    ),
+    "detector that is not chosen": (
+        sweep("reference: facts.yaml, detectors: [loop]"),
+        "sweeps.main.reference",
+        ["facts.yaml", "'surface'", "add 'surface' to the sweep's detectors"],
+    ),
+}
 FAULTS = {
     f"{kind}: {name}": fault
     for kind, faults in {
@@ -472,6 +508,7 @@ FAULTS = {
         "selection": SELECTIONS,
         "decoding": DECODING,
         "model": MODELS,
+        "reference": REFERENCES,
     }.items()
     for name, fault in faults.items()
 }
@@ -501,6 +538,12 @@ IMPORT_FAULTS = {
     "positions": ("{scope: [1]}", "scope", ["[1]", "all, prompt"]),
     "detector that needs tokens": ("{detectors: [loop]}", "detectors[0]", ["'loop'", "surface"]),
     "values": ("{values: [1]}", "values", ["unknown key", "allowed: "]),
+    "missing reference": ("{reference: gone.yaml}", "reference", ["'gone.yaml'", "no such file"]),
+    "detector of the reference": (
+        "{reference: facts.yaml, detectors: [entropy]}",
+        "reference",
+        ["facts.yaml", "'surface'", "add"],
+    ),
 }
 
 
@@ -511,6 +554,43 @@ def test_a_fault_in_an_imported_sweep_is_one_line_with_file_key_value_and_what_i
     message = refusal(config=BASE, overlay=overlay)
     assert message.startswith(f"overlay.yaml: sweeps.old.{key}")
     assert [part for part in said if part not in message] == []
+
+
+REFERENCE_FAULTS = {
+    "unknown key": ("n_prompt: 2", "n_prompt", ["unknown key", "did you mean 'n_prompts'"]),
+    "neuron": ("neuron: '373'", "neuron", ["'373'"]),
+    "detector": ("detector: surfcae", "detector", ["'surfcae'", "surface, entropy, loop"]),
+    "operation": ("operation: zero", "operation", ["'zero'", "set, add, scale"]),
+    "count": ("n_prompts: many", "n_prompts", ["'many'", "integer"]),
+    "clamps": ("collapsed: {a/b/1: 25}", "collapsed.a/b/1", ["25", "array"]),
+    "clamp in words": ("collapsed: {a/b/1: [low]}", "collapsed.a/b/1[0]", ["'low'", "number"]),
+    "clamp that is no number": ("by_clamp: {low: {rescued: 1}}", "by_clamp", ["'low'", "number"]),
+    "unknown count": (
+        "by_clamp: {25: {rescued: 1, hurt: 1}}",
+        "by_clamp[25].hurt",
+        ["unknown key", "harmed"],
+    ),
+    "no rescued": ("by_clamp: {25: {harmed: 1}}", "by_clamp[25]", ["'rescued'"]),
+    "negative": ("by_clamp: {2.5: {rescued: -1}}", "by_clamp.2.5.rescued", ["-1"]),
+}
+
+
+@pytest.mark.parametrize("fault", REFERENCE_FAULTS.values(), ids=REFERENCE_FAULTS.keys())
+@pytest.mark.parametrize("name", ["main", "old"])
+def test_a_fault_in_a_reference_is_one_line_with_both_files_and_keys(fault, name):
+    change, key, said = fault
+    Path("facts.yaml").write_text(changed(REFERENCE, change))
+    base = changed(BASE, IMPORTED)
+    message = refusal(config=base, overlay=f"sweeps: {{{name}: {{reference: facts.yaml}}}}")
+    assert message.startswith(f"overlay.yaml: sweeps.{name}.reference: facts.yaml: {key}")
+    assert [part for part in said if part not in message] == []
+
+
+@pytest.mark.parametrize("key", list(yaml.safe_load(REFERENCE)))
+def test_a_missing_key_of_a_reference_is_named(key):
+    Path("facts.yaml").write_text(without(REFERENCE, key))
+    message = refusal(config=BASE, overlay=sweep("reference: facts.yaml"))
+    assert f"facts.yaml: lacks the key {key!r}" in message
 
 
 NEEDED = {
@@ -859,6 +939,14 @@ def test_an_imported_sweep_stands_beside_generated_ones():
     assert isinstance(found, ImportedSweep)
     assert (found.target, found.operation, found.scope) == ("L11N373", "set", "all")
     assert found.detectors == ("surface", "entropy")
+
+
+def test_a_reference_is_kept_by_its_path_and_is_none_unless_given():
+    overlay = changed(IMPORTED, sweep("reference: facts.yaml, detectors: [loop, surface]"))
+    found = parse(config=BASE, overlay=overlay).sweeps
+    assert (found["main"].reference, found["old"].reference) == ("facts.yaml", None)
+    again = changed(IMPORTED, "sweeps: {old: {reference: facts.yaml}}")
+    assert parse(config=BASE, overlay=again).sweeps["old"].reference == "facts.yaml"
 
 
 def test_a_promptset_may_come_from_the_web():

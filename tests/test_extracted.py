@@ -169,9 +169,9 @@ def test_both_tables_can_be_written_and_read_back(save, tmp_path):
 
 
 def test_an_imported_sweep_goes_through_metrics_recovery_and_rates(save):
-    _, generations = read(save(sweep_rows({None: BROKEN, 25: FINE, 3: BROKEN})))
+    prompts, generations = read(save(sweep_rows({None: BROKEN, 25: FINE, 3: BROKEN})))
     found = recovery.recovery(generations, text_metrics.table(generations), ["surface", "entropy"])
-    rates = recovery.rates(found).query("detector == 'surface'").set_index("value")
+    rates = recovery.rates(found, prompts).query("detector == 'surface'").set_index("value")
     assert rates["n_rescued"].to_dict() == {-100: 2, -0.5: 2, 0: 2, 3: 0, 25: 2}
 
 

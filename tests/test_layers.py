@@ -15,8 +15,9 @@ SCRIPTS = ROOT / "workflow" / "scripts"
 LAYERS = {
     1: {"errors", "names", "tables", "provenance", "statistics"},
     2: {
-        "validation", "config", "promptset", "plan", "gather",
-        "text_metrics", "collapse", "recovery", "extracted",
+        "validation", "config", "srm_config", "promptset", "plan", "gather",
+        "text_metrics", "collapse", "recovery", "extracted", "verify",
+        "split_half", "special",
     },
     3: {
         "models", "fetching", "interventions", "activations", "decoding", "trajectories", "hooked",
@@ -25,10 +26,10 @@ LAYERS = {
 }  # fmt: skip
 # Layer 4: each imports layers 1 to 3 and no other study.
 STUDIES = {
-    "sweep", "neuron_stats", "srm", "backtracking", "scrubbing", "steering", "universal", "verify",
+    "sweep", "neuron_stats", "srm", "backtracking", "scrubbing", "steering", "universal",
 }  # fmt: skip
 # Tables to figures and text: they import layers 1 and 2 and each other.
-PRESENTATION = {"view", "markdown", "plots", "report"}
+PRESENTATION = {"view", "markdown", "plots", "report", "verification_report", "srm_report"}
 # May import everything.
 TOP = {"explorer"}
 

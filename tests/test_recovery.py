@@ -10,8 +10,10 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 import factories
+import recovery_tables
 from clampsweep import recovery, tables, text_metrics
 from clampsweep.errors import UserError
 
@@ -30,8 +32,16 @@ def recover(rows, detectors=("surface",)):
     return recovery.recovery(generations, text_metrics.table(generations), detectors)
 
 
-def rates_of(rows, detectors=("surface",)):
-    return recovery.rates(recover(rows, detectors))
+def prompts_of(table, cores=None):
+    """A prompts table for a recovery table; `cores` gives the core of a prompt."""
+    names = table["prompt_id"].unique()
+    rows = [factories.prompt("Say it.", name, core=cores and cores(name)) for name in names]
+    return factories.frame(rows, tables.PROMPTS)
+
+
+def rates_of(rows, detectors=("surface",), cores=None):
+    table = recover(rows, detectors)
+    return recovery.rates(table, prompts_of(table, cores))
 
 
 def pairs(value, rescued=0, harmed=0, fine=0, broken=0, **columns):
@@ -226,7 +236,7 @@ def test_baselines_alone_give_an_empty_table_that_can_be_written(tmp_path):
     found = recover([factories.baseline("p", FINE)])
     assert len(found) == 0
     tables.write(found, tmp_path / "r.parquet", tables.RECOVERY, {})
-    rates = recovery.rates(found)
+    rates = recovery.rates(found, prompts_of(found))
     assert len(rates) == 0
     tables.write(rates, tmp_path / "rates.parquet", tables.RATES, {})
 
@@ -364,8 +374,146 @@ def test_rates_can_be_written_and_read_back(tmp_path):
 def test_rates_of_a_recovery_table_read_from_disk_are_the_same(tmp_path):
     found = recover([*pairs(1.0, rescued=2, harmed=1), *pairs(None, fine=1, operation="zero")])
     tables.write(found, tmp_path / "r.parquet", tables.RECOVERY, {})
-    from_disk = recovery.rates(tables.read(tmp_path / "r.parquet", tables.RECOVERY))
-    pd.testing.assert_frame_equal(from_disk, recovery.rates(found), check_dtype=False)
+    prompts = prompts_of(found)
+    tables.write(prompts, tmp_path / "p.parquet", tables.PROMPTS, {})
+    from_disk = recovery.rates(
+        tables.read(tmp_path / "r.parquet", tables.RECOVERY),
+        tables.read(tmp_path / "p.parquet", tables.PROMPTS),
+    )
+    pd.testing.assert_frame_equal(from_disk, recovery.rates(found, prompts), check_dtype=False)
+
+
+# clusters and their bootstrap
+
+
+def core_of(name):
+    return name.split("/")[0]
+
+
+def in_cores(fates):
+    """Rows of one clamp; `fates` gives texts as (rescued, broken, harmed, fine) by core."""
+    for core, numbers in fates.items():
+        befores_and_afters = [(BROKEN, FINE), (BROKEN, BROKEN), (FINE, BROKEN), (FINE, FINE)]
+        texts = [t for t, n in zip(befores_and_afters, numbers, strict=True) for _ in range(n)]
+        for i, (before, after) in enumerate(texts):
+            yield factories.baseline(f"{core}/{i}", before)
+            yield factories.generation(f"{core}/{i}", after, 5.0)
+
+
+def boot(found, name):
+    return [found[f"{name}_boot_low"], found[f"{name}_boot_high"]]
+
+
+def test_with_two_cores_the_bootstrap_ends_are_the_cores_own_rates():
+    # A quarter of the draws is one core twice, a quarter the other.
+    rows = list(in_cores({"a": (1, 3, 2, 6), "b": (3, 3, 1, 1)}))
+    found = only(rates_of(rows, cores=core_of))
+    assert (found["n"], found["n_clusters"]) == (20, 2)
+    assert boot(found, "rescue") == pytest.approx([1 / 4, 3 / 6])
+    assert boot(found, "harm") == pytest.approx([2 / 8, 1 / 2])
+    assert boot(found, "net") == pytest.approx([20 * -1 / 12, 20 * 2 / 8])
+
+
+def test_without_a_core_for_every_prompt_the_prompts_are_the_clusters():
+    rows = list(in_cores({"a": (1, 0, 0, 2), "b": (1, 0, 1, 1)}))
+    cores = only(rates_of(rows, cores=core_of))
+    one_lacks_it = only(rates_of(rows, cores=lambda name: None if name == "b/2" else core_of(name)))
+    none_has_it = only(rates_of(rows))
+    assert [each["n_clusters"] for each in (cores, one_lacks_it, none_has_it)] == [2, 6, 6]
+    pd.testing.assert_series_equal(one_lacks_it, none_has_it)
+    assert boot(cores, "rescue") == [1, 1]
+
+
+def test_a_rate_that_rests_on_one_core_has_no_bootstrap_interval():
+    found = only(rates_of(list(in_cores({"a": (2, 2, 1, 3), "b": (0, 0, 1, 5)})), cores=core_of))
+    assert all(pd.isna(end) for end in boot(found, "rescue"))
+    assert boot(found, "harm") == pytest.approx([1 / 6, 1 / 4])
+    assert found["n_clusters"] == 2
+    assert np.isfinite(found["rescue_low"])
+
+
+def test_a_single_core_has_no_bootstrap_interval_at_all():
+    found = only(rates_of(list(in_cores({"a": (2, 2, 1, 3)})), cores=core_of))
+    assert found["n_clusters"] == 1
+    assert all(pd.isna(end) for name in ("rescue", "harm", "net") for end in boot(found, name))
+
+
+def test_seeds_of_a_prompt_are_one_cluster():
+    rows = [factories.baseline("p", BROKEN), factories.baseline("q", BROKEN)]
+    rows += [factories.generation(n, FINE, 1.0, seed=s) for n in "pq" for s in range(5)]
+    found = only(rates_of(rows))
+    assert (found["n"], found["n_clusters"]) == (10, 2)
+
+
+def test_clusters_of_a_row_are_those_that_have_a_pair_in_it():
+    rows = [factories.baseline(name, FINE) for name in "pqr"]
+    rows += [factories.generation(name, FINE, 1.0) for name in "pqr"]
+    rows += [factories.generation(name, FINE, 2.0) for name in "pq"]
+    assert rates_of(rows)["n_clusters"].tolist() == [3, 2]
+
+
+def test_bootstrap_intervals_agree_with_drawing_cores_one_by_one():
+    names = recovery_tables.prompt_names(60, 6)
+    rng = np.random.default_rng(2)
+    before = rng.random((1, 60)) < 0.4
+    after = rng.random((1, 2, 2, 60)) < np.repeat(rng.random(10), 6)
+    table = recovery_tables.build(before, after, names, ["L1N2", "L1N3"], [1.0, 2.0])
+    found = recovery.rates(table, recovery_tables.prompts(names))
+    by_core = dict(iter(table.groupby(table["prompt_id"].map(core_of))))
+    draws = rng.integers(6, size=(2000, 6))
+    for row in found.itertuples():
+        counts = {}
+        for core, rows in by_core.items():
+            own = rows[(rows["target"] == row.target) & (rows["value"] == row.value)]
+            start, end = own["baseline_collapsed"], own["collapsed"]
+            counts[core] = np.array([
+                (start & ~end).sum(), start.sum(), (~start & end).sum(), (~start).sum(), len(own),
+            ])  # fmt: skip
+        per_core = np.array(list(counts.values()))
+        rescued, collapsed, harmed, fine, n = per_core[draws].sum(1).T
+        shares = {
+            "rescue": rescued / collapsed, "harm": harmed / fine,
+            "net": 60 * (rescued - harmed) / n,
+        }  # fmt: skip
+        for name, drawn in shares.items():
+            expected = np.quantile(drawn, [0.025, 0.975])
+            width = expected[1] - expected[0]
+            ends = [getattr(row, f"{name}_boot_low"), getattr(row, f"{name}_boot_high")]
+            assert ends == pytest.approx(expected.tolist(), abs=0.1 * width)
+
+
+def test_the_order_of_the_rows_is_of_no_account_to_rates():
+    names = recovery_tables.prompt_names(24, 5)
+    rng = np.random.default_rng(3)
+    flags = rng.random((2, 24)) < 0.5, rng.random((2, 1, 3, 24)) < 0.5
+    table = recovery_tables.build(*flags, names, ["L1N2"], [1.0, 2.0, 3.0])
+    prompts = recovery_tables.prompts(names)
+    mixed = recovery.rates(table.sample(frac=1, random_state=0), prompts[::-1])
+    pd.testing.assert_frame_equal(recovery.rates(table, prompts), mixed)
+
+
+def test_a_prompt_that_is_not_among_the_prompts_is_named():
+    table = recover([*pairs(1.0, fine=2)])
+    with pytest.raises(UserError, match=r"'1\.0:1'") as caught:
+        recovery.rates(table, prompts_of(table).iloc[:1])
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_by_chance_at_most_1_of_20_tables_has_a_significant_clamp():
+    # A prompt's baseline is as often collapsed as fine, so that a clamp that flips texts of either
+    # kind alike rescues and harms equally many on average.
+    rng = np.random.default_rng(4)
+    names = recovery_tables.prompt_names(60, 6)
+    before = rng.random((200, 60)) < 0.5
+    after = before[:, None, None] ^ (rng.random((200, 2, 5, 60)) < 0.4)
+    values = [-50.0, -5.0, 0.0, 5.0, 50.0]
+    table = recovery_tables.build(before, after, names, ["L1N2", "L1N3"], values)
+    found = recovery.rates(table, recovery_tables.prompts(names))
+    significant = found["mcnemar_q"] < 0.05
+    share = significant.groupby(found["detector"]).any().mean()
+    assert 0 < share <= stats.binom.ppf(0.99, 200, 0.05) / 200
+    uncorrected = (found["mcnemar_p"] < 0.05).groupby(found["detector"]).any().mean()
+    assert uncorrected > 2 * stats.binom.ppf(0.99, 200, 0.05) / 200
 
 
 states = st.lists(
@@ -392,5 +540,8 @@ def test_rates_agree_with_counting_by_hand(clamped, broken_baselines):
         assert row["n_fine_baseline"] == row["n"] - row["n_collapsed_baseline"]
         assert row["net"] == row["n_rescued"] - row["n_harmed"]
         assert row["mcnemar_p"] <= row["mcnemar_q"] + 1e-12 <= 1 + 1e-9
+        assert row["n_clusters"] == len(fates)
         if np.isfinite(row["rescue_rate"]):
             assert row["rescue_low"] <= row["rescue_rate"] <= row["rescue_high"]
+        if len(fates) > 1:
+            assert row["net_boot_low"] <= row["net"] <= row["net_boot_high"]

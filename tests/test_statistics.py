@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from fractions import Fraction
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from clampsweep import statistics
 
@@ -136,3 +138,126 @@ def test_bh_of_one_p_is_that_p():
 
 def test_bh_of_nothing_is_empty():
     assert len(statistics.benjamini_hochberg([])) == 0
+
+
+# ranks
+
+
+@pytest.mark.parametrize(
+    ("own", "others", "p"),
+    [
+        (5, [1, 2, 3], 1 / 4),
+        (2, [1, 2, 3], 3 / 4),  # a tie counts against
+        (0, [1, 2, 3], 1),
+        (-1.5, [-2.0, -1.0, -3.0, -4.0], 2 / 5),
+        (9, list(range(20)), 12 / 21),
+        (9, [], 1),
+    ],
+)
+def test_rank_p_of_hand_computed_cases(own, others, p):
+    assert statistics.rank_p(own, others) == pytest.approx(p, abs=1e-15)
+
+
+@given(st.lists(st.integers(-3, 3), min_size=1, max_size=25))
+def test_any_of_n_values_has_a_rank_p_of_at_most_a_level_in_at_most_that_share_of_places(values):
+    p = [statistics.rank_p(own, values[:i] + values[i + 1 :]) for i, own in enumerate(values)]
+    for level in p:
+        assert sum(other <= level for other in p) <= level * len(values) + 1e-9
+
+
+# cluster bootstrap
+
+
+def columns(*rows):
+    """Array [cluster, row] from one list of clusters per row."""
+    return np.array(rows, dtype=float).T
+
+
+def every_draw(parts, wholes):
+    """Sorted shares of all equally likely draws with replacement that hold a whole."""
+    places = itertools.product(range(len(parts)), repeat=len(parts))
+    sums = [(sum(parts[i] for i in draw), sum(wholes[i] for i in draw)) for draw in places]
+    return sorted(part / whole for part, whole in sums if whole)
+
+
+@pytest.mark.parametrize(
+    ("parts", "wholes"),
+    [
+        ([0, 3, 1, 5, 2], [5, 5, 5, 5, 5]),
+        ([1, 0, 4, 9, 2], [2, 1, 7, 10, 6]),
+        ([1, 0, 0, 2, 0], [2, 0, 0, 3, 4]),  # two clusters have no whole
+        ([1, 0, 0, 0, 0], [1, 2, 0, 0, 0]),  # three have none: some draws are empty
+        ([-3, 2, 0, 5, -1], [5, 5, 5, 5, 5]),  # a net
+    ],
+)
+def test_the_ends_are_quantiles_over_all_draws_of_clusters(parts, wholes):
+    found = statistics.cluster_bootstrap(columns(parts), columns(wholes))[0]
+    exact = every_draw(parts, wholes)
+    for end, level in zip(found, (0.025, 0.975), strict=True):
+        error = 4 * math.sqrt(level * (1 - level) / 4000)
+        low, high = np.quantile(exact, [max(0, level - error), min(1, level + error)])
+        assert low - 1e-12 <= end <= high + 1e-12
+
+
+def test_the_interval_agrees_with_scipys_percentile_bootstrap():
+    rng = np.random.default_rng(3)
+    wholes = rng.integers(1, 20, 25)
+    parts = rng.binomial(wholes, rng.beta(2, 2, 25))
+
+    def share(part, whole, axis):
+        return part.sum(axis=axis) / whole.sum(axis=axis)
+
+    expected = stats.bootstrap(
+        (parts, wholes), share, paired=True, vectorized=True, method="percentile",
+        n_resamples=40_000, rng=np.random.default_rng(4),
+    ).confidence_interval  # fmt: skip
+    found = statistics.cluster_bootstrap(columns(parts), columns(wholes), 40_000)[0]
+    width = expected.high - expected.low
+    assert found == pytest.approx((expected.low, expected.high), abs=0.02 * width)
+
+
+def test_two_clusters_give_their_own_shares_as_ends():
+    # Draws: A A, A B, B A, B B, so a quarter lies on either end.
+    found = statistics.cluster_bootstrap(columns([1, 9]), columns([10, 12]))
+    assert found[0].tolist() == [0.1, 0.75]
+
+
+@pytest.mark.parametrize(
+    ("parts", "wholes"),
+    [([3], [5]), ([3, 0, 0], [5, 0, 0]), ([0, 0, 0], [0, 0, 0])],
+)
+def test_fewer_than_two_clusters_with_a_whole_give_nan(parts, wholes):
+    assert np.isnan(statistics.cluster_bootstrap(columns(parts), columns(wholes))).all()
+
+
+def test_no_rows_and_no_clusters_give_no_intervals():
+    assert statistics.cluster_bootstrap(np.empty((5, 0)), np.empty((5, 0))).shape == (0, 2)
+    assert statistics.cluster_bootstrap(np.empty((0, 0)), np.empty((0, 0))).shape == (0, 2)
+
+
+def test_a_row_does_not_depend_on_the_others_beside_it():
+    rng = np.random.default_rng(5)
+    wholes = rng.integers(0, 4, (6, 600)).astype(float)
+    parts = rng.binomial(wholes.astype(int), 0.4).astype(float)
+    together = statistics.cluster_bootstrap(parts, wholes, 500)
+    for row in (0, 1, 255, 256, 257, 511, 512, 599):
+        alone = statistics.cluster_bootstrap(parts[:, [row]], wholes[:, [row]], 500)
+        assert alone[0] == pytest.approx(together[row], nan_ok=True, abs=1e-12)
+
+
+def test_the_seed_decides_the_draws():
+    parts, wholes = columns([1, 7, 4, 2, 9]), columns([11, 13, 17, 19, 23])
+    first, again, other = (statistics.cluster_bootstrap(parts, wholes, 99, s) for s in (0, 0, 1))
+    assert first.tolist() == again.tolist() != other.tolist()
+
+
+def test_the_interval_covers_where_pairs_of_a_cluster_are_alike_and_wilson_does_not():
+    rng = np.random.default_rng(6)
+    n_clusters, n_pairs, n_tables = 40, 5, 600
+    rates = rng.beta(0.6, 1.4, (n_clusters, n_tables))  # mean 0.3
+    parts = rng.binomial(n_pairs, rates).astype(float)
+    ends = statistics.cluster_bootstrap(parts, np.full(parts.shape, float(n_pairs)), 1000)
+    wilson = np.array([statistics.wilson(int(k), n_clusters * n_pairs) for k in parts.sum(0)])
+    covers = [((each[:, 0] <= 0.3) & (each[:, 1] >= 0.3)).mean() for each in (ends, wilson)]
+    assert 0.92 <= covers[0] <= 0.98
+    assert covers[1] < 0.85

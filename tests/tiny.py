@@ -85,14 +85,16 @@ def _vocabulary() -> list[str]:
     return ["<bos>", "<eos>", *sorted(pre_tokenizers.ByteLevel.alphabet()), *_MERGES]
 
 
-def random_model(architecture: str, seed: int = 0) -> Any:
+def random_model(
+    architecture: str, seed: int = 0, d_model: int = D_MODEL, d_mlp: int = D_MLP
+) -> Any:
     """A Hugging Face model with weights so large that its logits differ widely."""
     import torch
     from transformers import AutoModelForCausalLM
 
     vocabulary = _vocabulary()
-    model = AutoModelForCausalLM.from_config(_config(architecture, len(vocabulary))).eval()
-    head = model.get_output_embeddings().weight
+    model = AutoModelForCausalLM.from_config(_config(architecture, len(vocabulary), d_model, d_mlp))
+    head = model.eval().get_output_embeddings().weight
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         for name, weight in model.named_parameters():
@@ -111,16 +113,16 @@ def random_model(architecture: str, seed: int = 0) -> Any:
     return model
 
 
-def _config(architecture: str, vocab_size: int) -> Any:
+def _config(architecture: str, vocab_size: int, d_model: int, d_mlp: int) -> Any:
     from transformers import GPT2Config, GPTNeoXConfig, LlamaConfig, MistralConfig
 
     ids: dict[str, Any] = {"vocab_size": vocab_size, "bos_token_id": BOS, "eos_token_id": EOS}
     if architecture == "gpt2":
-        sizes = {"n_embd": D_MODEL, "n_inner": D_MLP, "n_layer": N_LAYERS, "n_positions": N_CTX}
+        sizes = {"n_embd": d_model, "n_inner": d_mlp, "n_layer": N_LAYERS, "n_positions": N_CTX}
         return GPT2Config(**sizes, n_head=4, tie_word_embeddings=False, **ids)
     sizes = {
-        "hidden_size": D_MODEL,
-        "intermediate_size": D_MLP,
+        "hidden_size": d_model,
+        "intermediate_size": d_mlp,
         "num_hidden_layers": N_LAYERS,
         "num_attention_heads": 4,
         "max_position_embeddings": N_CTX,

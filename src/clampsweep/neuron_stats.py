@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 from torch import Tensor
 from tqdm import tqdm
 
@@ -16,8 +16,8 @@ from clampsweep import tables
 from clampsweep.activations import Moments, stream
 from clampsweep.config import ModelSpec, Selection
 from clampsweep.models import Model, load
-from clampsweep.names import Neuron, parse_neuron
-from clampsweep.plan import read_plan
+from clampsweep.names import Neuron
+from clampsweep.plan import read_plan, write_selected
 from clampsweep.provenance import record
 
 log = logging.getLogger(__name__)
@@ -54,9 +54,12 @@ def neuron_statistics(
     with tqdm(total=len(sequences), unit="text", desc="neuron_stats", mininterval=1) as bar:
         for done in stream(model, sequences, layers, receive):
             bar.update(done)
-    return pd.concat(
-        [_layer_frame(layer, one, len(used)) for layer, one in moments.items()], ignore_index=True
-    )
+    frames = []
+    for layer, one in moments.items():
+        w_out = model.output_directions(layer, torch.arange(model.d_mlp, device=model.device))
+        norm = w_out.double().norm(dim=-1).cpu().numpy()
+        frames.append(_layer_frame(layer, one, len(used)).assign(w_out_norm=norm))
+    return pd.concat(frames, ignore_index=True)
 
 
 def _layer_frame(layer: int, moments: Moments, n_prompts: int) -> pd.DataFrame:
@@ -143,9 +146,5 @@ def write_selection(
     """
     frame = tables.read(stats, tables.NEURON_STATS)
     names = select(frame, targets) if isinstance(targets, Selection) else tuple(targets)
-    means: list[float | None] = [None] * len(names)
-    if operation == "mean":
-        table = frame.set_index(["layer", "neuron"])["mean"]
-        means = [float(table[one.layer, one.index]) for one in map(parse_neuron, names)]
     log.info("targets: %s", ", ".join(names))
-    tables.write_text(json.dumps({"targets": names, "means": means}), output)
+    write_selected(names, operation, frame, output)

@@ -18,7 +18,7 @@ from typing import Any
 
 import pandas as pd
 
-from clampsweep.config import Decoding, Selection, Sweep
+from clampsweep.config import Decoding, Sweep
 from clampsweep.errors import UserError
 from clampsweep.names import parse_target
 from clampsweep.provenance import json_digest, text_digest
@@ -81,6 +81,35 @@ class Selected:
     means: tuple[float | None, ...]
 
 
+def write_selected(names: Sequence[str], operation: str, stats: pd.DataFrame, output: Path) -> None:
+    """Write targets, and each one's mean for operation `mean`, as JSON.
+
+    Args:
+        names: The targets; single neurons for `mean`.
+        operation: The sweep's.
+        stats: A `tables.NEURON_STATS` table.
+        output: Where; `read_selected` reads it.
+    """
+    means: list[float | None] = [None] * len(names)
+    if operation == "mean":
+        table = stats.set_index(["layer", "neuron"])["mean"]
+        means = [float(table[one.layer, one.index]) for (one,) in map(parse_target, names)]
+    write_text(json.dumps({"targets": list(names), "means": means}), output)
+
+
+def read_selected(path: Path | str) -> Selected:
+    """What `write_selected` wrote.
+
+    Raises:
+        UserError: The file is damaged.
+    """
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        return Selected(tuple(content["targets"]), tuple(content["means"]))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path}: damaged selection file; delete it and run again") from error
+
+
 def baselines(sweep: Sweep, prompts: pd.DataFrame) -> list[Combination]:
     """The baseline of every prompt, in the prompts' order, for each seed of sampling."""
     seeds = sweep.seeds if sweep.decoding.method == "sample" else (None,)
@@ -103,7 +132,7 @@ def interventions(
     """
     if selected is not None:
         pairs = list(zip(selected.targets, selected.means, strict=True))
-    elif isinstance(sweep.targets, Selection):
+    elif not isinstance(sweep.targets, tuple):
         raise ValueError("the sweep selects its neurons: pass what was selected")
     else:
         pairs = [(target, None) for target in sweep.targets]
@@ -281,7 +310,8 @@ def pin_sweep(
     unique = {one.key: one for one in combinations}
     rows = [[prompt_id, key] for key, one in unique.items() for prompt_id in ids[one.prompt]]
     content = {"sweep": name, "rows": rows}
-    path = planner.results / "plans" / f"{name}-{json_digest(content)[:16]}.json"
+    file = f"{name.replace('/', '.')}-{json_digest(content)[:16]}.json"
+    path = planner.results / "plans" / file
     return pin(path, content), batches
 
 
@@ -305,7 +335,10 @@ def prune(results: Path, plans: Sequence[Path]) -> list[Path]:
         results: The results folder; what its sweeps were gathered from is kept.
         plans: Plans of the current run, kept too, gathered or not.
     """
-    gathered = [footer(path).get("plan") for path in sorted(results.glob("*/generations.parquet"))]
+    made = [
+        path for at in ("*", "*/*") for path in sorted(results.glob(f"{at}/generations.parquet"))
+    ]
+    gathered = [footer(path).get("plan") for path in made]
     kept = {*plans, *(results / "plans" / f"{stem}.json" for stem in gathered if stem)}
     used = {key for path in kept if path.exists() for _, key in read_plan(path)}
     planner = Planner(results, size=1)

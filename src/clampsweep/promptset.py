@@ -18,7 +18,7 @@ from pathlib import Path
 import pandas as pd
 
 from clampsweep.errors import UserError, explain_os_error
-from clampsweep.provenance import text_digest
+from clampsweep.provenance import json_digest, text_digest
 from clampsweep.tables import PROMPTS, atomic
 
 Row = tuple[str, Mapping[str, str]]
@@ -245,6 +245,24 @@ def read(path: Path | str, format: str) -> pd.DataFrame:
             for number, (where, cells) in enumerate(rows, 1)
         ]
     return frame(path, rows)
+
+
+def draw(prompts: pd.DataFrame, n: int, seed: int) -> pd.DataFrame:
+    """Some of the prompts, drawn by lot, in their order; more of them hold the fewer.
+
+    Args:
+        prompts: A `tables.PROMPTS` table.
+        n: How many.
+        seed: Decides which.
+
+    Raises:
+        UserError: There are not so many.
+    """
+    if n > len(prompts):
+        raise UserError(f"controls.prompts: got {n}; the promptset has {len(prompts)} prompts")
+    lots = [json_digest([seed, name]) for name in prompts["prompt_id"]]
+    chosen = pd.Series(lots, index=prompts.index).sort_values().index[:n]
+    return prompts.loc[sorted(chosen)].reset_index(drop=True)
 
 
 def fetch(url: str, sha256: str, path: Path) -> None:

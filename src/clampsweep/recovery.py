@@ -5,17 +5,24 @@ Definitions: docs/definitions.md, section 4.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from clampsweep import collapse
 from clampsweep.errors import UserError
-from clampsweep.statistics import benjamini_hochberg, mcnemar_exact, wilson
+from clampsweep.statistics import (
+    benjamini_hochberg,
+    cluster_bootstrap,
+    mcnemar_exact,
+    sign_flip,
+    wilson,
+)
 from clampsweep.tables import GENERATIONS, PUBLISHED_METRICS, RATES, RECOVERY
 
-_GROUP = ["detector", "target", "operation", "scope", "value"]
+GROUP = ["detector", "target", "operation", "scope", "value"]  # what a rate is of
 
 
 def _pairs(generations: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
@@ -82,16 +89,34 @@ def recovery(
     return pd.concat(parts, ignore_index=True)[list(RECOVERY.columns)]
 
 
-def rates(recovery: pd.DataFrame) -> pd.DataFrame:
-    """Rescue and harm rates (`tables.RATES`) per detector and intervention, sorted by both.
+def clusters(recovery: pd.DataFrame, prompts: pd.DataFrame) -> pd.Series[str]:
+    """Cluster that each row belongs to: its prompt's core if every prompt has one, else the prompt.
 
-    Shares in 0..1 with Wilson 95 % intervals; exact McNemar p of rescue against harm, and q after
-    Benjamini-Hochberg over all rows of a detector.
+    Args:
+        recovery: A `tables.RECOVERY` table; the answer has its index.
+        prompts: The `tables.PROMPTS` table of the same sweep.
+
+    Raises:
+        UserError: A prompt of the recovery table is not among the prompts.
+    """
+    column = "core" if prompts["core"].notna().all() else "prompt_id"
+    found = recovery["prompt_id"].map(dict(zip(prompts["prompt_id"], prompts[column], strict=True)))
+    if found.isna().any():
+        unknown = recovery["prompt_id"][found.isna()].iloc[0]
+        raise UserError(
+            f"prompt {unknown!r} of the recovery table is not among the prompts; "
+            "delete both tables and run again"
+        )
+    return found
+
+
+def counts(recovery: pd.DataFrame) -> pd.DataFrame:
+    """Numbers of pairs per detector and intervention, sorted by both: the counts of `tables.RATES`.
 
     Args:
         recovery: A `tables.RECOVERY` table.
     """
-    table = recovery.groupby(_GROUP, dropna=False, as_index=False).agg(
+    table = recovery.groupby(GROUP, dropna=False, as_index=False).agg(
         layer=("layer", "first"),
         neuron=("neuron", "first"),
         n=("key", "size"),
@@ -101,6 +126,58 @@ def rates(recovery: pd.DataFrame) -> pd.DataFrame:
     )
     table["n_fine_baseline"] = table["n"] - table["n_collapsed_baseline"]
     table["net"] = table["n_rescued"] - table["n_harmed"]
+    return table
+
+
+def _by_cluster(recovery: pd.DataFrame, cluster: pd.Series[str]) -> dict[str, np.ndarray]:
+    """Sums over the pairs of each cluster and row of `counts`: float arrays [cluster, row]."""
+    codes, names = pd.factorize(cluster, sort=True)
+    rows = recovery.groupby(GROUP, dropna=False).ngroup().to_numpy()
+    shape = (len(names), int(rows.max(initial=-1)) + 1)
+
+    def sums(flags: np.ndarray) -> np.ndarray:
+        places = codes * shape[1] + rows
+        return np.bincount(places, flags, minlength=math.prod(shape)).reshape(shape)
+
+    found = {
+        "rescued": sums(recovery["intervention_improves_baseline"].to_numpy(dtype=float)),
+        "harmed": sums(recovery["intervention_harms_baseline"].to_numpy(dtype=float)),
+        "collapsed": sums(recovery["baseline_collapsed"].to_numpy(dtype=float)),
+        "pairs": sums(np.ones(len(recovery))),
+    }
+    return {**found, "net": found["rescued"] - found["harmed"]}
+
+
+def _add_bootstrap(table: pd.DataFrame, sums: Mapping[str, np.ndarray]) -> None:
+    """Add n_clusters and the bootstrap intervals to a table of `counts`, in place."""
+    pairs, collapsed = sums["pairs"], sums["collapsed"]
+    table["n_clusters"] = (pairs > 0).sum(0)
+    for name, parts, wholes, unit in (
+        ("rescue", sums["rescued"], collapsed, 1),
+        ("harm", sums["harmed"], pairs - collapsed, 1),
+        ("net", sums["net"], pairs, table["n"].to_numpy()),
+    ):
+        low, high = cluster_bootstrap(parts, wholes).T * unit
+        table[f"{name}_boot_low"], table[f"{name}_boot_high"] = low, high
+
+
+def rates(recovery: pd.DataFrame, prompts: pd.DataFrame) -> pd.DataFrame:
+    """Rescue and harm rates (`tables.RATES`) per detector and intervention, sorted by both.
+
+    Shares in 0..1 with two 95 % intervals: Wilson, which takes pairs as independent, and the
+    bootstrap over clusters (cores, or prompts if some have no core). The bootstrap of the net, in
+    pairs, is that of net / n, times n. Two tests of rescue against harm: exact McNemar, which takes
+    pairs as independent, and sign flips of whole clusters, where n clusters with a net allow no p
+    below 2 / 2**n. Each has its q after Benjamini-Hochberg over all rows of a detector.
+
+    Args:
+        recovery: A `tables.RECOVERY` table.
+        prompts: The `tables.PROMPTS` table of the same sweep.
+
+    Raises:
+        UserError: A prompt of the recovery table is not among the prompts.
+    """
+    table = counts(recovery)
     for name, part, whole in (
         ("rescue", "n_rescued", "n_collapsed_baseline"),
         ("harm", "n_harmed", "n_fine_baseline"),
@@ -108,9 +185,13 @@ def rates(recovery: pd.DataFrame) -> pd.DataFrame:
         table[f"{name}_rate"] = table[part] / table[whole]
         ends = [wilson(k, n) for k, n in zip(table[part], table[whole], strict=True)]
         table[[f"{name}_low", f"{name}_high"]] = np.array(ends, dtype=float).reshape(-1, 2)
+    sums = _by_cluster(recovery, clusters(recovery, prompts))
+    _add_bootstrap(table, sums)
     changed = zip(table["n_rescued"], table["n_harmed"], strict=True)
     table["mcnemar_p"] = np.array([mcnemar_exact(b, c) for b, c in changed], dtype=float)
-    table["mcnemar_q"] = np.nan
-    for _, family in table.groupby("detector")["mcnemar_p"]:
-        table.loc[family.index, "mcnemar_q"] = benjamini_hochberg(family.tolist())
+    table["cluster_p"] = sign_flip(sums["net"])
+    for test in ("mcnemar", "cluster"):
+        table[f"{test}_q"] = np.nan
+        for _, family in table.groupby("detector")[f"{test}_p"]:
+            table.loc[family.index, f"{test}_q"] = benjamini_hochberg(family.tolist())
     return table[list(RATES.columns)]

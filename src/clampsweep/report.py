@@ -13,14 +13,24 @@ import pandas as pd
 
 from clampsweep.markdown import code, fenced, join, plain, table
 from clampsweep.names import Neuron
-from clampsweep.view import Tables, clamp, counted, describe, intervened, signed
+from clampsweep.verdict import LEVEL, MIN_CONTROLS, Verdict, verdict
+from clampsweep.view import Tables, clamp, counted, describe, intervened, listed, signed
 
 FRAGILE_MARGIN = 1e-3  # logits
-SIGNIFICANT = 0.05
 _NOT_TESTED = (
-    "**Is this neuron special?** Not tested here: that takes the same sweep on control neurons and "
-    "random directions, which is a later step. Nothing here says that another neuron does less."
+    "Not tested whether this neuron is special: that takes the same sweep on control neurons and "
+    "random directions (config key `controls`). Nothing here says that another neuron does less."
 )
+_HOW_TO_READ = (
+    "Rescued: share of the collapsed baselines whose clamped text is fine. Harmed: share of the "
+    "fine baselines whose clamped text is collapsed. Brackets: 95 % Wilson intervals, as if "
+    "prompts were independent. Net: rescued minus harmed, in braces its 95 % bootstrap interval "
+    "over cores. p: exact two-sided McNemar test of rescued against harmed; q: after "
+    "Benjamini-Hochberg correction over the rows of the table. core q: the same for a sign-flip "
+    "test over cores, which allows for prompts of a core moving together. A clamp counts as "
+    "significant if both q are below 0.05."
+)
+_KINDS = {"neuron": "control neurons", "direction": "random directions"}
 _RANKINGS = (
     ("Lowest mean", "mean", True),
     ("Highest mean", "mean", False),
@@ -41,13 +51,10 @@ def summary(sweep: Tables, files: Mapping[str, str] | None = None) -> str:
     """
     blocks = [f"# {plain(sweep.title)}"]
     blocks += [_answer(sweep, detector) for detector in sweep.detectors]
-    blocks += [_NOT_TESTED, _size(sweep), _blank(sweep), _fragile(sweep), "## Rates"]
-    blocks += [
-        "Rescued: share of the collapsed baselines whose clamped text is fine. Harmed: share of "
-        "the fine baselines whose clamped text is collapsed. Brackets: 95 % Wilson intervals. Net: "
-        "rescued minus harmed. p: exact two-sided McNemar test of rescued against harmed. q: p "
-        "after Benjamini-Hochberg correction over the rows of the table."
-    ]
+    blocks += [_NOT_TESTED] if sweep.special is None else []
+    blocks += _published(sweep)
+    blocks += [_size(sweep), _blank(sweep), _fragile(sweep)]
+    blocks += [*_special_table(sweep), "## Rates", _HOW_TO_READ]
     for detector in sweep.detectors:
         blocks += [f"### {plain(sweep.headline(detector))}", _rates_table(sweep, detector)]
     if files:
@@ -57,28 +64,130 @@ def summary(sweep: Tables, files: Mapping[str, str] | None = None) -> str:
 
 
 def _answer(sweep: Tables, detector: str) -> str:
-    """What a detector's rates say: a headline, and a list of sentences."""
+    """The verdict of a detector, and a list of sentences that say what it rests on."""
     rates = sweep.rates[sweep.rates["detector"] == detector]
     changed = bool((rates["n_rescued"] + rates["n_harmed"]).sum())
+    found = verdict(sweep, detector)
     if rates.empty:
         sentences = ["No clamped text was scored."]
     elif not changed:
         sentences = ["A null result: no clamp rescued or harmed a single text."]
     else:
-        sentences = [*_best(rates), _significance(rates), *_by_any(sweep, detector)]
-    return "\n- ".join([f"**{plain(sweep.headline(detector))}**\n", *sentences])
+        sentences = [*_held_out(found), *_best(rates), _significance(rates)]
+        sentences += [*_by_any(sweep, detector)]
+    sentences += [*_compared(sweep, detector, found), *_sampling(sweep, detector)]
+    return "\n- ".join([
+        f"**{plain(detector)}: {found.headline}.** {plain(sweep.headline(detector))}\n",
+        *sentences,
+    ])  # fmt: skip
+
+
+def _held_out(found: Verdict) -> Iterator[str]:
+    """What the best clamp does on prompts that did not choose it."""
+    if not found.chosen:
+        return
+    if found.held_out is None:
+        yield "The clamps could not be compared on halves of the prompts."
+        return
+    row = found.held_out
+    yield (
+        "Chosen on one half of the prompts and scored on the other, the best clamp rescued "
+        f"{row['n_rescued']} of {row['n_collapsed_baseline']} collapsed texts and harmed "
+        f"{row['n_harmed']} of {row['n_fine_baseline']} fine ones: net "
+        f"{signed(float(row['net']))}, p = {row['cluster_p']:.2g} (sign-flip test over cores)."
+    )
+
+
+def _compared(sweep: Tables, detector: str, found: Verdict) -> Iterator[str]:
+    """Where the targets stand among their controls, by the largest net effect."""
+    if sweep.special is None:
+        return
+    rows = sweep.special[sweep.special["detector"] == detector]
+    for target, own in rows[rows["statistic"] == "largest_net"].groupby("target", sort=False):
+        said = [
+            f"above {row['percentile']:.0f} % of {row['n_controls']} {_KINDS[row['kind']]} "
+            f"(theirs: {row['control_low']:.0f} to {row['control_high']:.0f}, median "
+            f"{row['control_median']:g}; p = {row['p']:.2g}"
+            f"{'' if len(sweep.targets) == 1 else ', q = {:.2g}'.format(row['q'])})"
+            for row in own.to_dict("records")
+        ]
+        size = own["observed"].iloc[0]
+        answer = "yes" if target in found.special else "no"
+        if answer == "no" and not found.can_tell:
+            need = MIN_CONTROLS * len(sweep.targets)
+            answer = f"cannot tell, which takes {need} controls of each kind"
+        yield (
+            f"Is {code(str(target))} special? {answer.capitalize()}. Its largest net effect, "
+            f"{size:.0f} texts in either direction, is {listed(said)}."
+        )
+
+
+def _sampling(sweep: Tables, detector: str) -> Iterator[str]:
+    """What sampled baselines do, without any clamp."""
+    if sweep.variability is None:
+        return
+    rows = sweep.variability[sweep.variability["detector"] == detector]
+    share = rows["n_rescued"].sum() / max(1, rows["n_collapsed_baseline"].sum())
+    harm = rows["n_harmed"].sum() / max(1, rows["n_fine_baseline"].sum())
+    yield (
+        f"Without any clamp, sampled with {len(rows)} seeds, {100 * share:.0f} % of the texts of "
+        f"prompts whose greedy baseline is collapsed are fine, and {100 * harm:.0f} % of those of "
+        "the other prompts are collapsed."
+    )
+
+
+def _published(sweep: Tables) -> Iterator[str]:
+    """How the sweep compares with published figures, the differences in full."""
+    if sweep.verification is None:
+        return
+    rows = sweep.verification
+    counts = rows["status"].value_counts()
+    yield (
+        f"**Against the published figures:** {counts.get('PASS', 0)} agree, "
+        f"{counts.get('DIFFERS', 0)} differ, {counts.get('NOT_TESTED', 0)} could not be tested "
+        "(`verification.md` has each)."
+    )
+    told = rows[rows["status"].isin(["DIFFERS", "SHOWN"])]
+    if len(told):
+        yield table(
+            ("published", "there", "here", ""),
+            [[plain(str(row[n])) for n in ("fact", "expected", "found", "status")]
+             for row in told.to_dict("records")],
+        )  # fmt: skip
+
+
+def _special_table(sweep: Tables) -> Iterator[str]:
+    """Every statistic of every target among its controls."""
+    if sweep.special is None:
+        return
+    yield "## Among controls"
+    yield (
+        f"{sweep.control_sizes[:1].upper()}{sweep.control_sizes[1:]}. Each statistic is a maximum "
+        "over the clamps compared, for the target and for each control, in texts. Above: share of "
+        "the controls below the target, ties counting half. p: rank of the target among its "
+        "controls; q: after Benjamini-Hochberg correction over targets. The verdict goes by the "
+        "largest net effect, which must stand out from every kind of controls."
+    )
+    head = ("target", "detector", "statistic", "controls", "its", "theirs", "above", "p", "q")
+    rows = []
+    for row in sweep.special.to_dict("records"):
+        theirs = f"{row['control_low']:.0f} to {row['control_high']:.0f}"
+        rows.append([
+            code(row["target"]), row["detector"], row["statistic"].replace("_", " "),
+            f"{row['n_controls']} {_KINDS[row['kind']]}", f"{row['observed']:.0f}", theirs,
+            f"{row['percentile']:.0f} %", f"{row['p']:.2g}", f"{row['q']:.2g}",
+        ])  # fmt: skip
+    yield table(head, rows)
 
 
 def _best(rates: pd.DataFrame) -> Iterator[str]:
     """The best clamp if anything was rescued, else the worst."""
     if rates["n_rescued"].sum():
         best = _first(rates, ["net", "n_rescued"])
-        q = best["mcnemar_q"]
-        chosen = f"; it is the best of {len(rates)} on these same prompts, which flatters it"
+        chosen = f", the best of {len(rates)} on these same prompts, which flatters it"
         yield (
             f"The best clamp by net effect, {_name(best)}, {_effect(best, 'rescue')} and "
-            f"{_effect(best, 'harm')}: net {signed(float(best['net']))}, q = {q:.2g}, "
-            f"{'significant' if q < SIGNIFICANT else 'not significant'}"
+            f"{_effect(best, 'harm')}: net {signed(float(best['net']))}"
             f"{chosen if len(rates) > 1 else ''}."
         )
         return
@@ -94,12 +203,12 @@ def _best(rates: pd.DataFrame) -> Iterator[str]:
 
 def _significance(rates: pd.DataFrame) -> str:
     """How many clamps have a significant net effect, in either direction."""
-    sure = rates["mcnemar_q"] < SIGNIFICANT
+    sure = (rates["mcnemar_q"] < LEVEL) & (rates["cluster_q"] < LEVEL)
     better, worse = int((sure & (rates["net"] > 0)).sum()), int((sure & (rates["net"] < 0)).sum())
     if not better and not worse:
-        return f"A null result: no clamp has a significant net effect (q < {SIGNIFICANT})."
+        return f"A null result: no clamp has a significant net effect (both q < {LEVEL})."
     return (
-        f"Significant net effects (q < {SIGNIFICANT}): {better} of {len(rates)} clamps rescue more "
+        f"Significant net effects (both q < {LEVEL}): {better} of {len(rates)} clamps rescue more "
         f"texts than they harm, {worse} of {len(rates)} harm more than they rescue."
     )
 
@@ -183,18 +292,24 @@ def _fragile(sweep: Tables) -> str:
 
 
 def _rates_table(sweep: Tables, detector: str) -> str:
-    head = ("clamp", "rescued", "rate", "harmed", "rate", "net", "p", "q")
+    head = ("clamp", "rescued", "rate", "harmed", "rate", "net", "p", "q", "core q")
     rows = []
     for target in sweep.targets:
         for row in sweep.rates_of(detector, target).to_dict("records"):
             values = {str(name): value for name, value in row.items()}
             rescued = f"{values['n_rescued']} / {values['n_collapsed_baseline']}"
             harmed = f"{values['n_harmed']} / {values['n_fine_baseline']}"
-            tests = [f"{values[name]:.2g}" for name in ("mcnemar_p", "mcnemar_q")]
+            names = ("mcnemar_p", "mcnemar_q", "cluster_q")
+            tests = [f"{values[name]:.2g}" for name in names]
             rates = _rate(values, "rescue"), _rate(values, "harm")
-            net = signed(float(values["net"]))
+            net = signed(float(values["net"])) + _net_interval(values)
             rows.append([_name(values), rescued, rates[0], harmed, rates[1], net, *tests])
     return table(head, rows)
+
+
+def _net_interval(row: Mapping[str, Any]) -> str:
+    low, high = row["net_boot_low"], row["net_boot_high"]
+    return "" if pd.isna(low) else f" {{{low:.0f}, {high:.0f}}}"
 
 
 # ---- the recovered texts

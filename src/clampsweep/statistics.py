@@ -1,12 +1,17 @@
-"""Intervals and tests for counts of rescued and harmed texts: thin over scipy."""
+"""Intervals and tests for counts of rescued and harmed texts: thin over scipy and numpy."""
 
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
+from jaxtyping import Bool, Float64, Int
 from scipy import stats
+
+_ROWS_AT_ONCE = 256  # of a resampling: 4,096 draws of them are 8 MB
+_EXACT = 12  # clusters that change: up to so many all flips are tried, 4,096 of them
 
 
 @functools.cache
@@ -52,3 +57,123 @@ def benjamini_hochberg(p: Sequence[float]) -> np.ndarray:
     """
     values = np.asarray(p, dtype=float)
     return np.asarray(stats.false_discovery_control(values)) if values.size else values
+
+
+def rank_p(own: float, others: Sequence[float]) -> float:
+    """P value, in 0..1, of being as high as `own`, were it one of `others`: (1 + b) / (1 + n).
+
+    b of the n others are at least as high; ties count against (Phipson and Smyth 2010). The
+    smallest p is 1 / (1 + n).
+
+    Args:
+        own: The value in question.
+        others: Values that could have taken its place, were it not special.
+    """
+    return (1 + sum(other >= own for other in others)) / (1 + len(others))
+
+
+def cluster_bootstrap(
+    parts: Float64[np.ndarray, "cluster row"],
+    wholes: Float64[np.ndarray, "cluster row"],
+    n_resamples: int = 4000,
+    seed: int = 0,
+) -> Float64[np.ndarray, "row 2"]:
+    """Ends of the 95 % percentile interval of sum(parts) / sum(wholes) in each row.
+
+    Whole clusters are drawn with replacement, as many as there are, and the same ones for all
+    rows; a draw that holds no whole of a row is left out. With few clusters the interval is too
+    narrow, and it has no width where all clusters have the same share. Nan where fewer than 2
+    clusters have a whole: nothing tells how much clusters differ.
+
+    Args:
+        parts: Sum over each cluster of the numerator, such as the number of rescued texts.
+        wholes: The same of the denominator, 0 or more.
+        n_resamples: Number of draws.
+        seed: Of the draws; they depend on it and on the number of clusters alone.
+    """
+    n_clusters, n_rows = parts.shape
+    ends = np.full((n_rows, 2), np.nan)
+    known = np.flatnonzero((wholes > 0).sum(0) >= 2)
+    if not known.size:
+        return ends
+    rng = np.random.default_rng(seed)
+    weights = rng.multinomial(n_clusters, np.full(n_clusters, 1 / n_clusters), n_resamples)
+    weights = weights.astype(float)  # [resample, cluster]: how often each cluster is drawn
+    for start in range(0, len(known), _ROWS_AT_ONCE):
+        rows = known[start : start + _ROWS_AT_ONCE]
+        with np.errstate(invalid="ignore"):  # 0 / 0 is nan, and left out
+            shares = (weights @ parts[:, rows]) / (weights @ wholes[:, rows])
+        ends[rows] = np.nanquantile(shares, [0.025, 0.975], axis=0).T
+    return ends
+
+
+def sign_flip(
+    nets: Float64[np.ndarray, "cluster row"], n_flips: int = 4096, seed: int = 0
+) -> Float64[np.ndarray, " row"]:
+    """Two-sided p value, in 0..1, of each row's |sum of nets|, were every net as likely reversed.
+
+    Fisher's randomisation test of paired differences (Fisher 1935), with whole clusters as the
+    pairs: it holds however alike the members of a cluster are, and with few clusters (Canay,
+    Romano and Shaikh 2017). A cluster whose net is 0 is of no account. Up to 12 others all flips
+    are tried; n of them allow no p below 2 / 2**n. With more, p = (1 + hits) / (1 + n_flips) over
+    random flips (Phipson and Smyth 2010), so never below 1 / (1 + n_flips). 1 if all are 0.
+
+    Args:
+        nets: Of each cluster, such as rescued - harmed; whole numbers, so that ties are exact.
+        n_flips: Number of random flips.
+        seed: Of the random flips; they depend on it and on the number of clusters alone.
+    """
+    n_clusters, n_rows = nets.shape
+    many = (nets != 0).sum(0) > _EXACT
+    order = np.argsort(nets == 0, axis=0, kind="stable")[:_EXACT]  # those that are not 0 first
+    few = np.take_along_axis(nets, order, axis=0)
+    p = np.empty(n_rows)
+    all_flips = _all_signs(len(few))
+    p[~many] = _hits(all_flips, few[:, ~many]) / len(all_flips)
+    if many.any():
+        flips = np.random.default_rng(seed).choice([-1.0, 1.0], (n_flips, n_clusters))
+        p[many] = (1 + _hits(flips, nets[:, many])) / (1 + n_flips)
+    return p
+
+
+def _all_signs(n: int) -> Float64[np.ndarray, "flip n"]:
+    """Every way to give n things a sign."""
+    return np.array(list(itertools.product([-1.0, 1.0], repeat=n))).reshape(2**n, n)
+
+
+def _hits(
+    flips: Float64[np.ndarray, "flip cluster"], nets: Float64[np.ndarray, "cluster row"]
+) -> Int[np.ndarray, " row"]:
+    """Number of flips whose |sum| is at least the observed one, by row."""
+    hits = [np.empty(0, dtype=int)]
+    for start in range(0, nets.shape[1], _ROWS_AT_ONCE):
+        part = nets[:, start : start + _ROWS_AT_ONCE]
+        hits.append((np.abs(flips @ part) >= np.abs(part.sum(0))).sum(0))
+    return np.concatenate(hits)
+
+
+def permuted_labels(
+    labels: Bool[np.ndarray, " item"],
+    units: Int[np.ndarray, " item"],
+    strata: Int[np.ndarray, " item"],
+    n_draws: int,
+    seed: int = 0,
+) -> Bool[np.ndarray, "draw item"]:
+    """Labels dealt out anew, each stratum's among its own units, all orders equally likely.
+
+    Args:
+        labels: Each item's; items of a unit share theirs.
+        units: Which items move together, numbered from 0 without gaps.
+        strata: Among which units labels may be exchanged; whole numbers.
+        n_draws: Number of draws.
+        seed: Of the draws.
+    """
+    first = np.unique(units, return_index=True)[1]  # an item of each unit
+    own, stratum = labels[first], strata[first]
+    # Sorted by stratum and then at random, units fill the places of their own stratum.
+    places = np.argsort(stratum, kind="stable")
+    rng = np.random.default_rng(seed)
+    drawn = np.argsort(stratum + rng.random((n_draws, len(own))), axis=1)
+    dealt = np.empty((n_draws, len(own)), dtype=bool)
+    dealt[:, places] = own[drawn]
+    return dealt[:, units]

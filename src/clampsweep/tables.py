@@ -171,6 +171,7 @@ NEURON_STATS = Schema(
         "max": Column("float", "largest value"),
         "share_positive": Column("float", "share of positions above 0, in 0..1"),
         "mean_over_sd": Column("float", "|mean| / sd; null where sd is 0", null=True),
+        "w_out_norm": Column("float", "norm of what one unit of it adds to the residual stream"),
     },
     key=("layer", "neuron"),
 )
@@ -267,6 +268,12 @@ RATES = Schema(
         "mcnemar_q": Column(
             "float", "the p value after Benjamini-Hochberg over all rows of the detector"
         ),
+        "cluster_p": Column(
+            "float", "two-sided p of net under sign flips of whole cores (or prompts, as above)"
+        ),
+        "cluster_q": Column(
+            "float", "the p value after Benjamini-Hochberg over all rows of the detector"
+        ),
     },
     key=("detector", "target", "operation", "value", "scope"),
 )
@@ -332,9 +339,96 @@ SPLIT_HALF = Schema(
             )
         },
         "mcnemar_p": Column("float", f"{RATES.columns['mcnemar_p'].doc}; on the other half"),
+        "cluster_p": Column("float", f"{RATES.columns['cluster_p'].doc}; other halves together"),
     },
     key=("detector", "half"),
 )  # fmt: skip
+VERIFICATION = Schema(
+    "verification",
+    {
+        "fact": Column("str", "what was published, such as improvement rate at +25"),
+        "expected": Column("str", "the published figure"),
+        "found": Column("str", "the sweep's figure; for NOT_TESTED why it has none"),
+        "status": Column("str", "PASS, DIFFERS, NOT_TESTED, or SHOWN (not meant to be compared)"),
+    },
+    key=("fact", "expected"),
+)
+
+
+_SRM_GROUP = {
+    "factor": Column("str", "what texts are grouped by: type, level, core, clamp; or all"),
+    "group": Column("str", "value of the factor; texts without a clamp are baseline"),
+}
+SRM_GROUPS = Schema(
+    "srm_groups",
+    {
+        **_SRM_GROUP,
+        "n": Column("int", "number of texts with a vector"),
+        "n_left_out": Column("int", "number of texts without one (blank)"),
+        "n_clusters": Column("int", "cores (prompts, if fewer than 4 cores) that intervals redraw"),
+        "r": Column("float", "length of the grey vector, in 0..1; null if under 2 prompts", null=True),
+        "r_low": Column("float", "95 % bootstrap interval of the mean at `angle`, lower", null=True),
+        "r_high": Column("float", "95 % bootstrap interval of the mean at `angle`, upper", null=True),
+        "angle": Column("float", "angle of the grey vector, degrees in 0..360", null=True),
+        "stability": Column(
+            "float", "mean cosine of the grey vectors of two random halves, in -1..1", null=True
+        ),
+        "mean_power": Column("float", "mean squared length of the projections, 0..1", null=True),
+        "power_low": Column("float", "95 % bootstrap interval of mean_power, lower", null=True),
+        "power_high": Column("float", "95 % bootstrap interval of mean_power, upper", null=True),
+        "expected_power": Column("float", "2 / D, mean_power of a plane drawn at random"),
+    },
+    key=("factor", "group"),
+)
+SRM_CURVES = Schema(
+    "srm_curves",
+    {
+        **_SRM_GROUP,
+        "curve": Column("str", "mean, count (v.p >= threshold) or signed_count (minus v.p <= -it)"),
+        "threshold": Column("float", "of the projection v.p, in 0..1; null for mean", null=True),
+        "angle": Column("float", "angle of the probe p, degrees in 0..360"),
+        "value": Column("float", "mean of v.p (-1..1), or number of texts"),
+        "low": Column("float", "95 % bootstrap band at this angle, lower", null=True),
+        "high": Column("float", "95 % bootstrap band at this angle, upper", null=True),
+    },
+    key=("factor", "group", "curve", "threshold", "angle"),
+)
+SRM_DIFFERENCES = Schema(
+    "srm_differences",
+    {
+        "factor": _SRM_GROUP["factor"],
+        "group_a": Column("str", "one group"),
+        "group_b": Column("str", "the group whose mean curve is subtracted"),
+        "n_a": Column("int", "number of texts of group_a compared"),
+        "n_b": Column("int", "number of texts of group_b compared"),
+        "distance": Column(
+            "float", "largest difference of the mean curves; null if under 2 prompts", null=True
+        ),
+        "angle": Column("float", "angle at which it is reached, degrees in 0..360", null=True),
+        "critical": Column("float", "95 % quantile of distance under permutation", null=True),
+        "p": Column("float", "permutation p of distance", null=True),
+        "q": Column("float", "p after Benjamini-Hochberg over the factor's pairs", null=True),
+    },
+    key=("factor", "group_a", "group_b"),
+)
+VARIABILITY = Schema(
+    "variability",
+    {
+        "detector": RATES.columns["detector"],
+        "seed": Column("int", "seed of sampling"),
+        "n": Column("int", "number of sampled texts, one per prompt"),
+        "n_collapsed": Column("int", "of these, collapsed"),
+        "collapse_rate": Column("float", "n_collapsed / n"),
+        "collapse_low": Column("float", "Wilson 95 % interval, lower end"),
+        "collapse_high": Column("float", "Wilson 95 % interval, upper end"),
+        "n_collapsed_baseline": Column("int", "prompts whose greedy baseline is collapsed"),
+        "n_rescued": Column("int", "of these, sampled texts not collapsed"),
+        "n_fine_baseline": Column("int", "prompts whose greedy baseline is not collapsed"),
+        "n_harmed": Column("int", "of these, sampled texts collapsed"),
+        "net": Column("int", "n_rescued - n_harmed"),
+    },
+    key=("detector", "seed"),
+)
 
 
 def _arrow_schema(frame: pd.DataFrame, schema: Schema) -> pa.Schema:

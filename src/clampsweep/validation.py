@@ -161,6 +161,8 @@ class Checker:
                 return self.fault(key, f"{twice!r} stands in the list twice; remove one")
             case "minItems":
                 return self.fault(key, f"got {len(got)} entries; give at least {rule}")
+            case "maxItems":
+                return self.fault(key, f"got {len(got)} entries; give at most {rule}")
             case "pattern":
                 return self.fault(key, f"got {got!r}; it must match {rule}")
         return self.fault(key, error.message)

@@ -10,6 +10,7 @@ from typing import Protocol, runtime_checkable
 import pandas as pd
 
 from clampsweep import tables
+from clampsweep.recovery import counts
 
 _OPERATIONS = ("set", "add", "scale", "mean", "zero", "resample")
 _WITH_VALUE = ("set", "add", "scale")
@@ -62,14 +63,21 @@ def describe(change: Clamp) -> str:
 
 @runtime_checkable
 class Paths(Protocol):
-    """Files of a sweep's tables, as the inputs of a rule name them."""
+    """Files of the tables of a sweep, as the inputs of a rule name them; empty where none is."""
 
     prompts: str
     generations: str
     text_metrics: str
     recovery: str
     rates: str
+    split_half: str
     neuron_stats: str
+    special: str
+    controls: str
+    control_recovery: str
+    control_metrics: str
+    variability: str
+    verification: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,10 +90,17 @@ class Tables:
         text_metrics: `tables.TEXT_METRICS`.
         recovery: `tables.RECOVERY`.
         rates: `tables.RATES`.
-        neuron_stats: `tables.NEURON_STATS`; None if nothing is known of the activations, as in
-            an imported sweep.
+        split_half: `tables.SPLIT_HALF`.
         detectors: Names of the collapse detectors, in the order of the panels.
         title: What the sweep is, such as `SmolLM2-135M, L29N1479, set, greedy, 50 tokens`.
+        neuron_stats: `tables.NEURON_STATS`; None if nothing is known of the activations, as in
+            an imported sweep.
+        special: `tables.SPECIAL`; None, like the next three, if there are no controls.
+        controls: `tables.CONTROLS`.
+        control_recovery: `tables.RECOVERY` of the controls.
+        control_metrics: `tables.TEXT_METRICS` of the controls.
+        variability: `tables.VARIABILITY`; None if no baselines were sampled.
+        verification: `tables.VERIFICATION`; None if there are no published figures to compare with.
     """
 
     prompts: pd.DataFrame
@@ -93,9 +108,16 @@ class Tables:
     text_metrics: pd.DataFrame
     recovery: pd.DataFrame
     rates: pd.DataFrame
-    neuron_stats: pd.DataFrame | None
+    split_half: pd.DataFrame
     detectors: tuple[str, ...]
     title: str
+    neuron_stats: pd.DataFrame | None = None
+    special: pd.DataFrame | None = None
+    controls: pd.DataFrame | None = None
+    control_recovery: pd.DataFrame | None = None
+    control_metrics: pd.DataFrame | None = None
+    variability: pd.DataFrame | None = None
+    verification: pd.DataFrame | None = None
 
     @cached_property
     def clamps(self) -> tuple[Clamp, ...]:
@@ -158,6 +180,41 @@ class Tables:
         return rows.assign(position=self.positions(rows)).sort_values("position")
 
     @cached_property
+    def control_counts(self) -> pd.DataFrame | None:
+        """Counts of `tables.RATES` of every control, with its `kind`, `of` whom, and `position`."""
+        if self.controls is None or self.control_recovery is None:
+            return None
+        whose = self.controls.rename(columns={"target": "of", "control": "target"})
+        found = counts(self.control_recovery).merge(whose[["of", "target", "kind"]], on="target")
+        return found.assign(position=self.positions(found))
+
+    @cached_property
+    def compared_counts(self) -> pd.DataFrame | None:
+        """The same counts of the targets, on the prompts and clamps that their controls ran on."""
+        if self.control_counts is None or self.control_recovery is None:
+            return None
+        prompts = self.recovery["prompt_id"].isin(self.control_recovery["prompt_id"])
+        found = counts(self.recovery[prompts])
+        found = found.assign(position=self.positions(found))
+        return found[found["position"].isin(self.control_counts["position"])]
+
+    @cached_property
+    def control_sizes(self) -> str:
+        """What the controls are, `20 control neurons and 20 random directions, on 40 prompts`."""
+        if self.controls is None or self.control_recovery is None:
+            return "no controls"
+        each = self.controls.drop_duplicates("control")["kind"].value_counts()
+        kinds = listed([
+            counted(int(each[kind]), noun)
+            for kind, noun in (("neuron", "control neuron"), ("direction", "random direction"))
+            if kind in each
+        ])  # fmt: skip
+        n_prompts = self.control_recovery["prompt_id"].nunique()
+        if n_prompts == len(self.prompts):
+            return f"{kinds}, on all prompts"
+        return f"{kinds}, on {n_prompts:,} of the {len(self.prompts):,} prompts"
+
+    @cached_property
     def sampled(self) -> bool:
         """Whether a prompt has a baseline per seed, rather than one for all."""
         return bool(baselines(self.generations)["seed"].notna().any())
@@ -198,23 +255,33 @@ def read(paths: Paths, detectors: Sequence[str], title: str) -> Tables:
     """The tables of a sweep from their files.
 
     Args:
-        paths: One file for each table; `neuron_stats` is empty for an imported sweep.
+        paths: One file for each table, empty where there is none.
         detectors: Names of the collapse detectors.
         title: What the sweep is, in a line.
 
     Raises:
         UserError: A file is missing, truncated or another table.
     """
-    stats = paths.neuron_stats
+
+    def optional(path: str, schema: tables.Schema) -> pd.DataFrame | None:
+        return tables.read(path, schema) if path else None
+
     return Tables(
         prompts=tables.read(paths.prompts, tables.PROMPTS),
         generations=tables.read(paths.generations, tables.GENERATIONS),
         text_metrics=tables.read(paths.text_metrics, tables.TEXT_METRICS),
         recovery=tables.read(paths.recovery, tables.RECOVERY),
         rates=tables.read(paths.rates, tables.RATES),
-        neuron_stats=tables.read(stats, tables.NEURON_STATS) if stats else None,
+        split_half=tables.read(paths.split_half, tables.SPLIT_HALF),
         detectors=tuple(detectors),
         title=title,
+        neuron_stats=optional(paths.neuron_stats, tables.NEURON_STATS),
+        special=optional(paths.special, tables.SPECIAL),
+        controls=optional(paths.controls, tables.CONTROLS),
+        control_recovery=optional(paths.control_recovery, tables.RECOVERY),
+        control_metrics=optional(paths.control_metrics, tables.TEXT_METRICS),
+        variability=optional(paths.variability, tables.VARIABILITY),
+        verification=optional(paths.verification, tables.VERIFICATION),
     )
 
 

@@ -45,6 +45,7 @@ rule recovery:
     input:
         generations="results/{sweep}/generations.parquet",
         metrics="results/{sweep}/text_metrics.parquet",
+        prompts="results/{sweep}/prompts.parquet",
     output:
         recovery="results/{sweep}/recovery.parquet",
         rates="results/{sweep}/rates.parquet",
@@ -59,6 +60,34 @@ rule recovery:
         "Collapse, recovery and harm in {wildcards.sweep}"
     script:
         "../scripts/recovery.py"
+
+
+rule verify:
+    input:
+        recovery="results/{sweep}/recovery.parquet",
+        rates="results/{sweep}/rates.parquet",
+        reference=lambda w: CONFIG.sweeps[w.sweep].reference,
+    output:
+        table="results/{sweep}/verification.parquet",
+        report=report(
+            "results/{sweep}/verification.md",
+            caption="../report/verification.rst",
+            category="{sweep}",
+            labels={"what": "check against published figures", "kind": "text"},
+        ),
+    log:
+        "logs/verify/{sweep}.log",
+    wildcard_constraints:
+        sweep="|".join(map(re.escape, VERIFIED)) or "(?!)",
+    conda:
+        "../../environment.yml"
+    params:
+        title=lambda w: CONFIG.sweeps[w.sweep].title,
+        code=code_digest("verification_report", "tables"),
+    message:
+        "Comparing {wildcards.sweep} with published figures"
+    script:
+        "../scripts/verify.py"
 
 
 rule export:

@@ -1,5 +1,4 @@
 # The config, checked, and what follows from it: prompts, plans, batches. No rules, no torch.
-import json
 import re
 from functools import cache
 from pathlib import Path
@@ -19,6 +18,7 @@ KEPT = {
     "text_metrics.parquet": "numbers of each text",
     "recovery.parquet": "flags of each text against its baseline",
     "rates.parquet": "rescue and harm by clamp, with intervals and p values",
+    "split_half.parquet": "the best clamp chosen on half of the prompts, scored on the rest",
 }
 KEPT_GENERATED = {
     "vectors.npz": "mean MLP post-activation vector of each text",
@@ -26,6 +26,30 @@ KEPT_GENERATED = {
     "neuron_stats.parquet": "every neuron's statistics over the baseline",
     "neuron_report.md": "neurons that stand out in the baseline",
 }
+KEPT_CONTROLS = {
+    "special.parquet": "each target beside its controls: percentile and p value",
+    "controls/controls.parquet": "which neurons and directions the controls are",
+    "controls/prompts.parquet": "the prompts that they ran on",
+    "controls/generations.parquet": "their texts",
+    "controls/text_metrics.parquet": "numbers of each text",
+    "controls/recovery.parquet": "flags of each text against its baseline",
+    "controls/rates.parquet": "rescue and harm by control and clamp",
+}
+KEPT_VARIABILITY = {
+    "variability.parquet": "collapse of sampled baselines, seed by seed",
+    "variability/generations.parquet": "their texts",
+}
+KEPT_VERIFIED = {
+    "verification.md": "the sweep beside published figures, a line for each",
+    "verification.parquet": "the same as a table",
+}
+KEPT_SRM = {
+    "srm/srm.md": "spotlight resonance: do groups of texts differ in the plane",
+    "srm/groups.parquet": "each group's direction and length in the plane",
+    "srm/curves.parquet": "mean projection and counts by angle",
+    "srm/differences.parquet": "pairs of groups, with p and q",
+}
+SRM_FIGURES = ["srm_polar", "srm_difference"]
 FIGURES = [
     "improvement_rate",
     "rescue_vs_harm",
@@ -33,6 +57,7 @@ FIGURES = [
     "natural_range",
     "text_metrics",
     "first_divergence",
+    "controls",
 ]
 SCHEMA = Path(workflow.basedir) / "workflow/schemas/config.schema.yaml"
 RESULTS = Path("results")
@@ -59,11 +84,14 @@ GENERATED = [
     name for name in CONFIG.run if isinstance(CONFIG.sweeps[name], configuration.Sweep)
 ]
 IMPORTED = [name for name in CONFIG.run if name not in GENERATED]
+DERIVED = [name for main in GENERATED for name in CONFIG.sweeps[main].derived]
+VERIFIED = [name for name in CONFIG.run if CONFIG.sweeps[name].reference]
+RESONANT = [name for name in GENERATED if CONFIG.sweeps[name].srm]
 PLANNER = plan.Planner(RESULTS, CONFIG.compute.combinations_per_batch)
 
 
 wildcard_constraints:
-    sweep="|".join(map(re.escape, CONFIG.run)),
+    sweep="|".join(map(re.escape, [*CONFIG.run, *DERIVED])),
     model="|".join(map(re.escape, CONFIG.models)),
     promptset="|".join(map(re.escape, CONFIG.promptsets)),
     batch="[0-9a-f]{16}",
@@ -84,7 +112,9 @@ def read_prompts(path, form):
 
 def sweep_prompts(name):
     """Prompts table of a sweep."""
-    return read_prompts(prompts_file(name), CONFIG.sweeps[name].promptset.format)
+    sweep = CONFIG.sweeps[name]
+    found = read_prompts(prompts_file(name), sweep.promptset.format)
+    return found if sweep.drawn is None else or_stop(promptset.draw, found, *sweep.drawn)
 
 
 @cache
@@ -95,6 +125,14 @@ def baseline_plan(name):
     return or_stop(plan.pin_sweep, PLANNER, f"{name}-baseline", prompts, wanted)
 
 
+def selection_file(name):
+    """Where a sweep's neurons stand that follow from the baseline; makes it if need be."""
+    targets = CONFIG.sweeps[name].targets
+    if isinstance(targets, configuration.Matched):
+        return checkpoints.select_controls.get(sweep=targets.of).output.selected
+    return checkpoints.select_neurons.get(sweep=name).output[0]
+
+
 @cache
 def sweep_plan(name):
     """Pinned plan of all rows of a sweep, and the batches that hold them."""
@@ -102,10 +140,7 @@ def sweep_plan(name):
     baseline_plan(name)
     selected = None
     if sweep.needs_statistics:
-        chosen = json.loads(
-            Path(checkpoints.select_neurons.get(sweep=name).output[0]).read_text()
-        )
-        selected = plan.Selected(tuple(chosen["targets"]), tuple(chosen["means"]))
+        selected = or_stop(plan.read_selected, selection_file(name))
     interventions = or_stop(plan.interventions, sweep, prompts, selected)
     wanted = [*plan.baselines(sweep, prompts), *interventions]
     return or_stop(plan.pin_sweep, PLANNER, name, prompts, wanted)
@@ -133,18 +168,39 @@ def digests(spec):
     return f"resources/models/{spec.name}/model.sha256"
 
 
-def stats_of(wildcards):
-    """The neuron statistics of a sweep, which an imported one does not have."""
-    return (
-        f"results/{wildcards.sweep}/neuron_stats.parquet"
-        if wildcards.sweep in GENERATED
-        else []
-    )
+def selected_of(name):
+    """The file of a sweep's selected neurons, if it selects any."""
+    selects = isinstance(CONFIG.sweeps[name].targets, configuration.Selection)
+    return f"results/{name}/selected.json" if selects else []
+
+
+def if_kept(file):
+    """Input function: a file of the sweep if the sweep has it."""
+    return lambda w: f"results/{w.sweep}/{file}" if file in kept(w.sweep) else []
+
+
+# What figures and reports read of a sweep besides what every sweep has.
+BESIDE = {
+    "neuron_stats": if_kept("neuron_stats.parquet"),
+    "special": if_kept("special.parquet"),
+    "controls": if_kept("controls/controls.parquet"),
+    "control_recovery": if_kept("controls/recovery.parquet"),
+    "control_metrics": if_kept("controls/text_metrics.parquet"),
+    "variability": if_kept("variability.parquet"),
+    "verification": if_kept("verification.parquet"),
+}
 
 
 def kept(name):
     """Files of a sweep in `results/<sweep>/`, with what each is."""
-    return {**KEPT, **(KEPT_GENERATED if name in GENERATED else {})}
+    return {
+        **KEPT,
+        **(KEPT_GENERATED if name in GENERATED else {}),
+        **(KEPT_CONTROLS if f"{name}/controls" in DERIVED else {}),
+        **(KEPT_VARIABILITY if f"{name}/variability" in DERIVED else {}),
+        **(KEPT_VERIFIED if name in VERIFIED else {}),
+        **(KEPT_SRM if name in RESONANT else {}),
+    }
 
 
 def described(name):
@@ -160,10 +216,10 @@ def everything(wildcards):
         wanted += expand(
             "results/{sweep}/figures/{figure}.{ext}",
             sweep=name,
-            figure=FIGURES,
+            figure=[*FIGURES, *(SRM_FIGURES if name in RESONANT else [])],
             ext=["svg", "png"],
         )
-    for name in GENERATED:
+    for name in [*GENERATED, *DERIVED]:
         wanted.append(digests(CONFIG.sweeps[name].model))
         for files in files_of(sweep_plan(name)[1]):
             wanted += files
@@ -171,6 +227,6 @@ def everything(wildcards):
 
 
 # Faults in local promptsets show at parse time, before any job.
-for _name in GENERATED:
+for _name in [*GENERATED, *DERIVED]:
     if CONFIG.sweeps[_name].promptset.url is None:
         sweep_prompts(_name)

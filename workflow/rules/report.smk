@@ -8,7 +8,8 @@ rule figures:
         text_metrics="results/{sweep}/text_metrics.parquet",
         recovery="results/{sweep}/recovery.parquet",
         rates="results/{sweep}/rates.parquet",
-        neuron_stats=stats_of,
+        split_half="results/{sweep}/split_half.parquet",
+        **BESIDE,
     output:
         [
             report(
@@ -41,7 +42,8 @@ rule reports:
         text_metrics="results/{sweep}/text_metrics.parquet",
         recovery="results/{sweep}/recovery.parquet",
         rates="results/{sweep}/rates.parquet",
-        neuron_stats=stats_of,
+        split_half="results/{sweep}/split_half.parquet",
+        **BESIDE,
     output:
         summary="results/{sweep}/summary.md",
         html=report(

@@ -11,11 +11,12 @@ rule prompts:
     log:
         "logs/prompts/{sweep}.log",
     wildcard_constraints:
-        sweep="|".join(map(re.escape, GENERATED)) or "(?!)",
+        sweep="|".join(map(re.escape, [*GENERATED, *DERIVED])) or "(?!)",
     conda:
         "../../environment.yml"
     params:
         format=lambda w: CONFIG.sweeps[w.sweep].promptset.format,
+        drawn=lambda w: CONFIG.sweeps[w.sweep].drawn,
         code=code_digest("promptset", "tables"),
     message:
         "Reading the prompts of {wildcards.sweep}"
@@ -78,6 +79,8 @@ checkpoint select_neurons:
         selected="results/{sweep}/selected.json",
     log:
         "logs/select_neurons/{sweep}.log",
+    wildcard_constraints:
+        sweep="|".join(map(re.escape, GENERATED)) or "(?!)",
     conda:
         "../../environment.yml"
     params:
@@ -102,7 +105,7 @@ rule gather:
     log:
         "logs/gather/{sweep}.log",
     wildcard_constraints:
-        sweep="|".join(map(re.escape, GENERATED)) or "(?!)",
+        sweep="|".join(map(re.escape, [*GENERATED, *DERIVED])) or "(?!)",
     conda:
         "../../environment.yml"
     params:
@@ -117,7 +120,7 @@ rule gather:
 # Removes batches of which neither this run nor a sweep in results/ has a row: `snakemake prune`.
 rule prune:
     input:
-        plans=lambda w: [str(sweep_plan(name)[0]) for name in GENERATED],
+        plans=lambda w: [str(sweep_plan(name)[0]) for name in [*GENERATED, *DERIVED]],
     log:
         "logs/prune.log",
     conda:

@@ -10,4 +10,6 @@ with reported(snakemake.log[0]):
         code=snakemake.params.code, promptset=provenance.file_digest(source), source=source
     )
     frame = promptset.read(source, snakemake.params.format)
+    if snakemake.params.drawn is not None:
+        frame = promptset.draw(frame, *snakemake.params.drawn)
     tables.write(frame, snakemake.output.prompts, tables.PROMPTS, facts)

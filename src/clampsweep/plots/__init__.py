@@ -12,11 +12,12 @@ from types import MappingProxyType
 
 from matplotlib.figure import Figure
 
+from clampsweep.plots.controls import controls
 from clampsweep.plots.natural_range import natural_range
+from clampsweep.plots.panels import save_figure
 from clampsweep.plots.rates import improvement_rate, rescue_vs_harm
 from clampsweep.plots.states import states
 from clampsweep.plots.texts import first_divergence, text_metrics
-from clampsweep.tables import atomic
 from clampsweep.view import Tables
 
 FIGURES: Mapping[str, Callable[[Tables], Figure]] = MappingProxyType(
@@ -27,6 +28,7 @@ FIGURES: Mapping[str, Callable[[Tables], Figure]] = MappingProxyType(
         "states": states,
         "natural_range": natural_range,
         "first_divergence": first_divergence,
+        "controls": controls,
     }
 )
 
@@ -41,7 +43,4 @@ def save(sweep: Tables, paths: Sequence[str | Path]) -> None:
     for name, draw in FIGURES.items():
         wanted = [Path(path) for path in paths if Path(path).stem == name]
         if wanted:
-            figure = draw(sweep)
-        for path in wanted:
-            with atomic(path) as beside:
-                figure.savefig(beside, format=path.suffix[1:], dpi=150)
+            save_figure(draw(sweep), wanted)

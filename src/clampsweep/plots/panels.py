@@ -7,8 +7,9 @@ import itertools
 import math
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, ParamSpec
 
 import matplotlib as mpl
 import numpy as np
@@ -17,9 +18,13 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
+from clampsweep.tables import atomic
 from clampsweep.view import Tables
+
+_Arguments = ParamSpec("_Arguments")
 
 WIDTH = 6.5  # inches: the text width of a letter page
 MAX_TARGETS = 6
@@ -29,6 +34,13 @@ BLUE, VERMILION, GREY, PALE = "#0072B2", "#D55E00", "#4D4D4D", "#E3E3E3"
 TARGET_COLOURS = (BLUE, "#E69F00", "#009E73", "#CC79A7", "#56B4E9", VERMILION)
 TARGET_MARKERS = ("o", "s", "^", "D", "v", "P")
 QUIET = "#555555"
+CONTROLS = MappingProxyType(
+    {
+        "neuron": ("control neurons", "#BDBDBD", -0.2),
+        "direction": ("random directions", "#E3C98B", 0.2),
+    }
+)  # label, colour, sideways shift
+SAMPLING = "#BFE3D0"
 STYLE: Mapping[str, Any] = MappingProxyType(
     {
         "font.family": "sans-serif",
@@ -55,14 +67,14 @@ STYLE: Mapping[str, Any] = MappingProxyType(
 )
 
 
-def styled(draw: Callable[[Tables], Figure]) -> Callable[[Tables], Figure]:
+def styled(draw: Callable[_Arguments, Figure]) -> Callable[_Arguments, Figure]:
     """The drawing function with `STYLE` in force, whatever the user's own settings are."""
 
     @functools.wraps(draw)
-    def drawn(sweep: Tables) -> Figure:
+    def drawn(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> Figure:
         settings: Any = dict(STYLE)  # matplotlib's stub wants literal keys
         with mpl.rc_context(settings):
-            return draw(sweep)
+            return draw(*args, **kwargs)
 
     return drawn
 
@@ -155,6 +167,35 @@ def finish(
     return figure
 
 
+def control_band(ax: Axes, controls: pd.DataFrame, values: pd.Series[float]) -> None:
+    """Range (bar) and median (line) of a number over the controls of each kind, clamp by clamp.
+
+    Args:
+        ax: The panel.
+        controls: Columns `kind` and `position`, a row per control and clamp.
+        values: The number, in row order; null ones are left out.
+    """
+    each = controls[["kind", "position"]].assign(value=floats(values)).dropna(subset="value")
+    for kind, (_, colour, shift) in CONTROLS.items():
+        spread = each[each["kind"] == kind].groupby("position")["value"]
+        low, middle, high = spread.min(), spread.median(), spread.max()
+        x = floats(low.index.to_series()) + shift
+        ax.bar(x, high - low, 0.38, low, color=colour, linewidth=0, alpha=0.75, zorder=0.5)
+        ax.hlines(middle, x - 0.19, x + 0.19, "#777777", linewidth=0.9, zorder=0.6)
+
+
+def control_handles(sweep: Tables) -> list[Artist]:
+    """Legend entries of `control_band`; [] if there are no controls."""
+    if sweep.controls is None:
+        return []
+    kinds = set(sweep.controls["kind"])
+    return [
+        Patch(color=colour, alpha=0.75, label=f"{label}, lowest to highest")
+        for kind, (label, colour, _) in CONTROLS.items()
+        if kind in kinds
+    ]
+
+
 def target_handles(sweep: Tables) -> list[Artist]:
     """Legend entries of the targets drawn; [] if there is only one, which the title names."""
     several = len(sweep.targets) > 1
@@ -177,6 +218,13 @@ def runs(rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
     """Rows that one line may join, in clamp order: those that differ in nothing but the value."""
     for _, run in rows.groupby(["operation", "scope"], sort=False):
         yield run.sort_values("position")
+
+
+def save_figure(figure: Figure, paths: Sequence[Path]) -> None:
+    """Write a figure to files, in the format of their ending; atomically."""
+    for path in paths:
+        with atomic(path) as beside:
+            figure.savefig(beside, format=path.suffix[1:], dpi=150)
 
 
 def floats(column: pd.Series) -> NDArray[np.float64]:

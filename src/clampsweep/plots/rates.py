@@ -13,9 +13,12 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 from clampsweep.plots.panels import (
     BLUE,
     MAX_TARGETS,
+    SAMPLING,
     VERMILION,
     WIDTH,
     clamp_axis,
+    control_band,
+    control_handles,
     empty,
     finish,
     floats,
@@ -27,24 +30,25 @@ from clampsweep.plots.panels import (
     target_handles,
     target_styles,
 )
+from clampsweep.verdict import LEVEL, verdict
 from clampsweep.view import Tables, listed
-
-SIGNIFICANT = 0.05
 
 
 @styled
 def improvement_rate(sweep: Tables) -> Figure:
     """Share of collapsed baselines that each clamp rescues, with 95 % Wilson intervals.
 
-    One panel per detector, one line per target. Definition: `tables.RATES`, `rescue_rate`.
+    One panel per detector, one line per target; bars show the controls, a band what sampling alone
+    rescues. Definition: `tables.RATES`, `rescue_rate`.
     """
     if not any(sweep.baselines_of(name)["baseline_collapsed"].any() for name in sweep.detectors):
         by = listed(sweep.detectors) or "none chosen"
         return empty(sweep, f"No baseline is collapsed, so there is nothing to rescue ({by}).")
     figure, grid = panels(len(sweep.detectors), 1, 1.75, share_y="all")
     for (ax,), detector in zip(grid, sweep.detectors, strict=True):
-        ax.set_title(sweep.headline(detector))
+        ax.set_title(_said(sweep, detector))
         if sweep.baselines_of(detector)["baseline_collapsed"].any():
+            _draw_beside(ax, sweep, detector)
             for target, colour, marker, shift in target_styles(sweep):
                 _draw_rates(ax, sweep.rates_of(detector, target), colour, marker, shift)
         else:
@@ -53,8 +57,33 @@ def improvement_rate(sweep: Tables) -> Figure:
         ax.set_ylim(-0.04, 1.04)
         ax.yaxis.set_major_formatter(PercentFormatter(1.0))
     clamp_axis(grid[-1][0], sweep, WIDTH - 0.6)
-    remark = "Share of the collapsed baselines that a clamp rescues, with 95 % Wilson intervals."
-    return finish(figure, sweep, target_handles(sweep), [remark, *left_out(sweep)])
+    remarks = ["Share of the collapsed baselines that a clamp rescues, with 95 % Wilson intervals."]
+    handles = [*target_handles(sweep), *control_handles(sweep)]
+    if sweep.controls is not None:
+        remarks.append(f"Bars: {sweep.control_sizes}; line: their median.")
+    if sweep.variability is not None:
+        n_seeds = sweep.variability["seed"].nunique()
+        handles.append(Patch(color=SAMPLING, label=f"sampling alone, {n_seeds} seeds"))
+    return finish(figure, sweep, handles, [*remarks, *left_out(sweep)])
+
+
+def _said(sweep: Tables, detector: str) -> str:
+    """The verdict of a detector, then how many baselines collapse."""
+    said = verdict(sweep, detector).headline
+    return f"{detector}: {said}\n{sweep.headline(detector).partition(': ')[2]}"
+
+
+def _draw_beside(ax: Axes, sweep: Tables, detector: str) -> None:
+    """What controls rescue at each clamp, and what sampling alone rescues."""
+    rows = sweep.control_counts
+    if rows is not None:
+        rows = rows[rows["detector"] == detector]
+        control_band(ax, rows, rows["n_rescued"] / rows["n_collapsed_baseline"])
+    if sweep.variability is not None:
+        seeds = sweep.variability[sweep.variability["detector"] == detector]
+        share = floats(seeds["n_rescued"]) / floats(seeds["n_collapsed_baseline"])
+        ax.axhspan(share.min(), share.max(), color=SAMPLING, linewidth=0, zorder=0.2)
+        ax.axhline(share.mean(), color="#5FA98A", linewidth=0.8, zorder=0.3)
 
 
 def _draw_rates(ax: Axes, rows: pd.DataFrame, colour: str, marker: str, shift: float) -> None:
@@ -69,8 +98,8 @@ def rescue_vs_harm(sweep: Tables) -> Figure:
     """Number of texts that each clamp rescues (upwards) and harms (downwards), and the net.
 
     Whiskers are 95 % Wilson intervals of the two rates, in texts. The net marker is filled where
-    the exact McNemar q is below `SIGNIFICANT`. One panel per detector; with several targets, a row
-    of panels each.
+    the q values of the exact McNemar test and of the sign-flip test over cores are both below
+    `verdict.LEVEL`. One panel per detector; with several targets, a row of panels each.
     """
     if not sweep.detectors:
         return empty(sweep, "No collapse detector was chosen, so there is no rescue or harm.")
@@ -86,7 +115,7 @@ def rescue_vs_harm(sweep: Tables) -> Figure:
             ax, sweep.rates_of(detector, target), labelled=width / len(sweep.clamps) > 0.16
         )
         if place < len(detectors):
-            ax.set_title(sweep.headline(detector), fontsize=8 if columns < 3 else 7)
+            ax.set_title(_said(sweep, detector), fontsize=8 if columns < 3 else 6)
         if place % columns == 0:
             ax.set_ylabel("harmed | rescued (texts)" if single else f"{target}\nharmed | rescued")
         clamp_axis(ax, sweep, width)
@@ -94,7 +123,7 @@ def rescue_vs_harm(sweep: Tables) -> Figure:
         Patch(color=BLUE, label="rescued"),
         Patch(color=VERMILION, label="harmed"),
         _net_mark("white", "net, not significant"),
-        _net_mark("black", f"net, significant (q < {SIGNIFICANT})"),
+        _net_mark("black", f"net, significant (both q < {LEVEL})"),
     ]
     remark = "Texts that a clamp rescues (up) and harms (down), with 95 % Wilson intervals."
     return finish(figure, sweep, handles, [remark, *left_out(sweep)])
@@ -122,7 +151,8 @@ def _draw_balance(ax: Axes, rates: pd.DataFrame, labelled: bool) -> None:
                 words, above = f"{abs(height):.0f}", "bottom" if sign > 0 else "top"
                 ax.annotate(words, (at, end), (0, sign), textcoords="offset points", ha="center",
                             va=above, fontsize=6.5, color=colour)  # fmt: skip
-    filled = np.where(floats(rates["mcnemar_q"]) < SIGNIFICANT, "black", "white")
+    sure = (rates["mcnemar_q"] < LEVEL) & (rates["cluster_q"] < LEVEL)
+    filled = np.where(sure, "black", "white")
     ax.scatter(
         x, rates["net"], 13, c=filled, marker="D", edgecolors="black", linewidths=0.7, zorder=3
     )

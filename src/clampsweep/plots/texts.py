@@ -18,6 +18,8 @@ from clampsweep.plots.panels import (
     GREY,
     WIDTH,
     clamp_axis,
+    control_band,
+    control_handles,
     empty,
     finish,
     floats,
@@ -69,11 +71,12 @@ def text_metrics(sweep: Tables) -> Figure:
         return empty(sweep, "Every text is blank, so no text metric is defined.")
     columns = min(3, len(metrics))
     figure, grid = panels(-(-len(metrics) // columns), columns, 1.3)
-    quartiles = _quartiles(sweep, metrics)
+    quartiles, medians = _quartiles(sweep, metrics), _control_medians(sweep, metrics)
     for place, ax in enumerate(ax for row in grid for ax in row):
         if place >= len(metrics):
             ax.set_visible(False)
             continue
+        _draw_controls(ax, sweep, medians, metrics[place])
         _draw_metric(ax, sweep, quartiles, metrics[place])
         clamp_axis(ax, sweep, WIDTH / columns - 0.5)
         ax.tick_params(labelbottom=place + columns >= len(metrics))
@@ -82,8 +85,26 @@ def text_metrics(sweep: Tables) -> Figure:
     bands = " and interquartile range (band)" if len(sweep.targets) <= MAX_BANDS else ""
     remarks = [f"Median (line){bands}; {sweep.sizes}."]
     remarks += [f"Not defined for these texts: {listed(missing)}."] if missing else []
-    handles = [*target_handles(sweep), dashes]
+    if sweep.controls is not None:
+        remarks.append(f"Bars: range of the medians of {sweep.control_sizes}.")
+    handles = [*target_handles(sweep), dashes, *control_handles(sweep)]
     return finish(figure, sweep, handles, [*remarks, *left_out(sweep)])
+
+
+def _control_medians(sweep: Tables, metrics: list[str]) -> pd.DataFrame | None:
+    """Each control's median by clamp: kind, position, each metric."""
+    if sweep.controls is None or sweep.control_metrics is None:
+        return None
+    rows = intervened(sweep.control_metrics).astype(dict.fromkeys(metrics, "float64"))
+    rows = rows.assign(position=sweep.positions(rows))
+    found = rows.groupby(["target", "position"], as_index=False)[metrics].median()
+    kinds = sweep.controls.drop_duplicates("control").set_index("control")["kind"]
+    return found.assign(kind=found["target"].map(kinds))
+
+
+def _draw_controls(ax: Axes, sweep: Tables, medians: pd.DataFrame | None, metric: str) -> None:
+    if medians is not None:
+        control_band(ax, medians, medians[metric])
 
 
 def _quartiles(sweep: Tables, metrics: list[str]) -> pd.DataFrame:

@@ -1,0 +1,170 @@
+"""Controls of a sweep's targets: neurons that are like them, and random directions.
+
+A control runs through the same sweep. What the target does beyond its controls is its own; what
+they do as well, any neuron of that size does, or any push of that length.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from clampsweep import tables
+from clampsweep.errors import UserError
+from clampsweep.names import Neuron, parse_target, target_name
+from clampsweep.plan import write_selected
+from clampsweep.provenance import json_digest, record
+
+log = logging.getLogger(__name__)
+
+POOL = 0.02  # share of the layer's neurons, the nearest ones, that controls are drawn from
+MAX_COUNT = 1000  # random directions of one seed; the next seed's have higher numbers
+
+
+def choose(
+    stats: pd.DataFrame, targets: Sequence[str], number: int, seed: int, matching: Sequence[str]
+) -> pd.DataFrame:
+    """Controls of every target (`tables.CONTROLS`): so many neurons, and as many directions.
+
+    A control neuron is drawn from those of the target's layer that are nearest to it in what is
+    matched: the logarithms of the norm of the output weights and of the root mean square of the
+    post-activation over the baselines, each in standard deviations over the layer (Euclidean
+    distance). The draw is by digest, so that a larger count keeps the controls of a smaller one.
+    A direction control moves the residual stream as far as the target's clamp does, along a random
+    direction. A joint target's control changes a control of each of its neurons.
+
+    Args:
+        stats: A `tables.NEURON_STATS` table.
+        targets: Names of the targets.
+        number: Control neurons of each target, and as many directions.
+        seed: Decides which ones.
+        matching: `norm`, `activation`, both or none.
+
+    Raises:
+        UserError: The layer has too few neurons that are no targets.
+    """
+    sizes = _sizes(stats)
+    swept = {neuron for target in targets for neuron in parse_target(target)}
+    rows = []
+    for target in targets:
+        members = parse_target(target)
+        drawn: list[list[tuple[Neuron, float]]] = []
+        for member in members:
+            taken = swept | {neuron for names in drawn for neuron, _ in names}
+            drawn.append(_neurons(sizes, member, taken, number, seed, matching))
+        for at in range(number):
+            like = tuple(names[at][0] for names in drawn)
+            distance = float(np.sqrt(sum(names[at][1] ** 2 for names in drawn)))
+            rows.append(_row(sizes, target, "neuron", like, distance))
+        for at in range(number):
+            sent = tuple(replace(one, direction=seed * MAX_COUNT + at) for one in members)
+            rows.append(_row(sizes, target, "direction", sent, None))
+    frame = pd.DataFrame(rows, columns=list(tables.CONTROLS.columns))
+    return frame.astype({"layer": "Int64", "neuron": "Int64", "distance": "float64"})
+
+
+def _sizes(stats: pd.DataFrame) -> pd.DataFrame:
+    """Norm of the output weights and root mean square activation, by layer and neuron."""
+    variance = stats["sd"].fillna(0.0) ** 2 * (1 - 1 / stats["n_positions"])
+    square = stats["mean"] ** 2 + variance
+    sizes = stats[["layer", "neuron"]].assign(norm=stats["w_out_norm"], activation=np.sqrt(square))
+    return sizes.set_index(["layer", "neuron"])
+
+
+def _neurons(
+    sizes: pd.DataFrame,
+    target: Neuron,
+    taken: set[Neuron],
+    number: int,
+    seed: int,
+    matching: Sequence[str],
+) -> list[tuple[Neuron, float]]:
+    """Control neurons of one neuron, none of them taken, with their distance from it."""
+    layer = sizes.loc[[target.layer]].droplevel("layer")
+    distance = _distance(layer, target.index, matching)
+    elsewhere = [one.index for one in taken if one.layer == target.layer]
+    free = distance.drop(index=elsewhere).sort_values(kind="stable")
+    if len(free) < number:
+        raise UserError(
+            f"layer {target.layer} has {len(free)} neurons that are no targets; "
+            f"controls.count is {number}; write at most {len(free)}"
+        )
+    pool = free.head(max(number, round(POOL * len(layer)))) if matching else free
+    lots = sorted(pool.index, key=lambda at: json_digest([seed, str(target), int(at)]))
+    return [(Neuron(target.layer, int(at)), float(pool[at])) for at in lots[:number]]
+
+
+def _distance(layer: pd.DataFrame, neuron: int, matching: Sequence[str]) -> pd.Series[float]:
+    """How far each neuron of a layer is from one of them, in standard deviations."""
+    total = pd.Series(0.0, index=layer.index)
+    for name in matching:
+        size = np.log(layer[name].clip(lower=np.finfo(float).tiny))
+        spread = float(size.std())
+        total += ((size - size[neuron]) / spread) ** 2 if spread > 0 else 0.0
+    return total**0.5
+
+
+def _row(
+    sizes: pd.DataFrame,
+    target: str,
+    kind: str,
+    members: tuple[Neuron, ...],
+    distance: float | None,
+) -> dict[str, object]:
+    """One control; magnitudes of a joint one are root sums of squares."""
+    own = sizes.loc[[(one.layer, one.index) for one in parse_target(target)]]
+    like = sizes.loc[[(one.layer, one.index) for one in members]]
+    single = members[0] if len(members) == 1 else None
+    return {
+        "target": target,
+        "control": target_name(members),
+        "kind": kind,
+        "layer": single and single.layer,
+        "neuron": single and single.index,
+        "w_out_norm": _root_sum(like, "norm"),
+        "activation_rms": _root_sum(like, "activation"),
+        "target_w_out_norm": _root_sum(own, "norm"),
+        "target_activation_rms": _root_sum(own, "activation"),
+        "distance": distance,
+    }
+
+
+def _root_sum(rows: pd.DataFrame, name: str) -> float:
+    return float(np.linalg.norm(rows[name]))
+
+
+def write_controls(
+    stats: Path,
+    targets: Sequence[str],
+    operation: str,
+    number: int,
+    seed: int,
+    matching: Sequence[str],
+    code: str,
+    selected: Path,
+    table: Path,
+) -> None:
+    """Write the controls of a sweep: their names for the plan, and what they are.
+
+    Args:
+        stats: The sweep's `neuron_stats`.
+        targets: The sweep's targets.
+        operation: The sweep's; for `mean` each control has its own.
+        number: Control neurons of each target, and as many directions.
+        seed: Decides which ones.
+        matching: `norm`, `activation`, both or none.
+        code: Code digest, for the footer.
+        selected: Output, for the plan.
+        table: Output, `tables.CONTROLS`.
+    """
+    frame = tables.read(stats, tables.NEURON_STATS)
+    chosen = choose(frame, targets, number, seed, matching)
+    names = list(dict.fromkeys(chosen["control"]))
+    log.info("%d controls: %s", len(names), ", ".join(names))
+    tables.write(chosen, table, tables.CONTROLS, record(code=code))
+    write_selected(names, operation, frame, selected)

@@ -1,0 +1,102 @@
+"""Choose target and clamp on one half of the prompts, score them on the other, and the reverse.
+
+The best of many clamps looks better than it is on the prompts that chose it. On prompts that had no
+part in the choice its net effect is unbiased. Definitions: docs/definitions.md, section 4.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from clampsweep.provenance import json_digest
+from clampsweep.recovery import GROUP, clusters, counts
+from clampsweep.statistics import mcnemar_exact, sign_flip
+from clampsweep.tables import SPLIT_HALF
+
+_MIN_CORES = 4  # with fewer, two halves of whole cores would differ too much
+_COUNTS = ["n", "n_collapsed_baseline", "n_rescued", "n_fine_baseline", "n_harmed", "net"]
+
+
+def halves(recovery: pd.DataFrame, prompts: pd.DataFrame, seed: int = 0) -> np.ndarray:
+    """Half of the prompts that each row belongs to, 0 or 1: int, shape [n], in row order.
+
+    Drawn by lot among whole cores if every prompt has one and there are at least 4, so that
+    variants of a core never stand on both sides; else among prompts. The halves differ by at most
+    one core or prompt. Each one's lot depends on its name and the seed alone.
+
+    Args:
+        recovery: A `tables.RECOVERY` table.
+        prompts: The `tables.PROMPTS` table of the same sweep.
+        seed: Of the lots.
+    """
+    names = clusters(recovery, prompts)
+    if names.nunique() < _MIN_CORES:
+        names = recovery["prompt_id"]
+    in_order = sorted(names.unique(), key=lambda name: json_digest([seed, name]))
+    second = set(in_order[(len(in_order) + 1) // 2 :])
+    return names.isin(second).to_numpy(dtype=int)
+
+
+def split_half(recovery: pd.DataFrame, prompts: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
+    """The best pair of target and clamp of each half, scored on the other: `tables.SPLIT_HALF`.
+
+    The best has the highest net, in pairs; of equals the one that harms fewer, then the smaller
+    |value|, then the first by name. Only pairs that were run in both halves are compared. No rows
+    for a detector where these are fewer than two: there is nothing to choose. `cluster_p` is of both
+    held-out halves together, the same in both rows: a half alone has too few cores for a test.
+
+    Args:
+        recovery: A `tables.RECOVERY` table.
+        prompts: The `tables.PROMPTS` table of the same sweep.
+        seed: Of the split.
+
+    Raises:
+        UserError: A prompt of the recovery table is not among the prompts.
+    """
+    half = halves(recovery, prompts, seed)
+    counted = [counts(recovery[half == side])[[*GROUP, *_COUNTS]] for side in (0, 1)]
+    parts = []
+    for side in (0, 1):
+        both = counted[side].merge(counted[1 - side], on=GROUP, suffixes=("_chosen", ""))
+        both["size"] = both["value"].abs()
+        both["n_choices"] = both.groupby("detector")["detector"].transform("size")
+        order = ["net_chosen", "n_harmed_chosen", "size", *GROUP]
+        ascending = [name != "net_chosen" for name in order]
+        best = both.sort_values(order, ascending=ascending).drop_duplicates("detector")
+        parts.append(best[best["n_choices"] > 1].assign(half=side))
+    table = pd.concat(parts).sort_values(["detector", "half"], ignore_index=True)
+    table = table.rename(columns={"net_chosen": "chosen_net"})
+    table["cluster_p"] = table["detector"].map(_cluster_p(recovery, prompts, half, table))
+    return _with_p(table)[list(SPLIT_HALF.columns)]
+
+
+def _cluster_p(
+    recovery: pd.DataFrame, prompts: pd.DataFrame, half: np.ndarray, chosen: pd.DataFrame
+) -> dict[str, float]:
+    """P value by detector of the held-out nets of the clusters of both halves."""
+    rows = recovery.assign(cluster=clusters(recovery, prompts), half=1 - half)
+    scored = rows.merge(chosen[["half", *GROUP]], on=["half", *GROUP])
+    rescued, harmed = (
+        scored.pivot_table(index="cluster", columns="detector", values=name, aggfunc="sum")
+        for name in ("intervention_improves_baseline", "intervention_harms_baseline")
+    )
+    nets = (rescued - harmed).fillna(0.0)
+    return dict(zip(nets.columns, sign_flip(nets.to_numpy(dtype=float)).tolist(), strict=True))
+
+
+def pooled(split_half: pd.DataFrame) -> pd.DataFrame:
+    """Both held-out halves together: counts of `tables.RATES`, mcnemar_p, cluster_p, by detector.
+
+    Every prompt is in it once, under the pair that the other half chose.
+
+    Args:
+        split_half: A `tables.SPLIT_HALF` table.
+    """
+    how = {**dict.fromkeys(_COUNTS, "sum"), "cluster_p": "first"}
+    return _with_p(split_half.groupby("detector").agg(how))
+
+
+def _with_p(table: pd.DataFrame) -> pd.DataFrame:
+    changed = zip(table["n_rescued"], table["n_harmed"], strict=True)
+    return table.assign(mcnemar_p=np.array([mcnemar_exact(b, c) for b, c in changed], dtype=float))

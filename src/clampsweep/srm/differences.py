@@ -1,0 +1,170 @@
+"""Do two groups of texts point another way in the plane? A permutation test of grey vectors.
+
+The largest difference of two mean curves over all angles is the length of the difference of the two
+grey vectors: the statistic.
+"""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float64, Int
+
+from clampsweep.srm.texts import BASELINE, Labels, Points, Texts, members, spanning
+from clampsweep.srm_config import Srm
+from clampsweep.statistics import benjamini_hochberg, permuted_labels, rank_p
+from clampsweep.tables import SRM_DIFFERENCES
+
+N_PERMUTATIONS = 2000
+SEED = 0
+_DRAWS_AT_ONCE = 250
+
+Some = Int[np.ndarray, " some"]
+Marks = Bool[np.ndarray, "draw some"]
+Gaps = Float64[np.ndarray, "draw 2"]
+
+
+def differences_of(texts: Texts, points: Points, factor: str, srm: Srm) -> pd.DataFrame:
+    """`tables.SRM_DIFFERENCES` of a factor: all pairs of groups, or each clamp against baseline.
+
+    A pair with a group of fewer than two prompts has no numbers.
+
+    Args:
+        texts: The texts.
+        points: Projections of their unit vectors.
+        factor: What they are grouped by.
+        srm: The plane.
+    """
+    groups = texts.groups[factor]
+    pairs = list(combinations(groups, 2))
+    if factor == "clamp":
+        pairs = [(group, BASELINE) for group in groups if group != BASELINE]
+    rows = [_difference(texts, points, factor, pair, srm) for pair in pairs]
+    table = pd.DataFrame(rows, columns=list(SRM_DIFFERENCES.columns))
+    tested = table["p"].notna()
+    table.loc[tested, "q"] = benjamini_hochberg(table.loc[tested, "p"].tolist())
+    return table
+
+
+def _difference(
+    texts: Texts, points: Points, factor: str, pair: tuple[str, str], srm: Srm
+) -> dict[str, object]:
+    """One pair: the difference of its grey vectors, and how often chance makes one as long."""
+    rows, is_a = _compared(texts.labels, factor, pair)
+    found: dict[str, object] = {
+        "factor": factor, "group_a": pair[0], "group_b": pair[1],
+        "n_a": int(is_a.sum()), "n_b": int((~is_a).sum()),
+    }  # fmt: skip
+    names = {name: column[rows] for name, column in texts.labels.items()}
+    if min(len(set(names["prompt_id"][side])) for side in (is_a, ~is_a)) < 2:
+        return found
+    fixed, weight = points[None, rows], texts.weight[rows]
+    observed = _gaps(is_a[None], fixed, weight)[0]
+    dealt = permuted_labels(is_a, *_exchangeable(names, factor, is_a), N_PERMUTATIONS, SEED)
+    if _changes_plane(srm, factor, pair):
+        gaps = _gaps_anew(texts, rows, dealt, factor, pair, srm)
+    else:
+        gaps = _gaps(dealt, fixed, weight)
+    distance = float(np.hypot(*observed))
+    chance = np.nan_to_num(np.hypot(*gaps.T), nan=np.inf)
+    return found | {
+        "distance": distance,
+        "angle": float(np.degrees(np.arctan2(observed[1], observed[0])) % 360),
+        "critical": float(np.quantile(chance, 0.95, method="higher")),
+        "p": rank_p(distance * (1 - 1e-9), chance.tolist()),  # equal but for rounding counts
+    }
+
+
+def _compared(
+    labels: Labels, factor: str, pair: tuple[str, str]
+) -> tuple[Some, Bool[np.ndarray, " some"]]:
+    """The texts of two groups, and which are of the first; clamps meet prompt by prompt."""
+    in_a, in_b = (members(labels, factor, group) for group in pair)
+    if factor == "clamp":
+        prompts = labels["prompt_id"]
+        both = set(prompts[in_a]) & set(prompts[in_b])
+        paired = np.array([name in both for name in prompts], dtype=bool)
+        in_a, in_b = in_a & paired, in_b & paired
+    rows = np.flatnonzero(in_a | in_b)
+    return rows, in_a[rows]
+
+
+def _exchangeable(names: Labels, factor: str, is_a: Bool[np.ndarray, " some"]) -> tuple[Some, Some]:
+    """Units, whose texts share a label; and strata, in which units may exchange theirs.
+
+    A prompt's clamped texts swap with its baselines. Prompts swap within their core; if no core
+    has both groups, whole cores do. Prompts swap freely if cores are compared, or not known.
+    """
+    prompts, cores = (np.asarray(pd.factorize(names[name])[0]) for name in ("prompt_id", "core"))
+    if factor == "clamp":
+        return np.asarray(pd.factorize(2 * prompts + is_a)[0]), prompts
+    anywhere = np.zeros_like(prompts)
+    if factor == "core" or (cores < 0).any():
+        return prompts, anywhere
+    return (prompts, cores) if set(cores[is_a]) & set(cores[~is_a]) else (cores, anywhere)
+
+
+def _gaps(
+    marks: Marks, points: Float64[np.ndarray, "#draw some 2"], weight: Float64[np.ndarray, " some"]
+) -> Gaps:
+    """Grey vector of the texts marked minus that of the others, for each way to mark them."""
+    side = np.array([marks, ~marks]) * weight  # [2, draw, some]
+    greys = (side / side.sum(2, keepdims=True))[:, :, None] @ points  # [2, draw, 1, 2]
+    return np.asarray((greys[0] - greys[1])[:, 0])
+
+
+def _changes_plane(srm: Srm, factor: str, pair: tuple[str, str]) -> bool:
+    """Whether the plane is made of the very labels that are exchanged."""
+    named = {str(group[factor]) for group in srm.prompt_groups if factor in group}
+    return bool(named & set(pair)) or bool(srm.prompt_groups and factor == "clamp")
+
+
+def _gaps_anew(
+    texts: Texts, rows: Some, dealt: Marks, factor: str, pair: tuple[str, str], srm: Srm
+) -> Gaps:
+    """`_gaps`, each in the plane that the labels dealt out span; nan if one vector has no text.
+
+    In a plane made to tell two groups apart they differ by construction: chance must have the same
+    privilege. Only inner products of vectors are needed.
+    """
+    pool = np.union1d(rows, np.flatnonzero(texts.labels["clamp"] == BASELINE))
+    labels = {name: column[pool] for name, column in texts.labels.items()}
+    inner = texts.vectors[pool] @ texts.vectors[pool].T
+    place = np.searchsorted(pool, rows)
+    found = []
+    for some in np.array_split(dealt, -(-len(dealt) // _DRAWS_AT_ONCE)):
+        own = np.tile(labels[factor], (len(some), 1))
+        own[:, place] = np.where(some, *pair)
+        one, other = (
+            np.broadcast_to(spanning({**labels, factor: own}, group), own.shape)
+            * texts.weight[pool]
+            for group in srm.prompt_groups
+        )
+        points = _points_in(inner, one, other)[:, place]
+        found.append(_gaps(some, points, texts.weight[rows]))
+    return np.concatenate(found)
+
+
+def _points_in(
+    inner: Float64[np.ndarray, "text text"],
+    one: Float64[np.ndarray, "draw text"],
+    other: Float64[np.ndarray, "draw text"],
+) -> Float64[np.ndarray, "draw text 2"]:
+    """Projections of unit vectors onto the planes of two weighted means of the vectors.
+
+    Gram-Schmidt on inner products; the means' lengths do not matter.
+
+    Args:
+        inner: Of each two vectors.
+        one: Weights of the first mean.
+        other: Weights of the second.
+    """
+    first, second = one @ inner, other @ inner  # of each mean with each vector
+    with np.errstate(invalid="ignore"):  # a mean of no texts
+        share = (second * one).sum(1) / (first * one).sum(1)
+        other, second = other - share[:, None] * one, second - share[:, None] * first
+        lengths = [np.sqrt((b * w).sum(1)) for b, w in ((first, one), (second, other))]
+        scaled = np.array([first / lengths[0][:, None], second / lengths[1][:, None]])
+    return np.asarray(np.moveaxis(scaled / np.sqrt(np.diag(inner)), 0, -1))
