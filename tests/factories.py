@@ -56,6 +56,7 @@ def generation(
         "n_new_tokens": None if tokens is None else len(tokens),
         "stop_reason": "max_new_tokens",
         "min_margin": 0.5,
+        "nll_unclamped": None,
         "first_divergence_step": None,
         **columns,
     }

@@ -65,3 +65,23 @@ def build(
         "intervention_harms_baseline": ~start & end,
     }
     return pd.DataFrame(facts).reindex(columns=list(tables.RECOVERY.columns))
+
+
+def by_chance(
+    seed: int,
+    n_tables: int,
+    names: Sequence[str],
+    targets: Sequence[str],
+    values: Sequence[float],
+) -> pd.DataFrame:
+    """Recovery table of clamps that do nothing to texts whose cores move together.
+
+    A core has a rate of collapse at the baseline and one at each clamp, all drawn from one law, so
+    its net is as likely one way as the other.
+    """
+    rng = np.random.default_rng(seed)
+    core = np.unique([name.split("/")[0] for name in names], return_inverse=True)[1]
+    places = (n_tables, len(targets), len(values), core.max() + 1)
+    before = rng.random((n_tables, len(names))) < rng.random((n_tables, places[-1]))[:, core]
+    after = rng.random((*places[:-1], len(names))) < rng.random(places)[..., core]
+    return build(before, after, names, targets, values)

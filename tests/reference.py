@@ -7,6 +7,7 @@ sampling by transformers' own code, and which tokens a decoder that shares traje
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -269,13 +270,17 @@ def warped(logits: torch.Tensor, decoding: Decoding) -> np.ndarray:
     return scores.softmax(-1)[0].numpy()
 
 
-def draw(logits: torch.Tensor, uniform: float, decoding: Decoding) -> int:
-    """Token at which the sorted probabilities, added up, pass the uniform number."""
-    chances = warped(logits, decoding)
-    order = np.argsort(-chances, kind="stable")
-    total = 0.0
-    for token in order:
-        total += chances[token]
-        if total > uniform:
-            return int(token)
-    return int(order[np.count_nonzero(chances) - 1])
+def noise(stream: Sequence[int], step: int, n_vocab: int) -> list[float]:
+    """Standard Gumbel noise of a stream at a step, token by token."""
+    seeds = np.random.SeedSequence([*stream, step])
+    generator = np.random.Generator(np.random.Philox(seeds))
+    return [-math.log(one) for one in generator.standard_exponential(n_vocab).tolist()]
+
+
+def draw(logits: torch.Tensor, noises: Sequence[float], decoding: Decoding) -> int:
+    """Token that is kept and has the highest sum of log-probability and noise."""
+    found, highest = -1, -math.inf
+    for token, chance in enumerate(warped(logits, decoding).tolist()):
+        if chance > 0 and math.log(chance) + noises[token] > highest:
+            found, highest = token, math.log(chance) + noises[token]
+    return found

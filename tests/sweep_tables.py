@@ -70,5 +70,6 @@ def stats(layer: int, neuron: int, **columns: Any) -> dict[str, Any]:
         "max": 9.0,
         "share_positive": 0.9,
         "mean_over_sd": 2.0,
+        "w_out_norm": 3.0,
         **columns,
     }

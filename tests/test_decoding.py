@@ -23,7 +23,7 @@ from clampsweep.models import Model
 from clampsweep.names import Neuron
 from clampsweep.texts import Decoded
 from clampsweep.trajectories import Engine
-from reference import SAMPLED, Clamp, Text, decode_alone, draw, nodes, other_weights
+from reference import SAMPLED, Clamp, Text, decode_alone, draw, nodes, noise, other_weights
 from tiny import D_MLP, N_CTX, N_LAYERS, PROMPTS, RAGGED_PROMPTS, WINDOW
 
 SCOPES = ("all", "prompt", "generated", "last", "last_cached", "0,3,8,10,13")
@@ -204,8 +204,8 @@ def test_nll_is_the_cross_entropy_of_the_text_under_the_unchanged_model(
 ) -> None:
     rows = _joint() if kind == "joint" else _mixed(N_LAYERS - 1)
     rows = [(prompt, ()) for prompt, _ in rows] if kind == "baselines" else rows
-    uniforms = np.random.default_rng(0).random((len(rows), 7)) if decoding != GREEDY else None
-    got = _decode(model, rows, "all", decoding, uniforms=uniforms, with_nll=True)
+    streams = _streams(len(rows)) if decoding != GREEDY else None
+    got = _decode(model, rows, "all", decoding, streams=streams, with_nll=True)
     for one, (text, _) in zip(got, rows, strict=True):
         prompt = model.encode(text)
         if not one.token_ids:
@@ -682,7 +682,7 @@ def test_weights_and_generator_are_left_alone(gpt2: Model) -> None:
     torch.manual_seed(5)
     state = torch.get_rng_state()
     decoding = Decoding("sample", 5)
-    _decode(gpt2, _mixed(1), "all", decoding, uniforms=np.full((14, 5), 0.4))
+    _decode(gpt2, _mixed(1), "all", decoding, streams=[(4,)] * 14)
     assert torch.equal(torch.get_rng_state(), state)
     for name, one in gpt2.bridge.original_model.state_dict().items():
         assert torch.equal(one, weights[name]), name
@@ -693,8 +693,8 @@ def test_weights_and_generator_are_left_alone(gpt2: Model) -> None:
 WARM = SAMPLED[0]
 
 
-def _uniforms(n: int, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).random((n, N_NEW))
+def _streams(n: int, seed: int = 0) -> list[tuple[int, ...]]:
+    return [(seed, at) for at in range(n)]
 
 
 def test_a_clamp_beyond_the_dtype_is_refused(load_tiny: Callable[..., Model]) -> None:
@@ -706,19 +706,17 @@ def test_a_clamp_beyond_the_dtype_is_refused(load_tiny: Callable[..., Model]) ->
 @pytest.mark.parametrize("decoding", SAMPLED, ids=str)
 def test_sampled_batches_equal_one_prompt_at_a_time(model: Model, decoding: Decoding) -> None:
     rows, scope = _joint(), "last" if decoding.top_p is None else "all"
-    uniforms = _uniforms(len(rows))
-    got = _decode(model, rows, scope, decoding, uniforms=uniforms)
-    for one, (prompt, clamps), draws in zip(got, rows, uniforms, strict=True):
-        key = (model.folder, prompt, clamps, scope, str(decoding))
+    streams = _streams(len(rows))
+    got = _decode(model, rows, scope, decoding, streams=streams)
+    for one, (prompt, clamps), stream in zip(got, rows, streams, strict=True):
+
+        def drawn(logits: torch.Tensor, step: int, stream: tuple[int, ...] = stream) -> int:
+            return draw(logits, noise(stream, step, len(logits)), decoding)
+
+        key = (model.folder, prompt, clamps, scope, str(decoding), stream)
         if key not in _ALONE:
-            _ALONE[key] = decode_alone(
-                model,
-                model.encode(prompt),
-                clamps,
-                scope,
-                N_NEW,
-                pick=lambda logits, step, draws=draws: draw(logits, draws[step], decoding),
-            )
+            ids = model.encode(prompt)
+            _ALONE[key] = decode_alone(model, ids, clamps, scope, N_NEW, pick=drawn)
         want = _ALONE[key]
         assert (one.token_ids, one.stop_reason) == (want.token_ids, want.stop_reason)
         assert one.min_margin is None
@@ -726,23 +724,35 @@ def test_sampled_batches_equal_one_prompt_at_a_time(model: Model, decoding: Deco
 
 def test_sampled_rows_are_the_same_in_any_order_split_and_alone(model: Model) -> None:
     rows = _mixed(1)
-    uniforms = _uniforms(len(rows), seed=3)
-    together = [one.token_ids for one in _decode(model, rows, "all", WARM, uniforms=uniforms)]
+    streams = _streams(len(rows), seed=3)
+    together = [one.token_ids for one in _decode(model, rows, "all", WARM, streams=streams)]
     order = np.random.default_rng(0).permutation(len(rows))
     for part in (order, order[:5], order[5:], *order[:, None]):
-        got = _decode(model, [rows[at] for at in part], "all", WARM, uniforms=uniforms[part])
+        own = [streams[at] for at in part]
+        got = _decode(model, [rows[at] for at in part], "all", WARM, streams=own)
         assert [one.token_ids for one in got] == [together[at] for at in part]
 
 
-def test_sampled_texts_depend_on_the_uniforms(model: Model) -> None:
+def test_sampled_texts_depend_on_the_stream(model: Model) -> None:
     rows: Rows = [(PROMPTS[0], ())] * 8
-    got = _decode(model, rows, "all", WARM, uniforms=_uniforms(8))
+    got = _decode(model, rows, "all", WARM, streams=_streams(8))
     assert len({tuple(one.token_ids) for one in got}) > 4
+
+
+def test_rows_of_one_stream_draw_alike(model: Model) -> None:
+    """A clamp that changes nothing gives its baseline's text, beside rows of other streams."""
+    nothing = (Clamp(Neuron(1, 4), "add", 0.0),)
+    rows: Rows = [(PROMPTS[at % 2], nothing if at % 3 else ()) for at in range(12)]
+    streams = [(at % 2, at % 4) for at in range(12)]
+    got = [tuple(one.token_ids) for one in _decode(model, rows, "all", WARM, streams=streams)]
+    each = {(at % 2, stream): got[at] for at, stream in enumerate(streams)}
+    assert got == [each[at % 2, stream] for at, stream in enumerate(streams)]
+    assert len(set(got)) == len(each) == 4
 
 
 def test_sampling_from_the_likeliest_token_alone_is_greedy(model: Model) -> None:
     rows = _mixed(0)
     greedy = _decode(model, rows, "all")
     decoding = Decoding("sample", N_NEW, temperature=3.0, top_k=1)
-    sampled = _decode(model, rows, "all", decoding, uniforms=_uniforms(len(rows)))
+    sampled = _decode(model, rows, "all", decoding, streams=_streams(len(rows)))
     assert [one.token_ids for one in sampled] == [one.token_ids for one in greedy]

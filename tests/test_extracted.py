@@ -126,7 +126,8 @@ def test_baselines_have_no_intervention(save):
 def test_what_the_file_does_not_tell_is_null(save):
     _, generations = read(save(sweep_rows()))
     assert set(generations["model"]) == {"imported"}
-    unknown = ["token_ids", "n_prompt_tokens", "n_new_tokens", "stop_reason", "min_margin"]
+    unknown = ["token_ids", "n_prompt_tokens", "n_new_tokens", "stop_reason"]
+    unknown += ["min_margin", "nll_unclamped"]
     assert nulls(generations, "seed", "first_divergence_step", *unknown)
 
 

@@ -17,7 +17,7 @@ LAYERS = {
     2: {
         "validation", "config", "srm_config", "promptset", "plan", "gather",
         "text_metrics", "collapse", "recovery", "extracted", "verify",
-        "split_half", "special",
+        "split_half", "special", "controls", "variability", "detector_quality",
     },
     3: {
         "models", "fetching", "interventions", "activations", "decoding", "trajectories", "hooked",
@@ -29,7 +29,10 @@ STUDIES = {
     "sweep", "neuron_stats", "srm", "backtracking", "scrubbing", "steering", "universal",
 }  # fmt: skip
 # Tables to figures and text: they import layers 1 and 2 and each other.
-PRESENTATION = {"view", "markdown", "plots", "report", "verification_report", "srm_report"}
+PRESENTATION = {
+    "view", "verdict", "markdown", "plots",
+    "report", "detector_report", "verification_report", "srm_report",
+}  # fmt: skip
 # May import everything.
 TOP = {"explorer"}
 

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clampsweep import names
-from clampsweep.names import Neuron
+from clampsweep.names import OWN, Neuron
 
-neurons = st.builds(Neuron, st.integers(0, 200), st.integers(0, 100_000))
+directions = st.just(OWN) | st.integers(0, 2_000_000)
+neurons = st.builds(Neuron, st.integers(0, 200), st.integers(0, 100_000), directions)
 
 
 def test_a_neuron_name_gives_layer_and_index():
@@ -29,6 +30,22 @@ def test_the_first_neuron_of_the_first_layer_has_a_name():
     assert names.parse_neuron("L0N0") == Neuron(0, 0)
 
 
+def test_a_neuron_goes_its_own_way_unless_a_direction_is_named():
+    assert names.parse_neuron("L11N373").direction == OWN
+    assert names.parse_neuron("L11N373R0") == Neuron(11, 373, 0)
+    assert str(Neuron(11, 373, 4)) == "L11N373R4"
+
+
+def test_random_directions_are_ordered_as_numbers_after_the_neurons_own():
+    written = "L1N2R10+L1N2R9+L1N2+L0N7R3"
+    assert names.target_name(names.parse_target(written)) == "L0N7R3+L1N2+L1N2R9+L1N2R10"
+
+
+def test_a_direction_named_twice_is_refused():
+    with pytest.raises(ValueError, match="twice"):
+        names.parse_target("L1N2R3+L1N2R03")
+
+
 @given(neurons)
 def test_parsing_undoes_printing(neuron):
     assert names.parse_neuron(str(neuron)) == neuron
@@ -37,7 +54,8 @@ def test_parsing_undoes_printing(neuron):
 @pytest.mark.parametrize(
     "name",
     ["", "L11", "N373", "L11N", "LN373", "l11n373", "11.373", " L11N373", "L11N373 ", "L11N373\n",
-     "L-1N3", "L1N-3", "L1.0N3", "L1N3x", "xL1N3", "L1N3+L2N4", "L1 N3"],
+     "L-1N3", "L1N-3", "L1.0N3", "L1N3x", "xL1N3", "L1N3+L2N4", "L1 N3",
+     "L1N3R", "L1N3R-1", "L1N3r2", "L1R2", "L1N3R1R2", "L1R2N3", "L1N3 R2"],
 )  # fmt: skip
 def test_anything_else_is_refused_and_the_error_shows_the_name(name):
     with pytest.raises(ValueError, match=r"L<layer>N<index>") as caught:

@@ -14,8 +14,9 @@ import pytest
 from clampsweep import tables
 from clampsweep.config import Selection
 from clampsweep.models import Model
+from clampsweep.names import Neuron
 from clampsweep.neuron_stats import neuron_statistics, select, write_selection
-from reference import decode_alone, post_activations
+from reference import decode_alone, post_activations, w_out
 from tiny import D_MLP, N_LAYERS, PROMPTS, RAGGED_PROMPTS
 
 
@@ -23,7 +24,8 @@ def _stats(rows: list[tuple[int, int, float, float, float, float]]) -> pd.DataFr
     """A table of (layer, neuron, mean, sd, min, max)."""
     frame = pd.DataFrame(rows, columns=["layer", "neuron", "mean", "sd", "min", "max"])
     ratio = (frame["mean"].abs() / frame["sd"]).where(frame["sd"] > 0)
-    return frame.assign(n_prompts=2, n_positions=9, share_positive=0.5, mean_over_sd=ratio)
+    counts = {"n_prompts": 2, "n_positions": 9}
+    return frame.assign(**counts, share_positive=0.5, mean_over_sd=ratio, w_out_norm=3.0)
 
 
 HAND_MADE = _stats(
@@ -136,6 +138,17 @@ def test_statistics_equal_brute_force_over_generated_positions(
             "mean_over_sd": np.abs(mean) / sd,
         }.items():
             np.testing.assert_allclose(frame[column], wanted, rtol=1e-3, atol=1e-4, err_msg=column)
+
+
+def test_the_norm_of_the_output_weights_is_that_of_the_stored_matrix(model: Model) -> None:
+    got = neuron_statistics(model, [model.encode(PROMPTS[0])], [[5, 6]])
+    wanted = [
+        float(w_out(model, Neuron(layer, neuron)).norm())
+        for layer in range(N_LAYERS)
+        for neuron in range(D_MLP)
+    ]
+    np.testing.assert_allclose(got["w_out_norm"], wanted, rtol=1e-12)
+    assert got["w_out_norm"].nunique() == N_LAYERS * D_MLP
 
 
 def test_statistics_do_not_depend_on_the_order_of_the_texts(gpt2: Model) -> None:

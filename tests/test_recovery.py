@@ -353,14 +353,15 @@ def test_q_corrects_over_all_rows_of_a_detector_and_no_other():
     rows += pairs(1.0, harmed=3, rescued=1, target="L3N4")
     found = rates_of(rows, ["surface", "entropy"])
     for _, family in found.groupby("detector"):
-        p = family["mcnemar_p"].tolist()
-        assert len(p) == 4
-        ranks = [sum(other <= one for other in p) for one in p]
-        expected = [
-            min(min(1.0, q * len(p) / rank) for q, rank in zip(p, ranks, strict=True) if q >= one)
-            for one in p
-        ]
-        assert family["mcnemar_q"].tolist() == pytest.approx(expected)
+        for test in ("mcnemar", "cluster"):
+            p = family[f"{test}_p"].tolist()
+            assert len(p) == 4
+            ranks = [sum(other <= one for other in p) for one in p]
+            expected = [
+                min(min(1, q * len(p) / rank) for q, rank in zip(p, ranks, strict=True) if q >= one)
+                for one in p
+            ]
+            assert family[f"{test}_q"].tolist() == pytest.approx(expected)
 
 
 def test_rates_can_be_written_and_read_back(tmp_path):
@@ -482,6 +483,50 @@ def test_bootstrap_intervals_agree_with_drawing_cores_one_by_one():
             assert ends == pytest.approx(expected.tolist(), abs=0.1 * width)
 
 
+def test_the_cluster_p_is_of_all_flips_of_the_cores_nets():
+    names = recovery_tables.prompt_names(40, 5)
+    table = recovery_tables.by_chance(6, 3, names, ["L1N2", "L1N3"], [1.0, 2.0])
+    found = recovery.rates(table, recovery_tables.prompts(names))
+    for row in found.itertuples():
+        own = table[
+            (table["detector"] == row.detector)
+            & (table["target"] == row.target)
+            & (table["value"] == row.value)
+        ]
+        nets = dict.fromkeys(map(core_of, names), 0)
+        for pair in own.itertuples():
+            nets[core_of(pair.prompt_id)] += int(pair.baseline_collapsed) - int(pair.collapsed)
+        sums = [
+            abs(sum(s * net for s, net in zip(signs, nets.values(), strict=True)))
+            for signs in itertools.product([1, -1], repeat=5)
+        ]
+        assert sum(nets.values()) == row.net
+        assert row.cluster_p == sum(each >= abs(row.net) for each in sums) / 32
+
+
+def test_a_clamp_that_helps_two_cores_only_cannot_be_significant_by_cluster():
+    fates = {"a": (9, 0, 0, 3), "b": (9, 0, 0, 3), "c": (0, 3, 0, 9)}
+    found = only(rates_of(list(in_cores(fates)), cores=core_of))
+    assert found["mcnemar_p"] < 1e-4
+    assert found["cluster_p"] == 2 / 2**2
+
+
+def test_without_cores_and_seeds_the_cluster_p_is_mcnemars():
+    rows = list(pairs(5.0, rescued=7, harmed=3, fine=20, broken=4))
+    found = only(rates_of(rows))
+    assert found["cluster_p"] == pytest.approx(found["mcnemar_p"], abs=1e-12)
+    nothing = only(rates_of(pairs(5.0, fine=20, broken=4)))
+    assert nothing["cluster_p"] == nothing["cluster_q"] == 1
+
+
+def test_seeds_of_a_prompt_flip_together():
+    rows = [factories.baseline(name, BROKEN) for name in "pq"]
+    rows += [factories.generation(n, FINE, 1.0, seed=s) for n in "pq" for s in range(5)]
+    found = only(rates_of(rows))
+    assert found["mcnemar_p"] == pytest.approx(2 / 2**10)
+    assert found["cluster_p"] == 2 / 2**2
+
+
 def test_the_order_of_the_rows_is_of_no_account_to_rates():
     names = recovery_tables.prompt_names(24, 5)
     rng = np.random.default_rng(3)
@@ -516,6 +561,35 @@ def test_by_chance_at_most_1_of_20_tables_has_a_significant_clamp():
     assert uncorrected > 2 * stats.binom.ppf(0.99, 200, 0.05) / 200
 
 
+@pytest.mark.parametrize("n_cores", [8, 12])
+def test_where_cores_move_together_only_the_test_over_cores_errs_in_at_most_1_of_20_tables(n_cores):
+    names = recovery_tables.prompt_names(96, n_cores)
+    values = [float(value) for value in range(13)]
+    table = recovery_tables.by_chance(7, 200, names, ["L1N2"], values)
+    found = recovery.rates(table, recovery_tables.prompts(names))
+    tables_with = found.groupby("detector")
+    share = {
+        name: tables_with[name].apply(lambda each: (each < 0.05).any()).mean()
+        for name in ("mcnemar_q", "cluster_q", "cluster_p")
+    }
+    most = stats.binom.ppf(0.99, 200, 0.05) / 200
+    assert share["cluster_q"] <= most < 0.5 < share["mcnemar_q"]
+    assert share["cluster_p"] > most  # so that the correction is needed
+    assert 0.02 < (found["cluster_p"] < 0.05).mean() <= 0.05
+
+
+def test_the_test_over_cores_finds_a_clamp_that_mends_every_text():
+    names = recovery_tables.prompt_names(96, 12)
+    table = recovery_tables.by_chance(8, 40, names, ["L1N2"], [1.0, 7.0, 9.0])
+    helps = (table["value"] == 7) & table["collapsed"]
+    table.loc[helps, "intervention_harms_baseline"] = False
+    table.loc[helps, "collapsed"] = False
+    improves = table["baseline_collapsed"] & ~table["collapsed"]
+    table["intervention_improves_baseline"] = improves
+    found = recovery.rates(table, recovery_tables.prompts(names))
+    assert (found.loc[found["value"] == 7, "cluster_q"] < 0.05).mean() > 0.8
+
+
 states = st.lists(
     st.tuples(st.sampled_from("pqrs"), st.sampled_from([-1.0, 0.0, 2.0]), st.booleans()),
     max_size=12,
@@ -540,6 +614,7 @@ def test_rates_agree_with_counting_by_hand(clamped, broken_baselines):
         assert row["n_fine_baseline"] == row["n"] - row["n_collapsed_baseline"]
         assert row["net"] == row["n_rescued"] - row["n_harmed"]
         assert row["mcnemar_p"] <= row["mcnemar_q"] + 1e-12 <= 1 + 1e-9
+        assert row["cluster_p"] == pytest.approx(row["mcnemar_p"], abs=1e-12)
         assert row["n_clusters"] == len(fates)
         if np.isfinite(row["rescue_rate"]):
             assert row["rescue_low"] <= row["rescue_rate"] <= row["rescue_high"]

@@ -9,6 +9,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 import recovery_tables
 from clampsweep import tables
@@ -242,6 +243,54 @@ def test_pooling_adds_the_held_out_halves():
         assert row["mcnemar_p"] == pytest.approx(min(1, 2 * tail))
 
 
+def turned(table, cores):
+    """The table with baselines and outputs of some cores exchanged."""
+    turns = table["prompt_id"].str.split("/").str[0].isin(cores)
+    found = table.copy()
+    for one, other in (
+        ("baseline_collapsed", "collapsed"),
+        ("intervention_improves_baseline", "intervention_harms_baseline"),
+    ):
+        found[one] = table[one].mask(turns, table[other])
+        found[other] = table[other].mask(turns, table[one])
+    return found
+
+
+@pytest.mark.parametrize("n_cores", [3, 5])  # 3 cores stand in both halves
+def test_the_cluster_p_is_of_choosing_and_scoring_anew_at_every_flip_of_cores(n_cores):
+    names = recovery_tables.prompt_names(15, n_cores)
+    table = recovery_tables.by_chance(n_cores, 6, names, TARGETS, [-9.0, 2.0, 5.0])
+    prompts = prompts_of(table)
+    found = split_half(table, prompts)
+    nets = []
+    for flips in itertools.product([False, True], repeat=n_cores):
+        flipped = turned(table, {f"c{i}" for i in range(n_cores) if flips[i]})
+        nets.append(pooled(split_half(flipped, prompts))["net"].abs())
+    for detector, rows in found.groupby("detector"):
+        of_detector = [int(net[detector]) for net in nets]
+        expected = sum(net >= of_detector[0] for net in of_detector) / 2**n_cores
+        assert rows["cluster_p"].tolist() == [pytest.approx(expected, abs=1e-12)] * 2
+        assert pooled(found).loc[detector, "cluster_p"] == rows["cluster_p"].iloc[0]
+
+
+def test_a_pair_that_one_half_lacks_has_no_part_in_the_cluster_p():
+    table = at_random(2, 20)
+    prompts = prompts_of(table)
+    lacks = (table["target"] == "L3N4") & (table["value"] == 5.0)
+    some = table[~(lacks & (halves(table, prompts) == 1))]
+    found, expected = split_half(some, prompts), split_half(table[~lacks], prompts)
+    assert found["cluster_p"].tolist() == expected["cluster_p"].tolist()
+
+
+@pytest.mark.parametrize("n_cores", [8, 12])
+def test_where_cores_move_together_only_the_cluster_p_errs_in_at_most_1_of_20_tables(n_cores):
+    names = recovery_tables.prompt_names(96, n_cores)
+    table = recovery_tables.by_chance(9, 200, names, TARGETS, [float(v) for v in range(6)])
+    together = pooled(split_half(table, prompts_of(table)))
+    share = {name: (together[name] < 0.05).mean() for name in ("mcnemar_p", "cluster_p")}
+    assert 0 < share["cluster_p"] <= stats.binom.ppf(0.99, 200, 0.05) / 200 < share["mcnemar_p"]
+
+
 def test_by_chance_the_held_out_net_is_centred_on_0_and_the_chosen_one_is_not():
     table = at_random(4, 200, values=tuple(range(6)), names=recovery_tables.prompt_names(48, 8))
     found = split_half(table, prompts_of(table))
@@ -264,3 +313,4 @@ def test_a_clamp_that_truly_rescues_holds_on_the_other_half():
     together = pooled(found)
     assert (together["n_rescued"] == together["n_collapsed_baseline"]).all()
     assert (together["mcnemar_p"] < 0.05).all()
+    assert (together["cluster_p"] < 0.05).mean() > 0.9

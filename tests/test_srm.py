@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 
@@ -12,51 +13,11 @@ from scipy import stats
 
 from clampsweep import tables
 from clampsweep.errors import UserError
-from clampsweep.srm import differences, resonance
+from clampsweep.srm import differences
 from clampsweep.srm.texts import basis_of, orthonormal, select
 from clampsweep.srm_config import Srm
 from factories import frame, prompt
-
-NEURONS = ("L1N1", "L1N2")  # the plane, unless a test says otherwise
-TARGET = "L1N0"  # what is clamped
-
-
-def text(prompt_id, vector, value=None, *, target=TARGET, seed=None, layer=1, operation="set"):
-    """One row of a vectors table; without a value a baseline."""
-    bare = value is None and operation == "set"
-    identity = (prompt_id, None if bare else target, None if bare else operation, value, seed)
-    return {
-        "prompt_id": prompt_id,
-        "key": repr(identity),
-        "target": None if bare else target,
-        "layer": layer,
-        "neuron": None,
-        "operation": "none" if bare else operation,
-        "value": value,
-        "scope": None if bare else "all",
-        "seed": seed,
-        "vector": None if vector is None else np.asarray(vector, dtype=np.float32),
-        "natural_value": None,
-    }
-
-
-def grid(names):
-    """A prompts table of names `core/type/level`."""
-    rows = []
-    for name in names:
-        core, kind, level = name.split("/")
-        rows.append(prompt(name, name, core=core, type=kind, level=int(level)))
-    return frame(rows, tables.PROMPTS)
-
-
-def names(cores="abcd", types=("declarative", "rhetorical"), levels=(1, 2, 3)):
-    return [f"{core}/{kind}/{level}" for core in cores for level in levels for kind in types]
-
-
-def see(rows, prompts=None, basis=NEURONS, group_by=("type",), thresholds=(0.3,)):
-    known = prompts if prompts is not None else grid(dict.fromkeys(r["prompt_id"] for r in rows))
-    srm = Srm("c.yaml: sweeps.s.srm", basis, tuple(group_by), tuple(thresholds))
-    return resonance(frame(rows, tables.VECTORS), known, srm)
+from srm_tables import NEURONS, at, grid, names, scattered, see, text
 
 
 def group(found, factor, name):
@@ -83,12 +44,6 @@ def pair(found, a, b, factor="type"):
 def same(one, other):
     for name in ("groups", "curves", "differences"):
         pd.testing.assert_frame_equal(getattr(one, name), getattr(other, name))
-
-
-def at(degrees, length=1.0, rest=0.0):
-    """A vector of 5 neurons: 9 where it is clamped, so long in the plane, `rest` outside it."""
-    angle = math.radians(degrees)
-    return [9.0, length * math.cos(angle), length * math.sin(angle), rest, 0.0]
 
 
 # ---- numbers by hand
@@ -128,17 +83,6 @@ def test_three_vectors_by_hand_have_these_curves():
 
 
 # ---- against loops
-
-
-def scattered(seed=0, n_neurons=7, values=(None, -5.0, 5.0), prompts=None):
-    """Random vectors of every prompt and clamp, with an offset so that means are no noise alone."""
-    rng = np.random.default_rng(seed)
-    offset = rng.normal(size=n_neurons)
-    return [
-        text(name, offset + rng.normal(size=n_neurons), value)
-        for name in (prompts or names())
-        for value in values
-    ]
 
 
 def brute_plane(basis, rows, kept):
@@ -325,6 +269,15 @@ def test_bands_redraw_whole_cores_if_there_are_four_or_more(n_cores):
     assert drawn.loc[90.0, ["low", "high"]].tolist() == pytest.approx(count, abs=1.01)
 
 
+def test_bands_redraw_prompts_if_some_have_no_core():
+    people = names(cores="abcde", types=["declarative"], levels=(1, 2))
+    rows = scattered(prompts=people)
+    known = grid(people)
+    assert group(see(rows, known), "all", "baseline")["n_clusters"] == 5
+    some = known.assign(core=known["core"].where(known["core"] != "e", None))
+    assert group(see(rows, some), "all", "baseline")["n_clusters"] == 10
+
+
 def test_the_same_input_gives_the_same_tables():
     arguments = {"group_by": ("type", "clamp"), "basis": BASES["types"]}
     same(see(scattered(), **arguments), see(scattered(), **arguments))
@@ -438,6 +391,16 @@ def test_a_clamp_is_exchanged_with_the_baseline_of_its_prompt():
     assert row["p"] == close_to(exact_p(points, labels, orders))
 
 
+def test_few_prompts_allow_no_small_p():
+    # Three prompts: of the 8 ways to swap, two (all or none) set the texts furthest apart.
+    rows = [text(f"{c}/d/1", at(angle)) for c, angle in zip("abc", (0, 10, 20), strict=True)]
+    rows += [text(f"{c}/d/1", at(170), 5.0) for c in "abc"]
+    row = pair(see(rows, group_by=("clamp",)), "L1N0 set 5", "baseline", "clamp")
+    assert row["p"] == row["least_p"] == close_to(2 / 8)
+    many = pair(see(scattered(), group_by=("clamp",)), "L1N0 set 5", "baseline", "clamp")
+    assert many["least_p"] < 0.003
+
+
 def test_a_planted_difference_is_found_and_the_others_are_not():
     rng = np.random.default_rng(0)
     types = ("declarative", "rhetorical", "authoritative")
@@ -459,15 +422,6 @@ def test_a_planted_difference_is_found_and_the_others_are_not():
     assert abs(angle - 135) < 20
 
 
-def first_p(rows, basis=NEURONS, factor="type"):
-    """P value of the first pair."""
-    srm = Srm("c.yaml: sweeps.s.srm", basis, (factor,), (0.3,))
-    known = grid(dict.fromkeys(row["prompt_id"] for row in rows))
-    texts = select(frame(rows, tables.VECTORS), known, srm)
-    points = texts.unit_vectors @ orthonormal(basis_of(texts, srm))
-    return differences.differences_of(texts, points, factor, srm)["p"].iloc[0]
-
-
 NULL_SETS = {
     "types, plane of neurons": {},
     "types, plane of the same types": {"basis": BASES["types"]},
@@ -483,10 +437,20 @@ NULL_SETS = {
 
 @pytest.mark.parametrize("arguments", NULL_SETS.values(), ids=NULL_SETS.keys())
 def test_groups_that_do_not_differ_have_the_p_values_of_chance(monkeypatch, arguments):
-    monkeypatch.setattr(differences, "N_PERMUTATIONS", 99)
-    people = names(cores="ab")
-    sets = [scattered(seed, 12, (None, 5.0), people) for seed in range(200)]
-    found = np.array([first_p(rows, **arguments) for rows in sets])
+    monkeypatch.setattr(differences, "N_PERMUTATIONS", 199)
+    basis, factor = arguments.get("basis", NEURONS), arguments.get("factor", "type")
+    srm = Srm("c.yaml: sweeps.s.srm", basis, (factor,), (0.3,))
+    people = names(cores="abc")
+    rows = scattered(0, 12, (None, 5.0), people)
+    texts = select(frame(rows, tables.VECTORS), grid(people), srm)
+    rng = np.random.default_rng(0)
+    found = []
+    for _ in range(200):
+        vectors = rng.normal(size=11) + rng.normal(size=texts.vectors.shape)
+        drawn = dataclasses.replace(texts, vectors=vectors)
+        points = drawn.unit_vectors @ orthonormal(basis_of(drawn, srm))
+        found.append(differences.differences_of(drawn, points, factor, srm)["p"].iloc[0])
+    found = np.array(found)
     for level in (0.05, 0.2, 0.5):
         low, high = stats.binom.ppf([0.0005, 0.9995], 200, level)
         assert low <= (found <= level).sum() <= high, (level, found)

@@ -261,3 +261,176 @@ def test_the_interval_covers_where_pairs_of_a_cluster_are_alike_and_wilson_does_
     covers = [((each[:, 0] <= 0.3) & (each[:, 1] >= 0.3)).mean() for each in (ends, wilson)]
     assert 0.92 <= covers[0] <= 0.98
     assert covers[1] < 0.85
+
+
+def dealt(labels, units, strata, n_draws=500, seed=0):
+    arrays = (np.array(labels, dtype=bool), np.array(units), np.array(strata))
+    return statistics.permuted_labels(*arrays, n_draws, seed)
+
+
+def test_labels_are_dealt_out_within_their_stratum():
+    labels, strata = [1, 1, 1, 0, 0, 1, 0, 0], [5, 5, 2, 2, 2, 2, 2, 5]
+    found = dealt(labels, range(8), strata)
+    assert found.shape == (500, 8)
+    for stratum in (2, 5):
+        inside = [place for place, own in enumerate(strata) if own == stratum]
+        n = sum(labels[place] for place in inside)
+        assert (found[:, inside].sum(1) == n).all()
+        assert len({tuple(row) for row in found[:, inside]}) == math.comb(len(inside), n)
+
+
+def test_items_of_a_unit_get_one_label():
+    units = [0, 1, 0, 2, 2, 1, 3, 0]
+    found = dealt([1, 0, 1, 1, 1, 0, 0, 1], units, [0] * 8)
+    for unit in range(4):
+        own = found[:, [place for place, other in enumerate(units) if other == unit]]
+        assert (own == own[:, :1]).all()
+    assert len({tuple(row) for row in found}) == math.comb(4, 2)
+
+
+def test_all_ways_to_deal_out_labels_are_equally_likely():
+    found = dealt([1, 1, 0, 0, 0, 1, 0], range(7), [0, 0, 0, 0, 0, 1, 1], n_draws=20_000)
+    ways, n = np.unique(found, axis=0, return_counts=True)
+    assert len(ways) == math.comb(5, 2) * 2
+    assert stats.chisquare(n).pvalue > 1e-4
+
+
+def test_the_seed_decides_how_labels_are_dealt_out():
+    arguments = ([1, 0, 1, 0, 1, 0], range(6), [0] * 6)
+    assert (dealt(*arguments) == dealt(*arguments)).all()
+    assert (dealt(*arguments) != dealt(*arguments, seed=1)).any()
+
+
+# sign flips of clusters
+
+few_nets = st.lists(st.integers(-4, 4), min_size=1, max_size=8)
+
+
+def every_flip(nets):
+    """Share of all equally likely signs that bring the sum as far from 0."""
+    ways = list(itertools.product([1, -1], repeat=len(nets)))
+    far = sum(
+        abs(sum(s * net for s, net in zip(way, nets, strict=True))) >= abs(sum(nets))
+        for way in ways
+    )
+    return far / len(ways)
+
+
+def flipped(*nets):
+    return statistics.sign_flip(columns(*nets)).tolist()
+
+
+@pytest.mark.parametrize(
+    ("nets", "p"),
+    [
+        ([5], 1),
+        ([1, 1], 2 / 4),
+        ([3, 2, 1], 2 / 8),
+        ([3, 2, -1], 4 / 8),  # 3 2 -1 and 3 2 1, and both reversed
+        ([2, -2, 1], 1),
+        ([-1, -2, -3, -4, -5, -6], 2 / 64),
+        ([0, 0, 0], 1),
+        ([4, 0, 4, 0, 4], 2 / 8),
+    ],
+)
+def test_sign_flips_of_hand_counted_cases(nets, p):
+    assert flipped(nets) == [p]
+
+
+@given(few_nets)
+def test_up_to_12_clusters_every_flip_is_tried(nets):
+    assert flipped(nets) == [pytest.approx(every_flip(nets), abs=1e-12)]
+
+
+@given(few_nets, st.integers(0, 20))
+def test_clusters_whose_net_is_0_are_of_no_account(nets, n_zeros):
+    padded = [*nets[:1], *[0] * n_zeros, *nets[1:]]
+    assert flipped(padded) == flipped(nets)
+
+
+@given(st.integers(0, 12).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_clusters_of_one_prompt_reproduce_exact_mcnemar(pair):
+    b, n = pair
+    nets = [1] * b + [-1] * (n - b) + [0] * 30
+    assert flipped(nets) == [pytest.approx(mcnemar_by_sum(b, n - b), abs=1e-12)]
+
+
+@pytest.mark.parametrize(("b", "c"), [(13, 0), (40, 20), (30, 30), (26, 16), (9, 60)])
+def test_many_clusters_of_one_prompt_come_near_exact_mcnemar(b, c):
+    exact = mcnemar_by_sum(b, c)
+    error = 4 * math.sqrt(exact * (1 - exact) / 4096) + 1 / 4097
+    assert flipped([1] * b + [-1] * c) == [pytest.approx(exact, abs=error)]
+
+
+@pytest.mark.parametrize("n", [2, 7, 12])
+def test_sign_flips_agree_with_scipys_permutations_of_paired_samples(n):
+    nets = np.random.default_rng(n).integers(-6, 9, n)
+    expected = stats.permutation_test(
+        (nets, np.zeros_like(nets)), lambda x, y: abs((x - y).sum()), permutation_type="samples",
+        alternative="greater", n_resamples=math.inf,
+    )  # fmt: skip
+    assert flipped(nets) == [pytest.approx(expected.pvalue, abs=1e-12)]
+
+
+def test_random_sign_flips_agree_with_scipys():
+    nets = np.random.default_rng(0).integers(-6, 9, 40)
+    expected = stats.permutation_test(
+        (nets, np.zeros_like(nets)), lambda x, y, axis: abs((x - y).sum(axis)), vectorized=True,
+        permutation_type="samples", alternative="greater", n_resamples=20_000,
+        rng=np.random.default_rng(1),
+    )  # fmt: skip
+    assert 0.001 < expected.pvalue < 0.5
+    assert flipped(nets) == [pytest.approx(expected.pvalue, rel=0.2)]
+
+
+@pytest.mark.parametrize("n", range(1, 13))
+def test_n_clusters_with_a_net_allow_no_p_below_two_in_two_to_the_n(n):
+    rng = np.random.default_rng(n)
+    rows = rng.integers(1, 50, (200, n)) * rng.choice([-1, 1], (200, n))
+    assert min(flipped(*rows, [1] * n)) == 2 / 2**n
+
+
+def test_random_flips_allow_no_p_below_one_in_4097():
+    assert flipped([7] * 60) == [1 / 4097]
+
+
+@given(few_nets)
+def test_neither_the_direction_nor_the_order_of_clusters_matters(nets):
+    assert flipped(nets) == flipped([-net for net in nets]) == flipped(nets[::-1])
+
+
+def test_rows_with_few_and_many_clusters_do_not_depend_on_each_other():
+    rng = np.random.default_rng(8)
+    shares = rng.choice([0.05, 0.4, 1.0], 600)  # of the 30 clusters that change
+    nets = (rng.integers(-5, 6, (30, 600)) * (rng.random((30, 600)) < shares)).astype(float)
+    together = statistics.sign_flip(nets)
+    n_changed = (nets != 0).sum(0)
+    assert {bool(few) for few in n_changed <= 12} == {False, True}
+    for row in (*range(20), 255, 256, 257, 511, 512, 599):
+        assert statistics.sign_flip(nets[:, [row]])[0] == together[row]
+        few = nets[nets[:, row] != 0, row]
+        if 0 < len(few) <= 10:
+            assert together[row] == pytest.approx(every_flip(few.tolist()), abs=1e-12)
+
+
+def test_sign_flips_of_no_rows_and_of_no_clusters():
+    assert statistics.sign_flip(np.empty((5, 0))).tolist() == []
+    assert statistics.sign_flip(np.empty((20, 0))).tolist() == []
+    assert statistics.sign_flip(np.empty((0, 3))).tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize("n", [0, 1, 3, 12])
+def test_flips_of_few_things_are_every_way_once_the_given_signs_first(n):
+    found = statistics.flips(n)
+    assert found[0].tolist() == [1] * n
+    assert sorted(found.tolist()) == sorted(map(list, itertools.product([-1, 1], repeat=n)))
+
+
+def test_flips_of_many_things_are_drawn_by_seed_the_given_signs_first():
+    found, again, other = (statistics.flips(30, 500, seed) for seed in (3, 3, 4))
+    assert found.shape == (501, 30)
+    assert found[0].tolist() == [1] * 30
+    assert set(np.unique(found)) == {-1, 1}
+    assert found.tolist() == again.tolist() != other.tolist()
+    assert abs(found[1:].mean()) < 4 / math.sqrt(500 * 30)
+    assert np.abs(np.corrcoef(found[1:].T) - np.eye(30)).max() < 5 / math.sqrt(500)

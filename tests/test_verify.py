@@ -163,9 +163,11 @@ def test_what_needs_a_prompt_that_the_sweep_lacks_is_not_tested_and_says_which()
 
 def test_of_several_prompts_that_the_sweep_lacks_one_is_named():
     lines = compare([row for row in known() if row["prompt_id"] in "cd"])
-    assert "NOT_TESTED  recovered at some clamp: expected 2 of 2, but not in the sweep: " + (
-        "prompt a and 1 more"
-    ) in lines
+    untested = [line for line in lines if "recovered" in line]
+    assert untested == [
+        "NOT_TESTED  recovered at some clamp: expected 2 of 2, "
+        "but not in the sweep: prompt a and 1 more"
+    ]
 
 
 def test_without_all_prompts_there_is_no_harm_to_compare():
@@ -229,7 +231,7 @@ def test_the_rate_by_core_counts_cores_with_a_collapsed_baseline():
     )
 
 
-@settings(max_examples=30)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(st.lists(st.booleans(), min_size=4, max_size=4), min_size=1, max_size=6))
 def test_the_figures_counted_by_loops_all_hold(states):
     # A prompt's state is collapsed or not, first its baseline, then at each clamp.

@@ -1,8 +1,11 @@
 """The next token of each row: greedy or sampled, and the same whatever else is in the batch.
 
-Rounding differs with the batch, the threads and the machine. Where it could change the choice (two
-logits, or a draw and its bound, nearer than `NEAR_TIE`) the step is computed once more, alone and
-in float64, and that decides.
+Sampling adds Gumbel noise, times the temperature, to each logit and takes the highest: a token
+wins with exactly its probability. The noise depends on the row's stream, the step and the token.
+
+Rounding differs with the batch, the threads and the machine. Where it could change the choice (the
+two best, or a cut that touches the best, nearer than `NEAR_TIE`) the step is computed once more,
+alone and in float64, and that decides.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Float64, Int
 from torch import Tensor
+from torch.nn.functional import pad
 
 from clampsweep.config import Decoding
 from clampsweep.errors import UserError
@@ -24,59 +28,104 @@ from clampsweep.unembedding import Heads, Unembedding
 NEAR_TIE = 2e-4
 RELATIVE = 1e-5
 _TIE = 1e-9  # nats, in float64: the lower token id is chosen
+_ROWS = 64  # rows chosen for at once: sampling needs several arrays of the logits' shape
+
+
+def gumbel(stream: tuple[int, ...], step: int, n_vocab: int) -> Float64[np.ndarray, " d_vocab"]:
+    """Standard Gumbel noise of each token, fixed by stream and step.
+
+    Args:
+        stream: Integers from 0 that seed a text's draws.
+        step: Number of the choice, from 0.
+        n_vocab: Number of tokens.
+    """
+    generator = np.random.Generator(np.random.Philox(np.random.SeedSequence([*stream, step])))
+    # float32 would be too coarse near 0, where rare tokens win, and often 0.
+    exponential = generator.standard_exponential(n_vocab)
+    found: Float64[np.ndarray, " d_vocab"] = -np.log(exponential.clip(min=1e-300))
+    return found
 
 
 def choose(
     logits: Float[Tensor, "row d_vocab"],
-    uniforms: Float64[np.ndarray, " row"] | None,
+    noise: Float64[Tensor, "row d_vocab"] | None,
     decoding: Decoding,
     near: float | Float[Tensor, " row"] = 0.0,
 ) -> tuple[Int[Tensor, " row"], Float[Tensor, " row"], Bool[Tensor, " row"]]:
-    """Next token of each row, the gap of its two highest logits, and whether it is uncertain.
+    """Next token of each row, its lead over the next best in nats, and whether it is uncertain.
 
-    Greedy: the highest logit. Sampling: tokens sorted by falling probability at the temperature,
-    cut to the top k and to the smallest set that holds probability top_p, one uniform number per
-    row picks by the inverse of their cumulative distribution.
+    Greedy: the highest logit. Sampling: the highest logit + temperature * noise of the top k
+    tokens, or of the smallest set of these that holds probability top_p at the temperature.
 
     Args:
         logits: One row each.
-        uniforms: In [0, 1), one per row; None when greedy.
+        noise: Standard Gumbel noise; None when greedy.
         decoding: Method and its parameters.
         near: Error of a gap of logits, in nats, that must not change a choice called certain.
 
     Raises:
         UserError: A row has logits that are not numbers.
     """
-    top = logits.topk(2, dim=-1)
-    check_finite(top.values)
-    margin = top.values[:, 0] - top.values[:, 1]
-    if uniforms is None:
-        return logits.argmax(-1), margin, margin < near
-    scaled, ids = (logits.double() / decoding.temperature).sort(
-        dim=-1, descending=True, stable=True
-    )
-    near = torch.as_tensor(near, device=logits.device).expand(len(logits))[:, None]
-    near = near / decoding.temperature
-    k = min(decoding.top_k or ids.shape[1], ids.shape[1])
-    cumulative = scaled[:, :k].softmax(-1).cumsum(-1)
-    uniform = torch.from_numpy(uniforms).to(cumulative)[:, None]
+    check_finite(logits.amax(-1))
+    near = torch.as_tensor(near, device=logits.device).expand(len(logits))
+    scores = logits if noise is None else torch.add(logits, noise, alpha=decoding.temperature)
+    if noise is None or (decoding.top_k is None and (decoding.top_p or 1) == 1):
+        _, lead = _best(scores)
+        return scores.argmax(-1), lead, lead < near
+    kept, sure, maybe = _cut(logits, decoding, near[:, None])
+    best, lead = _best(scores.where(maybe, -torch.inf))
+    uncertain = (lead < near) | ~sure.gather(1, best)[:, 0]
+    return scores.where(kept, -torch.inf).argmax(-1), lead, uncertain
 
-    def pick(error: Tensor | float) -> tuple[Tensor, Tensor]:
-        """What is picked, and the last that may be, if every sum is off by so much."""
-        last = torch.full_like(ids[:, :1], k - 1)
-        if decoding.top_p is not None and decoding.top_p < 1:
-            last = last.minimum((cumulative < decoding.top_p + error).sum(-1, keepdim=True))
-        draw = uniform * cumulative.gather(1, last) + error
-        return (cumulative <= draw).sum(-1, keepdim=True).minimum(last), last
 
-    (picked, _), (low, first_end), (high, _) = pick(0.0), pick(-near), pick(near)
-    uncertain = ((low != high) | (high > first_end))[:, 0]
-    picked = picked[:, 0]
-    beside = torch.stack([picked - 1, picked, picked + 1], 1).clamp(0, ids.shape[1] - 1)
-    steps = scaled.gather(1, beside).diff(dim=1).abs()
-    moved = beside.diff(dim=1) > 0
-    uncertain |= ((steps < near) & moved).any(-1)
-    return ids.gather(1, picked[:, None])[:, 0], margin, uncertain
+def _best(
+    scores: Float[Tensor, "row d_vocab"],
+) -> tuple[Int[Tensor, "row one"], Float[Tensor, " row"]]:
+    """Where the highest score stands, and its lead over the next."""
+    top = scores.topk(2, dim=-1)
+    return top.indices[:, :1], top.values[:, 0] - top.values[:, 1]
+
+
+def _cut(
+    logits: Float[Tensor, "row d_vocab"], decoding: Decoding, near: Float[Tensor, "row one"]
+) -> tuple[Bool[Tensor, "row d_vocab"], Bool[Tensor, "row d_vocab"], Bool[Tensor, "row d_vocab"]]:
+    """Tokens that the cuts keep; those kept for sure; and those that may be kept.
+
+    Of equal logits at the end of the kept ones, the lower token ids are kept.
+    """
+    k = min(decoding.top_k or logits.shape[1], logits.shape[1])
+    falling = _falling(logits, k)
+    few, n, many = _counts(falling[:, :k], decoding, near)
+    last = falling.gather(1, n - 1)
+    above, tied = logits > last, logits == last
+    kept = above | (tied & (tied.cumsum(-1) <= n - above.sum(-1, keepdim=True)))
+    sure = kept & (logits >= falling.gather(1, few) + near)
+    maybe = kept | (logits > falling.gather(1, many - 1) - near)
+    return kept, sure, maybe
+
+
+def _falling(logits: Float[Tensor, "row d_vocab"], k: int) -> Float[Tensor, "row rank"]:
+    """The k + 1 highest logits, highest first; -inf stands for what the vocabulary lacks."""
+    if k < logits.shape[1]:
+        return logits.topk(k + 1, dim=-1).values
+    rising = np.sort(logits.cpu().numpy(), axis=-1)  # on a CPU four times faster than torch's
+    return pad(torch.from_numpy(rising).to(logits.device).flip(-1), (0, 1), value=-torch.inf)
+
+
+def _counts(
+    falling: Float[Tensor, "row rank"], decoding: Decoding, near: Float[Tensor, "row one"]
+) -> list[Int[Tensor, "row one"]]:
+    """How many of the highest logits top_p keeps: at least, as they stand, at most."""
+    k = falling.shape[1]
+    if decoding.top_p is None or decoding.top_p >= 1:
+        return [torch.full_like(near, k, dtype=torch.long)] * 3
+    cumulative = (falling.double() / decoding.temperature).softmax(-1).cumsum(-1)
+    # The odds of a sum change by exp(near / temperature) at most, it by a quarter of the exponent.
+    error = near.double() / decoding.temperature / 4
+    return [
+        (cumulative < decoding.top_p + shift).sum(-1, keepdim=True).clamp(max=k - 1) + 1
+        for shift in (-error, torch.zeros_like(error), error)
+    ]
 
 
 def check_finite(logits: Tensor) -> None:
@@ -105,56 +154,65 @@ class Chooser:
     def from_logits(
         self, logits: Float[Tensor, "row d_vocab"], rows: list[int]
     ) -> tuple[Int[np.ndarray, " row"], Float[np.ndarray, " row"]]:
-        """Next token of each of the rows, and the gap of its two highest logits."""
-        near = self._bound(logits.amax(-1))
-        found = choose(logits, self._uniforms(rows), self._job.decoding, near)
-        return self._settle(rows, *found)
+        """Next token of each of the rows, and its lead over the next best in nats."""
+        parts = []
+        for start in range(0, len(rows), _ROWS):
+            some, one = rows[start : start + _ROWS], logits[start : start + _ROWS]
+            near = self._bound(one.amax(-1))
+            found = choose(one, self._noise(some, one), self._job.decoding, near)
+            parts.append(self._settle(some, *found))
+        picked, lead = zip(*parts, strict=True)
+        return np.concatenate(picked), np.concatenate(lead)
 
     def from_heads(
         self, unembedding: Unembedding, heads: Heads, rows: list[int]
     ) -> tuple[Int[np.ndarray, " row"], Float[np.ndarray, " row"]]:
         """The same, from the residual stream."""
-        if self._job.uniforms is None:
-            picked, top, margin = unembedding.top_two(heads)
+        if self._job.streams is None:
+            picked, top, lead = unembedding.top_two(heads)
             check_finite(top)
-            check_finite(margin)
-            return self._settle(rows, picked, margin, margin < self._bound(top))
+            check_finite(lead)
+            return self._settle(rows, picked, lead, lead < self._bound(top))
         parts = [self.from_logits(one, rows[part]) for part, one in unembedding.logits(heads)]
-        picked, margin = zip(*parts, strict=True)
-        return np.concatenate(picked), np.concatenate(margin)
+        picked, lead = zip(*parts, strict=True)
+        return np.concatenate(picked), np.concatenate(lead)
 
     def _bound(self, top: Float[Tensor, " row"]) -> Float[Tensor, " row"]:
         """The gap under which a choice is a near-tie, given each row's highest logit."""
         absolute, relative = self._near
         return (relative * top.abs()).clamp(min=absolute)
 
-    def _uniforms(self, rows: list[int]) -> Float64[np.ndarray, " row"] | None:
-        if self._job.uniforms is None:
+    def _noise(
+        self, rows: list[int], like: Float[Tensor, "_row d_vocab"]
+    ) -> Float64[Tensor, "row d_vocab"] | None:
+        """Each row's noise at its step, made once for the rows that share it; None when greedy."""
+        if self._job.streams is None:
             return None
-        steps = [len(self._texts.chosen[row]) for row in rows]
-        step = np.minimum(steps, self._job.uniforms.shape[1] - 1)
-        return self._job.uniforms[rows, step]
+        wanted = [(self._job.streams[row], len(self._texts.chosen[row])) for row in rows]
+        places = {one: at for at, one in enumerate(dict.fromkeys(wanted))}
+        made = np.stack([gumbel(*one, like.shape[1]) for one in places])
+        return torch.from_numpy(made).to(like.device)[[places[one] for one in wanted]]
 
     def _settle(
         self,
         rows: list[int],
         picked: Int[Tensor, " row"],
-        margin: Float[Tensor, " row"],
+        lead: Float[Tensor, " row"],
         uncertain: Bool[Tensor, " row"],
     ) -> tuple[Int[np.ndarray, " row"], Float[np.ndarray, " row"]]:
         """Decide uncertain choices in float64, each alone."""
-        tokens, margins = picked.cpu().numpy(), margin.double().cpu().numpy()
+        tokens, leads = picked.cpu().numpy(), lead.double().cpu().numpy()
         judge = exact(self._model) if bool(uncertain.any()) else None
         if judge is None:
-            return tokens, margins
+            return tokens, leads
         for at in uncertain.nonzero()[:, 0].tolist():
             row = rows[at]
             prompt = self._job.prompts[row]
             text = [*prompt, *self._texts.chosen[row]]
             logits = judge.logits(text, len(prompt), self._job.edits[row], self._job.scope)
-            draws = self._uniforms([row])
-            token, gap, _ = choose(logits[None], draws, self._job.decoding)
-            if draws is None:  # the lower id, where two are equal
+            noise = self._noise([row], logits[None])
+            token, gap, _ = choose(logits[None], noise, self._job.decoding)
+            if noise is None:  # the lower id, where two are equal
                 token = (logits >= logits.max() - _TIE).nonzero()[0]
-            tokens[at], margins[at] = int(token), float(gap)
-        return tokens, margins
+            tokens[at], leads[at] = int(token), float(gap)
+        return tokens, leads

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -17,28 +17,44 @@ import pandas as pd
 from clampsweep import text_metrics
 from clampsweep.errors import UserError
 
-Detector = Callable[[str, Sequence[int] | None], bool]
-_Test = TypeVar("_Test", bound=Callable[[Any], bool])
+_Test = TypeVar("_Test", bound=Callable[..., bool])
+
+
+DISTINCT_PAIRS = 0.655  # share of token pairs
+SURPRISE = 3.9  # nats per token
+
+
+class Detector(Protocol):
+    """Whether a text is collapsed, from the text, its token ids and its nll (None if unknown)."""
+
+    def __call__(self, text: str, tokens: Sequence[int] | None, nll: float | None = None) -> bool:
+        """Whether the text is collapsed."""
+
 
 _DETECTORS: dict[str, Detector] = {}
 _NEED_TOKENS: set[str] = set()
 
 
-def _detector(name: str, *, needs_tokens: bool) -> Callable[[_Test], _Test]:
-    """Register a test of a text, or of its tokens, as the detector of that name."""
+def _detector(name: str, *needs: str) -> Callable[[_Test], _Test]:
+    """Register a test of some of text, tokens and nll as the detector of that name."""
 
     def register(test: _Test) -> _Test:
-        def detect(text: str, tokens: Sequence[int] | None) -> bool:
-            if needs_tokens and tokens is None:
+        def detect(text: str, tokens: Sequence[int] | None, nll: float | None = None) -> bool:
+            if not text.strip():
+                return True
+            known = {"text": text, "tokens": tokens, "nll": nll}
+            missing = [one for one in needs if known[one] is None]
+            if missing:
                 others = ", ".join(sorted(set(_DETECTORS) - _NEED_TOKENS))
+                what = {"tokens": "token ids", "nll": "nll_unclamped"}[missing[0]]
                 raise UserError(
-                    f"collapse detector {name!r} needs token ids, which the text {text[:40]!r} "
+                    f"collapse detector {name!r} needs {what}, which the text {text[:40]!r} "
                     f"lacks (imported texts have none); choose among {others}"
                 )
-            return not text.strip() or test(tokens if needs_tokens else text)
+            return test(*(known[one] for one in needs))
 
         _DETECTORS[name] = detect
-        if needs_tokens:
+        if needs != ("text",):
             _NEED_TOKENS.add(name)
         return test
 
@@ -55,7 +71,7 @@ def _dominance(text: str, width: int) -> float:
     return most * width / len(text) if most > 1 else 0.0
 
 
-@_detector("surface", needs_tokens=False)
+@_detector("surface", "text")
 def surface(text: str) -> bool:
     """Whether the published heuristic calls a text collapsed.
 
@@ -75,14 +91,14 @@ def surface(text: str) -> bool:
     return alphanumeric / n < 0.1 and text_metrics.n_symbols(text) / n > 0.8
 
 
-@_detector("entropy", needs_tokens=False)
+@_detector("entropy", "text")
 def entropy(text: str) -> bool:
     """Whether a text has a word entropy below 1.5 bits and fewer than 10 distinct words."""
     counts = Counter(text_metrics.words(text))
     return text_metrics.entropy_bits(counts) < 1.5 and len(counts) < 10
 
 
-@_detector("loop", needs_tokens=True)
+@_detector("loop", "tokens")
 def loop(tokens: Sequence[int]) -> bool:
     """Whether the longest exactly periodic suffix covers at least half of the tokens.
 
@@ -90,6 +106,18 @@ def loop(tokens: Sequence[int]) -> bool:
     """
     suffix = text_metrics.longest_periodic_suffix(tokens)
     return suffix is not None and 2 * suffix[1] >= len(tokens)
+
+
+@_detector("coherence", "tokens", "nll")
+def coherence(tokens: Sequence[int], nll: float) -> bool:
+    """Whether a text repeats itself, or is so surprising to the unclamped model that it is noise.
+
+    At most `DISTINCT_PAIRS` of its token pairs are distinct, or its nll_unclamped is at least
+    `SURPRISE`. Both bounds were chosen on labelled texts of 30 to 50 tokens by SmolLM2-135M
+    (`detector_quality.bounds`, workflow/data/README.md); another model needs its own.
+    """
+    distinct = text_metrics.distinct_share(tokens, 2)
+    return nll >= SURPRISE or (distinct is not None and distinct <= DISTINCT_PAIRS)
 
 
 DETECTORS: Mapping[str, Detector] = MappingProxyType(_DETECTORS)
@@ -104,8 +132,12 @@ def flags(generations: pd.DataFrame, detector: str) -> np.ndarray:
         detector: A key of `DETECTORS`.
 
     Raises:
-        UserError: The detector needs token ids and a generation has none.
+        UserError: The detector needs token ids or nll_unclamped, and a generation has none.
     """
     detect = DETECTORS[detector]
     pairs = text_metrics.texts_and_tokens(generations)
-    return np.array([detect(text, ids) for text, ids in pairs], dtype=bool)
+    known = zip(pairs, generations["nll_unclamped"], strict=True)
+    return np.array(
+        [detect(text, ids, None if pd.isna(nll) else float(nll)) for (text, ids), nll in known],
+        dtype=bool,
+    )

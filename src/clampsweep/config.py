@@ -13,11 +13,11 @@ from typing import Any
 
 from clampsweep import srm_config
 from clampsweep.errors import UserError
-from clampsweep.names import Neuron, parse_neuron, parse_target, target_name
+from clampsweep.names import OWN, Neuron, parse_neuron, parse_target, target_name
 from clampsweep.provenance import file_digest, json_digest
 from clampsweep.validation import Checker, Key, read_yaml
 
-_RESERVED = frozenset({"batches", "plans", "generations", "vectors"})
+_RESERVED = frozenset({"batches", "plans", "generations", "vectors", "detectors"})
 VALUED = frozenset({"set", "add", "scale"})
 
 
@@ -412,6 +412,9 @@ def _controls(
         allowed = f"{model.name} has {model.d_mlp} neurons in a layer"
         raise checker.fault((*key, "count"), f"got {found['count']}; {allowed}; write fewer")
     chosen = found.get("values", values)
+    if "values" in found and entry["operation"] not in VALUED:
+        taken = f"operation {entry['operation']!r} takes none"
+        raise checker.fault((*key, "values"), f"{taken}; remove it")
     for at, value in enumerate(chosen):
         if value not in values:
             allowed = ", ".join(f"{one:g}" for one in values if one is not None)
@@ -452,10 +455,10 @@ def _srm(
     if entry is None:
         return None
     if isinstance(targets, Selection):
-        names, layers = (), {targets.layer} - {None}
-    else:
-        names, layers = targets, {neuron.layer for name in targets for neuron in parse_target(name)}
-    return srm_config.parse(checker, key, entry, names, sorted(layers), model.d_mlp)
+        layers = [] if targets.layer is None else [targets.layer]
+        return srm_config.parse(checker, key, entry, (), layers, model.d_mlp)
+    found = {neuron.layer for name in targets for neuron in parse_target(name)}
+    return srm_config.parse(checker, key, entry, targets, sorted(found), model.d_mlp)
 
 
 def _detectors(checker: Checker, entry: Mapping[str, Any], part: str) -> tuple[str, ...]:
@@ -592,6 +595,8 @@ def _neuron(checker: Checker, key: Key, name: str, model: ModelSpec | None) -> N
         neuron = parse_neuron(name)
     except ValueError as error:
         raise checker.fault(key, str(error)) from error
+    if neuron.direction != OWN:
+        raise checker.fault(key, f"{name!r} names a random direction; write 'controls' for these")
     if model is None:
         return neuron
     for what, plural, number, limit in (

@@ -7,7 +7,7 @@ they do as well, any neuron of that size does, or any push of that length.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,7 +36,8 @@ def choose(
     post-activation over the baselines, each in standard deviations over the layer (Euclidean
     distance). The draw is by digest, so that a larger count keeps the controls of a smaller one.
     A direction control moves the residual stream as far as the target's clamp does, along a random
-    direction. A joint target's control changes a control of each of its neurons.
+    direction. A joint target's control changes a control of each of its neurons, or sends each
+    along a direction of its own; no two controls of a target have a neuron in common.
 
     Args:
         stats: A `tables.NEURON_STATS` table.
@@ -53,16 +54,14 @@ def choose(
     rows = []
     for target in targets:
         members = parse_target(target)
-        drawn: list[list[tuple[Neuron, float]]] = []
-        for member in members:
-            taken = swept | {neuron for names in drawn for neuron, _ in names}
-            drawn.append(_neurons(sizes, member, taken, number, seed, matching))
-        for at in range(number):
-            like = tuple(names[at][0] for names in drawn)
-            distance = float(np.sqrt(sum(names[at][1] ** 2 for names in drawn)))
+        orders = [_by_lot(sizes, member, swept, seed, matching) for member in members]
+        for drawn in _draw(orders, number):
+            like = tuple(neuron for neuron, _ in drawn)
+            distance = float(np.sqrt(sum(far**2 for _, far in drawn)))
             rows.append(_row(sizes, target, "neuron", like, distance))
         for at in range(number):
-            sent = tuple(replace(one, direction=seed * MAX_COUNT + at) for one in members)
+            first = (seed * MAX_COUNT + at) * len(members)
+            sent = tuple(replace(one, direction=first + k) for k, one in enumerate(members))
             rows.append(_row(sizes, target, "direction", sent, None))
     frame = pd.DataFrame(rows, columns=list(tables.CONTROLS.columns))
     return frame.astype({"layer": "Int64", "neuron": "Int64", "distance": "float64"})
@@ -76,27 +75,40 @@ def _sizes(stats: pd.DataFrame) -> pd.DataFrame:
     return sizes.set_index(["layer", "neuron"])
 
 
-def _neurons(
-    sizes: pd.DataFrame,
-    target: Neuron,
-    taken: set[Neuron],
-    number: int,
-    seed: int,
-    matching: Sequence[str],
+def _by_lot(
+    sizes: pd.DataFrame, target: Neuron, swept: set[Neuron], seed: int, matching: Sequence[str]
 ) -> list[tuple[Neuron, float]]:
-    """Control neurons of one neuron, none of them taken, with their distance from it."""
+    """Neurons of a layer that are no targets, with their distance from one that is.
+
+    The nearest ones come first, by lot; then the rest, from near to far.
+    """
     layer = sizes.loc[[target.layer]].droplevel("layer")
     distance = _distance(layer, target.index, matching)
-    elsewhere = [one.index for one in taken if one.layer == target.layer]
+    elsewhere = [one.index for one in swept if one.layer == target.layer]
     free = distance.drop(index=elsewhere).sort_values(kind="stable")
-    if len(free) < number:
-        raise UserError(
-            f"layer {target.layer} has {len(free)} neurons that are no targets; "
-            f"controls.count is {number}; write at most {len(free)}"
-        )
-    pool = free.head(max(number, round(POOL * len(layer)))) if matching else free
-    lots = sorted(pool.index, key=lambda at: json_digest([seed, str(target), int(at)]))
-    return [(Neuron(target.layer, int(at)), float(pool[at])) for at in lots[:number]]
+    n_near = round(POOL * len(layer)) if matching else len(free)
+    lots = {at: json_digest([seed, str(target), int(at)]) for at in free.index[:n_near]}
+    order = [*sorted(lots, key=lots.__getitem__), *free.index[n_near:]]
+    return [(Neuron(target.layer, int(at)), float(free[at])) for at in order]
+
+
+def _draw(
+    orders: Sequence[Sequence[tuple[Neuron, float]]], number: int
+) -> Iterator[list[tuple[Neuron, float]]]:
+    """So many controls, each the first neuron of every order that none has yet."""
+    taken: set[Neuron] = set()
+    for done in range(number):
+        control: list[tuple[Neuron, float]] = []
+        for order in orders:
+            found = next((one for one in order if one[0] not in taken), None)
+            if found is None:
+                raise UserError(
+                    f"controls.count: got {number}; the targets leave neurons for {done} controls "
+                    "in their layer; write no more than these, or sweep fewer neurons"
+                )
+            taken.add(found[0])
+            control.append(found)
+        yield control
 
 
 def _distance(layer: pd.DataFrame, neuron: int, matching: Sequence[str]) -> pd.Series[float]:

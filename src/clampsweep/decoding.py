@@ -14,9 +14,6 @@ from dataclasses import replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
-import numpy as np
-from jaxtyping import Float64
-
 from clampsweep import hooked, trajectories
 from clampsweep.attention import UnsupportedError
 from clampsweep.choice import Chooser
@@ -38,7 +35,7 @@ def decode(
     scope: Scope,
     decoding: Decoding,
     *,
-    uniforms: Float64[np.ndarray, "row step"] | None = None,
+    streams: Sequence[tuple[int, ...]] | None = None,
     capture_layers: Sequence[int] = (),
     on_tokens: Callable[[int], object] = lambda n: None,
     with_nll: bool = False,
@@ -51,7 +48,7 @@ def decode(
         edits: The edits of each row; none for a baseline.
         scope: Positions that the edits change; one for all rows.
         decoding: Greedy or sampling, and how many tokens at most.
-        uniforms: For sampling, the numbers in [0, 1) that decide each row's draws, [row, step].
+        streams: For sampling, the integers that seed each row's draws; None when greedy.
         capture_layers: Layers whose mean activation over generated positions is wanted.
         on_tokens: Told the number of tokens chosen, after each step.
         with_nll: Whether to compute `Decoded.nll_unclamped`: free for baselines and for edits in
@@ -62,7 +59,7 @@ def decode(
     """
     if not len(prompts):
         return []
-    job = Job(prompts, edits, scope, decoding, uniforms, capture_layers, on_tokens, with_nll)
+    job = Job(prompts, edits, scope, decoding, streams, capture_layers, on_tokens, with_nll)
     engine = fast_path(model, edits, scope)
     if isinstance(engine, str):
         log.info("general decoder: %s", engine)

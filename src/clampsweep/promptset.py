@@ -259,7 +259,10 @@ def draw(prompts: pd.DataFrame, n: int, seed: int) -> pd.DataFrame:
         UserError: There are not so many.
     """
     if n > len(prompts):
-        raise UserError(f"controls.prompts: got {n}; the promptset has {len(prompts)} prompts")
+        raise UserError(
+            f"controls.prompts: got {n}, but the promptset has {len(prompts)} prompts; write at "
+            "most so many, or remove it to take all"
+        )
     lots = [json_digest([seed, name]) for name in prompts["prompt_id"]]
     chosen = pd.Series(lots, index=prompts.index).sort_values().index[:n]
     return prompts.loc[sorted(chosen)].reset_index(drop=True)

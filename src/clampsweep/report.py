@@ -6,15 +6,25 @@ cannot close.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import pandas as pd
 
+from clampsweep.detector_report import share
 from clampsweep.markdown import code, fenced, join, plain, table
 from clampsweep.names import Neuron
-from clampsweep.verdict import LEVEL, MIN_CONTROLS, Verdict, verdict
-from clampsweep.view import Tables, clamp, counted, describe, intervened, listed, signed
+from clampsweep.verdict import LEVEL, MIN_CONTROLS, Verdict, significant, verdict
+from clampsweep.view import (
+    CONTROL_KINDS,
+    Tables,
+    clamp,
+    counted,
+    describe,
+    intervened,
+    listed,
+    signed,
+)
 
 FRAGILE_MARGIN = 1e-3  # logits
 _NOT_TESTED = (
@@ -27,10 +37,9 @@ _HOW_TO_READ = (
     "prompts were independent. Net: rescued minus harmed, in braces its 95 % bootstrap interval "
     "over cores. p: exact two-sided McNemar test of rescued against harmed; q: after "
     "Benjamini-Hochberg correction over the rows of the table. core q: the same for a sign-flip "
-    "test over cores, which allows for prompts of a core moving together. A clamp counts as "
-    "significant if both q are below 0.05."
+    "test over cores, which allows for prompts of a core moving together. Where some prompt has no "
+    f"core, prompts stand for cores. A clamp counts as significant if both q are below {LEVEL}."
 )
-_KINDS = {"neuron": "control neurons", "direction": "random directions"}
 _RANKINGS = (
     ("Lowest mean", "mean", True),
     ("Highest mean", "mean", False),
@@ -73,53 +82,80 @@ def _answer(sweep: Tables, detector: str) -> str:
     elif not changed:
         sentences = ["A null result: no clamp rescued or harmed a single text."]
     else:
-        sentences = [*_held_out(found), *_best(rates), _significance(rates)]
-        sentences += [*_by_any(sweep, detector)]
+        sentences = [*_held_out(sweep, detector, found), *_best(rates), *_worst(rates)]
+        sentences += [_significance(sweep, rates), *_by_any(sweep, detector)]
     sentences += [*_compared(sweep, detector, found), *_sampling(sweep, detector)]
+    sentences += [*_trust(sweep, detector)]
     return "\n- ".join([
-        f"**{plain(detector)}: {found.headline}.** {plain(sweep.headline(detector))}\n",
+        f"**{plain(detector)}: {found.headline}.** {_collapsed(sweep, detector)}.\n",
         *sentences,
     ])  # fmt: skip
 
 
-def _held_out(found: Verdict) -> Iterator[str]:
+def _collapsed(sweep: Tables, detector: str) -> str:
+    """How many baselines collapse, `8 of 140 baselines collapsed`."""
+    return plain(sweep.headline(detector).partition(": ")[2])
+
+
+def _held_out(sweep: Tables, detector: str, found: Verdict) -> Iterator[str]:
     """What the best clamp does on prompts that did not choose it."""
-    if not found.chosen:
+    if not found.chosen or not found.n_collapsed:
         return
     if found.held_out is None:
         yield "The clamps could not be compared on halves of the prompts."
         return
+    halves = sweep.split_half[sweep.split_half["detector"] == detector].to_dict("records")
+    names = listed(list(dict.fromkeys(_name(row) for row in _named(halves))))
     row = found.held_out
     yield (
-        "Chosen on one half of the prompts and scored on the other, the best clamp rescued "
-        f"{row['n_rescued']} of {row['n_collapsed_baseline']} collapsed texts and harmed "
-        f"{row['n_harmed']} of {row['n_fine_baseline']} fine ones: net "
-        f"{signed(float(row['net']))}, p = {row['cluster_p']:.2g} (sign-flip test over cores)."
+        f"With the best clamp chosen on one half of the prompts and scored on the other, and the "
+        f"reverse ({names}): rescued {row['n_rescued']} of {row['n_collapsed_baseline']:,} "
+        f"collapsed texts and harmed {row['n_harmed']} of {row['n_fine_baseline']:,} fine texts, "
+        f"net {signed(float(row['net']))}, p = {row['cluster_p']:.2g} (sign-flip test over "
+        f"{_clusters(sweep)})."
     )
+
+
+def _clusters(sweep: Tables) -> str:
+    """What tests take as independent of each other."""
+    return "cores" if sweep.prompts["core"].notna().all() else "prompts"
 
 
 def _compared(sweep: Tables, detector: str, found: Verdict) -> Iterator[str]:
     """Where the targets stand among their controls, by the largest net effect."""
     if sweep.special is None:
         return
-    rows = sweep.special[sweep.special["detector"] == detector]
-    for target, own in rows[rows["statistic"] == "largest_net"].groupby("target", sort=False):
+    single = len(sweep.targets) == 1
+    for target in sweep.targets:
+        ranks = sweep.ranks_of(detector, target)
         said = [
-            f"above {row['percentile']:.0f} % of {row['n_controls']} {_KINDS[row['kind']]} "
-            f"(theirs: {row['control_low']:.0f} to {row['control_high']:.0f}, median "
+            f"above {row['percentile']:.0f} % of {_controls(row)} (theirs: "
+            f"{row['control_low']:.0f} to {row['control_high']:.0f}, median "
             f"{row['control_median']:g}; p = {row['p']:.2g}"
-            f"{'' if len(sweep.targets) == 1 else ', q = {:.2g}'.format(row['q'])})"
-            for row in own.to_dict("records")
+            f"{'' if single else ', q = {:.2g}'.format(row['q'])})"
+            for row in _named(ranks[ranks["statistic"] == "largest_net"].to_dict("records"))
         ]
-        size = own["observed"].iloc[0]
-        answer = "yes" if target in found.special else "no"
-        if answer == "no" and not found.can_tell:
+        answer = "Yes" if target in found.special else "No"
+        if answer == "No" and not found.can_tell:
             need = MIN_CONTROLS * len(sweep.targets)
-            answer = f"cannot tell, which takes {need} controls of each kind"
+            answer = f"Cannot tell: that takes {need} controls of each kind for each target"
         yield (
-            f"Is {code(str(target))} special? {answer.capitalize()}. Its largest net effect, "
-            f"{size:.0f} texts in either direction, is {listed(said)}."
+            f"Is {code(target)} special? {answer}. {_largest(ranks)}, on the prompts and clamps "
+            f"of its controls. That is {listed(said)}."
         )
+
+
+def _controls(rank: Mapping[str, Any]) -> str:
+    return counted(rank["n_controls"], CONTROL_KINDS[rank["kind"]])
+
+
+def _largest(ranks: pd.DataFrame) -> str:
+    """A target's largest net effect and its direction."""
+    own = ranks.drop_duplicates("statistic").set_index("statistic")["observed"]
+    size = int(own["largest_net"])
+    more, fewer = ("rescued", "harmed") if own["best_net"] == size else ("harmed", "rescued")
+    direction = f" more {more} than {fewer}" if size else ""
+    return f"Its largest net effect is {counted(size, 'text')}{direction}"
 
 
 def _sampling(sweep: Tables, detector: str) -> Iterator[str]:
@@ -127,13 +163,29 @@ def _sampling(sweep: Tables, detector: str) -> Iterator[str]:
     if sweep.variability is None:
         return
     rows = sweep.variability[sweep.variability["detector"] == detector]
-    share = rows["n_rescued"].sum() / max(1, rows["n_collapsed_baseline"].sum())
-    harm = rows["n_harmed"].sum() / max(1, rows["n_fine_baseline"].sum())
-    yield (
-        f"Without any clamp, sampled with {len(rows)} seeds, {100 * share:.0f} % of the texts of "
-        f"prompts whose greedy baseline is collapsed are fine, and {100 * harm:.0f} % of those of "
-        "the other prompts are collapsed."
-    )
+    n = rows[["n_rescued", "n_collapsed_baseline", "n_harmed", "n_fine_baseline"]].sum()
+    said = [
+        f"{100 * n[part] / n[whole]:.0f} % of the texts of prompts whose greedy baseline is "
+        f"{before} are {after}"
+        for part, whole, before, after in (
+            ("n_rescued", "n_collapsed_baseline", "collapsed", "fine"),
+            ("n_harmed", "n_fine_baseline", "fine", "collapsed"),
+        )
+        if n[whole]
+    ]
+    yield f"Sampling alone, without any clamp ({counted(len(rows), 'seed')}): {listed(said)}."
+
+
+def _trust(sweep: Tables, detector: str) -> Iterator[str]:
+    """How good the detector is on labelled texts."""
+    if sweep.detector_quality is not None:
+        precision, recall = (
+            share(sweep.detector_quality, detector, name) for name in ("precision", "recall")
+        )
+        yield (
+            f"How far to trust {code(detector)}: on labelled texts its precision is {precision}, "
+            f"its recall {recall}."
+        )
 
 
 def _published(sweep: Tables) -> Iterator[str]:
@@ -141,16 +193,17 @@ def _published(sweep: Tables) -> Iterator[str]:
     if sweep.verification is None:
         return
     rows = sweep.verification
-    counts = rows["status"].value_counts()
+    passed, differ, untested = (
+        int((rows["status"] == status).sum()) for status in ("PASS", "DIFFERS", "NOT_TESTED")
+    )
     yield (
-        f"**Against the published figures:** {counts.get('PASS', 0)} agree, "
-        f"{counts.get('DIFFERS', 0)} differ, {counts.get('NOT_TESTED', 0)} could not be tested "
-        "(`verification.md` has each)."
+        f"**Against the published figures:** {passed} of {passed + differ} agree (PASS), {differ} "
+        f"differ; {untested} could not be tested. `verification.md` has each."
     )
     told = rows[rows["status"].isin(["DIFFERS", "SHOWN"])]
     if len(told):
         yield table(
-            ("published", "there", "here", ""),
+            ("figure", "published", "here", "status"),
             [[plain(str(row[n])) for n in ("fact", "expected", "found", "status")]
              for row in told.to_dict("records")],
         )  # fmt: skip
@@ -169,15 +222,22 @@ def _special_table(sweep: Tables) -> Iterator[str]:
         "largest net effect, which must stand out from every kind of controls."
     )
     head = ("target", "detector", "statistic", "controls", "its", "theirs", "above", "p", "q")
+    ranks = [sweep.ranks_of(d, target) for d in sweep.detectors for target in sweep.targets]
     rows = []
-    for row in sweep.special.to_dict("records"):
+    for row in _named(pd.concat(ranks).to_dict("records")):
         theirs = f"{row['control_low']:.0f} to {row['control_high']:.0f}"
         rows.append([
             code(row["target"]), row["detector"], row["statistic"].replace("_", " "),
-            f"{row['n_controls']} {_KINDS[row['kind']]}", f"{row['observed']:.0f}", theirs,
+            _controls(row), f"{row['observed']:.0f}", theirs,
             f"{row['percentile']:.0f} %", f"{row['p']:.2g}", f"{row['q']:.2g}",
         ])  # fmt: skip
     yield table(head, rows)
+
+
+def _named(records: Iterable[Mapping[Any, Any]]) -> Iterator[dict[str, Any]]:
+    """Rows of a table, their columns by name."""
+    for record in records:
+        yield {str(name): value for name, value in record.items()}
 
 
 def _best(rates: pd.DataFrame) -> Iterator[str]:
@@ -197,19 +257,41 @@ def _best(rates: pd.DataFrame) -> Iterator[str]:
         if none
         else "No clamp rescued any of them: a null result for recovery."
     )
+
+
+def _worst(rates: pd.DataFrame) -> Iterator[str]:
+    """The most harmful clamp, if there is harm and it is not the only clamp, named already."""
     worst = _first(rates, ["n_harmed"])
-    yield f"The most harmful clamp, {_name(worst)}, {_effect(worst, 'harm')}."
+    if worst["n_harmed"] and (len(rates) > 1 or not worst["n_rescued"]):
+        yield f"The most harmful clamp, {_name(worst)}, {_effect(worst, 'harm')}."
 
 
-def _significance(rates: pd.DataFrame) -> str:
+def _significance(sweep: Tables, rates: pd.DataFrame) -> str:
     """How many clamps have a significant net effect, in either direction."""
-    sure = (rates["mcnemar_q"] < LEVEL) & (rates["cluster_q"] < LEVEL)
+    sure = significant(rates)
     better, worse = int((sure & (rates["net"] > 0)).sum()), int((sure & (rates["net"] < 0)).sum())
     if not better and not worse:
-        return f"A null result: no clamp has a significant net effect (both q < {LEVEL})."
+        coarse = _coarse(sweep, rates)
+        said = f"o clamp has a significant net effect (both q < {LEVEL})."
+        return f"N{said} {coarse}" if coarse else f"A null result: n{said}"
     return (
         f"Significant net effects (both q < {LEVEL}): {better} of {len(rates)} clamps rescue more "
         f"texts than they harm, {worse} of {len(rates)} harm more than they rescue."
+    )
+
+
+def _coarse(sweep: Tables, rates: pd.DataFrame) -> str:
+    """That few cores may hide what McNemar's test alone finds; empty if it finds nothing."""
+    alone, m, n = int((rates["mcnemar_q"] < LEVEL).sum()), len(rates), rates["n_clusters"].max()
+    least = 2 / 2 ** int(n)
+    needed = int(least * m / LEVEL) + 1  # so many rows with the least p have q < LEVEL
+    if not alone or needed == 1:
+        return ""
+    few = f"no fewer than {needed} of them can be significant" if needed <= m else "none can be"
+    return (
+        f"By McNemar's test alone, {alone} of {m} have one, but it takes prompts as independent. "
+        f"The test over {n} {_clusters(sweep)} does not; its p is never below {least:.2g}, so that "
+        f"after correction over {m} clamps {few}, however large."
     )
 
 

@@ -61,6 +61,8 @@ def _answer(factor: str, groups: pd.DataFrame, differences: pd.DataFrame) -> str
     if tested.empty:
         return f"- {factor}: nothing to compare.{left}"
     sure = tested[tested["q"] < SIGNIFICANT]
+    if (least := tested["least_p"].min()) >= SIGNIFICANT and tested["distance"].any():
+        return f"- {factor}: no answer, so few prompts allow no p below {least:.2g} ({n}).{left}"
     if sure.empty:
         q = tested["q"].min()
         return f"- {factor}: a null result, none of {n} differs (smallest q = {q:.2g}).{left}"

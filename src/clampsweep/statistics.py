@@ -107,49 +107,48 @@ def cluster_bootstrap(
     return ends
 
 
-def sign_flip(
-    nets: Float64[np.ndarray, "cluster row"], n_flips: int = 4096, seed: int = 0
-) -> Float64[np.ndarray, " row"]:
+def flips(n: int, n_draws: int = 4096, seed: int = 0) -> Float64[np.ndarray, "flip n"]:
+    """Signs to give n things, +1 or -1, first all +1: every way for up to 12, else random ones.
+
+    Args:
+        n: Number of things.
+        n_draws: Number of random flips, beside the first.
+        seed: Of the random flips; they depend on it and on n alone.
+    """
+    if n <= _EXACT:
+        return np.array(list(itertools.product([1.0, -1.0], repeat=n))).reshape(2**n, n)
+    drawn = np.random.default_rng(seed).choice([1.0, -1.0], (n_draws, n))
+    return np.concatenate([np.ones((1, n)), drawn])
+
+
+def sign_flip(nets: Float64[np.ndarray, "cluster row"]) -> Float64[np.ndarray, " row"]:
     """Two-sided p value, in 0..1, of each row's |sum of nets|, were every net as likely reversed.
 
-    Fisher's randomisation test of paired differences (Fisher 1935), with whole clusters as the
-    pairs: it holds however alike the members of a cluster are, and with few clusters (Canay,
-    Romano and Shaikh 2017). A cluster whose net is 0 is of no account. Up to 12 others all flips
-    are tried; n of them allow no p below 2 / 2**n. With more, p = (1 + hits) / (1 + n_flips) over
-    random flips (Phipson and Smyth 2010), so never below 1 / (1 + n_flips). 1 if all are 0.
+    Fisher's randomisation test of paired differences (Fisher 1935), with whole clusters for pairs:
+    it holds however alike the members of a cluster are, and with few clusters too (Canay, Romano
+    and Shaikh 2017). A cluster whose net is 0 is of no account. Up to 12 others all flips are
+    tried; n of them allow no p below 2 / 2**n. With more, p = (1 + hits) / (1 + 4096) over random
+    flips (Phipson and Smyth 2010). 1 if all nets are 0.
 
     Args:
         nets: Of each cluster, such as rescued - harmed; whole numbers, so that ties are exact.
-        n_flips: Number of random flips.
-        seed: Of the random flips; they depend on it and on the number of clusters alone.
     """
-    n_clusters, n_rows = nets.shape
     many = (nets != 0).sum(0) > _EXACT
     order = np.argsort(nets == 0, axis=0, kind="stable")[:_EXACT]  # those that are not 0 first
     few = np.take_along_axis(nets, order, axis=0)
-    p = np.empty(n_rows)
-    all_flips = _all_signs(len(few))
-    p[~many] = _hits(all_flips, few[:, ~many]) / len(all_flips)
-    if many.any():
-        flips = np.random.default_rng(seed).choice([-1.0, 1.0], (n_flips, n_clusters))
-        p[many] = (1 + _hits(flips, nets[:, many])) / (1 + n_flips)
+    p = np.empty(nets.shape[1])
+    p[~many] = _share_as_far(few[:, ~many])
+    p[many] = _share_as_far(nets[:, many])
     return p
 
 
-def _all_signs(n: int) -> Float64[np.ndarray, "flip n"]:
-    """Every way to give n things a sign."""
-    return np.array(list(itertools.product([-1.0, 1.0], repeat=n))).reshape(2**n, n)
-
-
-def _hits(
-    flips: Float64[np.ndarray, "flip cluster"], nets: Float64[np.ndarray, "cluster row"]
-) -> Int[np.ndarray, " row"]:
-    """Number of flips whose |sum| is at least the observed one, by row."""
-    hits = [np.empty(0, dtype=int)]
-    for start in range(0, nets.shape[1], _ROWS_AT_ONCE):
-        part = nets[:, start : start + _ROWS_AT_ONCE]
-        hits.append((np.abs(flips @ part) >= np.abs(part.sum(0))).sum(0))
-    return np.concatenate(hits)
+def _share_as_far(nets: Float64[np.ndarray, "cluster row"]) -> Float64[np.ndarray, " row"]:
+    """Share of the flips of clusters whose |sum| is at least that of the first, by row."""
+    signs, shares = flips(len(nets)), np.empty(nets.shape[1])
+    for start in range(0, len(shares), _ROWS_AT_ONCE):
+        sums = np.abs(signs @ nets[:, start : start + _ROWS_AT_ONCE])
+        shares[start : start + _ROWS_AT_ONCE] = (sums >= sums[0]).mean(0)
+    return shares
 
 
 def permuted_labels(

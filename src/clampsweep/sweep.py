@@ -11,9 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from jaxtyping import Float64
 from tqdm import tqdm
 
 from clampsweep import tables
@@ -269,7 +267,7 @@ def _decode(
         [_edits(one, lenders) for one in part],
         Scope.parse(part[0].scope or "all"),
         decoding,
-        uniforms=_uniforms(part) if decoding.method == "sample" else None,
+        streams=[_stream(one) for one in part] if decoding.method == "sample" else None,
         capture_layers=_layers(part[0]) or tuple(range(model.n_layers)),
         on_tokens=on_tokens,
         with_nll=True,
@@ -283,20 +281,14 @@ def _edits(one: Combination, lenders: Lenders) -> list[Edit]:
     ]
 
 
-def _uniforms(part: Sequence[Combination]) -> Float64[np.ndarray, "row step"]:
-    """Numbers in [0, 1) that decide the draws: by seed and prompt alone.
+def _stream(one: Combination) -> tuple[int, ...]:
+    """What seeds a combination's draws: its seed and the prompt's digest, no more.
 
-    So a row's draws do not depend on its batch, and all clamps of a prompt share them with its
+    So its draws do not depend on the batch, and all clamps of a prompt share them with its
     baseline (common random numbers), which makes their difference less noisy.
     """
-    rows = []
-    for one in part:
-        words = [int(text_digest(one.prompt)[at : at + 8], 16) for at in range(0, 64, 8)]
-        generator = np.random.Generator(
-            np.random.Philox(np.random.SeedSequence([one.seed or 0, *words]))
-        )
-        rows.append(generator.random(one.decoding.max_new_tokens))
-    return np.stack(rows)
+    digest = text_digest(one.prompt)
+    return one.seed or 0, *(int(digest[at : at + 8], 16) for at in range(0, 64, 8))
 
 
 def _lenders(

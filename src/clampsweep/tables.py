@@ -366,9 +366,9 @@ SRM_GROUPS = Schema(
         "n": Column("int", "number of texts with a vector"),
         "n_left_out": Column("int", "number of texts without one (blank)"),
         "n_clusters": Column("int", "cores (prompts, if fewer than 4 cores) that intervals redraw"),
-        "r": Column("float", "length of the grey vector, in 0..1; null if under 2 prompts", null=True),
-        "r_low": Column("float", "95 % bootstrap interval of the mean at `angle`, lower", null=True),
-        "r_high": Column("float", "95 % bootstrap interval of the mean at `angle`, upper", null=True),
+        "r": Column("float", "length of the grey vector, 0..1; null if under 2 prompts", null=True),
+        "r_low": Column("float", "95 % bootstrap interval of the mean at angle, lower", null=True),
+        "r_high": Column("float", "95 % bootstrap interval of the mean at angle, upper", null=True),
         "angle": Column("float", "angle of the grey vector, degrees in 0..360", null=True),
         "stability": Column(
             "float", "mean cosine of the grey vectors of two random halves, in -1..1", null=True
@@ -407,6 +407,7 @@ SRM_DIFFERENCES = Schema(
         "angle": Column("float", "angle at which it is reached, degrees in 0..360", null=True),
         "critical": Column("float", "95 % quantile of distance under permutation", null=True),
         "p": Column("float", "permutation p of distance", null=True),
+        "least_p": Column("float", "the smallest p that so few prompts allow", null=True),
         "q": Column("float", "p after Benjamini-Hochberg over the factor's pairs", null=True),
     },
     key=("factor", "group_a", "group_b"),
@@ -428,6 +429,37 @@ VARIABILITY = Schema(
         "net": Column("int", "n_rescued - n_harmed"),
     },
     key=("detector", "seed"),
+)
+_SHARE = {
+    "k": Column("int", "texts of which it is true"),
+    "n": Column("int", "texts looked at"),
+    "share": Column("float", "k / n; null if n is 0", null=True),
+    "low": Column("float", "Wilson 95 % interval, lower end", null=True),
+    "high": Column("float", "Wilson 95 % interval, upper end", null=True),
+}
+DETECTOR_QUALITY = Schema(
+    "detector_quality",
+    {
+        "detector": RATES.columns["detector"],
+        "measure": Column(
+            "str",
+            "precision (broken among flagged), recall (flagged among broken), false_alarm (flagged "
+            "among coherent), missed (broken among not flagged), recall_<label>",
+        ),
+        **_SHARE,
+    },
+    key=("detector", "measure"),
+)
+CALIBRATION = Schema(
+    "calibration",
+    {
+        "score": Column("str", "text metric"),
+        "bin": Column("int", "fifth of the texts by the score, from 0, the lowest"),
+        "low_value": Column("float", "lowest value in the bin"),
+        "high_value": Column("float", "highest value in the bin"),
+        **_SHARE,
+    },
+    key=("score", "bin"),
 )
 
 

@@ -91,6 +91,11 @@ def _distinct(tokens: Sequence[int], n: int) -> tuple[int, int]:
     return len(set(grams)), len(grams)
 
 
+def distinct_share(tokens: Sequence[int], n: int) -> float | None:
+    """Distinct n-grams / n-grams of the tokens, in 0..1; None if there is no n-gram."""
+    return _share(*_distinct(tokens, n))
+
+
 def _share(part: int, whole: int) -> float | None:
     return part / whole if whole else None
 
@@ -99,7 +104,7 @@ def _token_metrics(tokens: Sequence[int]) -> dict[str, int | float | None]:
     distinct, total = _distinct(tokens, 4)
     period, length = longest_periodic_suffix(tokens) or (None, 0)
     return {
-        **{f"distinct_{n}": _share(*_distinct(tokens, n)) for n in (1, 2, 3)},
+        **{f"distinct_{n}": distinct_share(tokens, n) for n in (1, 2, 3)},
         "rep_4": _share(total - distinct, total),
         "loop_period": period,
         "loop_coverage": _share(length, len(tokens)),

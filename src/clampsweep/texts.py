@@ -24,7 +24,7 @@ class Job:
         edits: The edits of each row; none for a baseline.
         scope: Positions that the edits change.
         decoding: Greedy or sampling, and how many tokens at most.
-        uniforms: For sampling, the numbers in [0, 1) that decide each row's draws, [row, step].
+        streams: For sampling, the integers that seed each row's draws; None when greedy.
         capture_layers: Layers whose mean activation over generated positions is wanted.
         on_tokens: Told the number of tokens chosen, after each step.
         with_nll: Whether `Decoded.nll_unclamped` is wanted.
@@ -34,7 +34,7 @@ class Job:
     edits: Sequence[Sequence[Edit]]
     scope: Scope
     decoding: Decoding
-    uniforms: Float64[np.ndarray, "row step"] | None = None
+    streams: Sequence[tuple[int, ...]] | None = None
     capture_layers: Sequence[int] = ()
     on_tokens: Callable[[int], object] = lambda n: None
     with_nll: bool = False
@@ -45,7 +45,7 @@ class Job:
             self,
             prompts=[self.prompts[row] for row in rows],
             edits=[self.edits[row] for row in rows],
-            uniforms=None if self.uniforms is None else self.uniforms[list(rows)],
+            streams=None if self.streams is None else [self.streams[row] for row in rows],
         )
 
 
@@ -124,7 +124,7 @@ class Texts:
 
     def _row(self, row: int) -> Decoded:
         ids, margin = self.chosen[row], float(self._margins[row])
-        sampled = self._job.uniforms is not None or margin == np.inf
+        sampled = self._job.streams is not None or margin == np.inf
         vectors, natural = self.means.of(row, len(ids))
         nll = float(self._nll[row]) / len(ids) if self.nll_known and ids else None
         return Decoded(ids, self._stop[row], None if sampled else margin, vectors, natural, nll)

@@ -26,42 +26,58 @@ class Verdict:
     Attributes:
         n_collapsed: Number of collapsed baselines.
         held_out: Counts, net and p of the best clamp on prompts that did not choose it; of the
-            only clamp if there is one; None if nothing was clamped.
+            only clamp if there is one; None if nothing was clamped, or the prompts have no halves.
         chosen: Whether there was more than one clamp to choose from.
-        harms: Number of pairs of target and clamp that harm significantly more than they rescue.
+        gains: Number of pairs of target and clamp that rescue significantly more than they harm.
+        harms: Number of those that harm significantly more than they rescue.
         special: Targets that do more than their controls, by `special.is_special`.
+        n_targets: Number of targets.
         can_tell: Whether there were controls enough; None without controls.
     """
 
     n_collapsed: int
     held_out: dict[str, Any] | None
     chosen: bool
+    gains: int
     harms: int
     special: tuple[str, ...]
+    n_targets: int
     can_tell: bool | None
 
     @property
     def recovers(self) -> bool:
         """Whether the best clamp rescues more than it harms, significantly, on held-out prompts."""
         found = self.held_out
-        return found is not None and found["net"] > 0 and found["cluster_p"] < LEVEL
+        if found is None or found["net"] <= 0:
+            return False
+        return bool(max(found["mcnemar_p"], found["cluster_p"]) < LEVEL)
 
     @property
     def headline(self) -> str:
         """The verdict, `no recovery, only harm; no more than its controls`."""
+        return f"{self._effect}; {self._compared}"
+
+    @property
+    def _effect(self) -> str:
         if self.recovers:
-            effect = "recovery"
-        elif self.harms:
-            effect = "no recovery, only harm" if self.n_collapsed else "nothing to recover, harm"
-        else:
-            effect = "no effect" if self.n_collapsed else "nothing to recover, no harm"
+            return "recovery"
+        if not self.n_collapsed:
+            return f"nothing to recover, {'harm' if self.harms else 'no significant harm'}"
+        if self.gains:
+            return "recovery not confirmed on held-out prompts"
+        return "no recovery, only harm" if self.harms else "no significant effect"
+
+    @property
+    def _compared(self) -> str:
         if self.can_tell is None:
-            return f"{effect}; not compared with controls"
+            return "not compared with controls"
+        single = self.n_targets == 1
         if self.special:
-            return f"{effect}; special: more than its controls"
-        return f"{effect}; " + (
-            "no more than its controls" if self.can_tell else "too few controls to tell"
-        )
+            few = f"{len(self.special)} of {self.n_targets} targets special"
+            return "special: more than its controls" if single else few
+        if not self.can_tell:
+            return "too few controls to tell"
+        return "no more than its controls" if single else "no target more than its controls"
 
 
 def verdict(sweep: Tables, detector: str) -> Verdict:
@@ -72,7 +88,7 @@ def verdict(sweep: Tables, detector: str) -> Verdict:
         detector: One of `sweep.detectors`.
     """
     rates = sweep.rates[sweep.rates["detector"] == detector]
-    sure = (rates["cluster_q"] < LEVEL) & (rates["mcnemar_q"] < LEVEL)
+    sure = significant(rates)
     special: tuple[str, ...] = ()
     can_tell = None
     if sweep.special is not None:
@@ -80,27 +96,30 @@ def verdict(sweep: Tables, detector: str) -> Verdict:
         found = found[found["detector"] == detector]
         special = tuple(found.loc[found["special"], "target"])
         can_tell = bool(found["can_tell"].all())
-    held_out, chosen = _held_out(sweep, detector, rates)
     return Verdict(
         n_collapsed=int(sweep.baselines_of(detector)["baseline_collapsed"].sum()),
-        held_out=held_out,
-        chosen=chosen,
+        held_out=_held_out(sweep, detector, rates),
+        chosen=len(rates) > 1,
+        gains=int((sure & (rates["net"] > 0)).sum()),
         harms=int((sure & (rates["net"] < 0)).sum()),
         special=special,
+        n_targets=len(sweep.targets),
         can_tell=can_tell,
     )
 
 
-def _held_out(
-    sweep: Tables, detector: str, rates: pd.DataFrame
-) -> tuple[dict[str, Any] | None, bool]:
-    """The best pair's counts on prompts that did not choose it, and whether there was a choice."""
-    if len(rates) == 1:
-        return _record(rates.iloc[0]), False
+def significant(rates: pd.DataFrame) -> pd.Series[bool]:
+    """Whether each net effect is: the q of McNemar's test and that over cores are below `LEVEL`.
+
+    Args:
+        rates: Rows of a `tables.RATES` table.
+    """
+    return (rates["mcnemar_q"] < LEVEL) & (rates["cluster_q"] < LEVEL)
+
+
+def _held_out(sweep: Tables, detector: str, rates: pd.DataFrame) -> dict[str, Any] | None:
+    """The best pair's counts on prompts that did not choose it; the only pair's own."""
     halves = pooled(sweep.split_half)
-    found = halves[halves.index == detector]
-    return (None if found.empty else _record(found.iloc[0])), True
-
-
-def _record(row: pd.Series[Any]) -> dict[str, Any]:
-    return {str(name): value for name, value in row.items()}
+    found = rates if len(rates) == 1 else halves[halves.index == detector]
+    rows = found.to_dict("records")
+    return {str(name): value for name, value in rows[0].items()} if rows else None

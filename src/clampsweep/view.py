@@ -19,6 +19,7 @@ _VALUE_MEANS = {
     "add": "value added to the neuron (activation units)",
     "scale": "factor that the neuron is multiplied by",
 }
+CONTROL_KINDS = {"neuron": "control neuron", "direction": "random direction"}
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,7 @@ class Paths(Protocol):
     control_metrics: str
     variability: str
     verification: str
+    detector_quality: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +103,7 @@ class Tables:
         control_metrics: `tables.TEXT_METRICS` of the controls.
         variability: `tables.VARIABILITY`; None if no baselines were sampled.
         verification: `tables.VERIFICATION`; None if there are no published figures to compare with.
+        detector_quality: `tables.DETECTOR_QUALITY`, from labelled texts.
     """
 
     prompts: pd.DataFrame
@@ -118,6 +121,7 @@ class Tables:
     control_metrics: pd.DataFrame | None = None
     variability: pd.DataFrame | None = None
     verification: pd.DataFrame | None = None
+    detector_quality: pd.DataFrame | None = None
 
     @cached_property
     def clamps(self) -> tuple[Clamp, ...]:
@@ -200,19 +204,24 @@ class Tables:
 
     @cached_property
     def control_sizes(self) -> str:
-        """What the controls are, `20 control neurons and 20 random directions, on 40 prompts`."""
-        if self.controls is None or self.control_recovery is None:
+        """What the controls are, `20 control neurons, on 40 of the 160 prompts and all clamps`."""
+        if self.controls is None or self.control_counts is None or self.control_recovery is None:
             return "no controls"
         each = self.controls.drop_duplicates("control")["kind"].value_counts()
-        kinds = listed([
-            counted(int(each[kind]), noun)
-            for kind, noun in (("neuron", "control neuron"), ("direction", "random direction"))
-            if kind in each
-        ])  # fmt: skip
-        n_prompts = self.control_recovery["prompt_id"].nunique()
-        if n_prompts == len(self.prompts):
-            return f"{kinds}, on all prompts"
-        return f"{kinds}, on {n_prompts:,} of the {len(self.prompts):,} prompts"
+        kinds = [
+            counted(int(each[kind]), noun) for kind, noun in CONTROL_KINDS.items() if kind in each
+        ]
+        prompts = _some(self.control_recovery["prompt_id"].nunique(), len(self.prompts), "prompts")
+        clamps = _some(self.control_counts["position"].nunique(), len(self.clamps), "clamps")
+        return f"{listed(kinds)}, on {prompts} and {clamps}"
+
+    def ranks_of(self, detector: str, target: str) -> pd.DataFrame:
+        """Rows of `special` of one detector and target, by kind of controls, neurons first."""
+        if self.special is None:
+            return pd.DataFrame(columns=list(tables.SPECIAL.columns))
+        chosen = (self.special["detector"] == detector) & (self.special["target"] == target)
+        rows, order = self.special[chosen], list(CONTROL_KINDS)
+        return rows.sort_values("kind", key=lambda kind: kind.map(order.index), kind="stable")
 
     @cached_property
     def sampled(self) -> bool:
@@ -282,6 +291,7 @@ def read(paths: Paths, detectors: Sequence[str], title: str) -> Tables:
         control_metrics=optional(paths.control_metrics, tables.TEXT_METRICS),
         variability=optional(paths.variability, tables.VARIABILITY),
         verification=optional(paths.verification, tables.VERIFICATION),
+        detector_quality=optional(paths.detector_quality, tables.DETECTOR_QUALITY),
     )
 
 
@@ -293,6 +303,11 @@ def intervened(frame: pd.DataFrame) -> pd.DataFrame:
 def baselines(frame: pd.DataFrame) -> pd.DataFrame:
     """Rows of a table that are baselines."""
     return frame[frame["operation"] == "none"]
+
+
+def _some(n: int, total: int, noun: str) -> str:
+    """How many of them: `all prompts`, `40 of the 160 prompts`."""
+    return f"all {noun}" if n == total else f"{n:,} of the {total:,} {noun}"
 
 
 def listed(words: Sequence[str]) -> str:

@@ -62,6 +62,37 @@ rule recovery:
         "../scripts/recovery.py"
 
 
+rule detector_quality:
+    input:
+        texts=LABELLED,
+    output:
+        quality="results/detectors/quality.parquet",
+        calibration="results/detectors/calibration.parquet",
+        report=report(
+            "results/detectors/detectors.md",
+            caption="../report/detectors.rst",
+            category="detectors",
+            labels={"what": "precision and recall", "kind": "text"},
+        ),
+        figures=report(
+            "results/detectors/detectors.svg",
+            caption="../report/detectors.rst",
+            category="detectors",
+            labels={"what": "precision, recall, calibration", "kind": "figure"},
+        ),
+        png="results/detectors/detectors.png",
+    log:
+        "logs/detector_quality.log",
+    conda:
+        "../../environment.yml"
+    params:
+        code=code_digest("detector_quality", "plots.detectors", "detector_report"),
+    message:
+        "Precision and recall of the collapse detectors on labelled texts"
+    script:
+        "../scripts/detector_quality.py"
+
+
 rule verify:
     input:
         recovery="results/{sweep}/recovery.parquet",

@@ -59,6 +59,17 @@ FIGURES = [
     "first_divergence",
     "controls",
 ]
+LABELLED = "workflow/data/labelled_texts.jsonl"
+DETECTORS = [
+    f"results/detectors/{file}"
+    for file in (
+        "quality.parquet",
+        "calibration.parquet",
+        "detectors.md",
+        "detectors.svg",
+        "detectors.png",
+    )
+]
 SCHEMA = Path(workflow.basedir) / "workflow/schemas/config.schema.yaml"
 RESULTS = Path("results")
 
@@ -114,7 +125,9 @@ def sweep_prompts(name):
     """Prompts table of a sweep."""
     sweep = CONFIG.sweeps[name]
     found = read_prompts(prompts_file(name), sweep.promptset.format)
-    return found if sweep.drawn is None else or_stop(promptset.draw, found, *sweep.drawn)
+    return (
+        found if sweep.drawn is None else or_stop(promptset.draw, found, *sweep.drawn)
+    )
 
 
 @cache
@@ -188,6 +201,7 @@ BESIDE = {
     "control_metrics": if_kept("controls/text_metrics.parquet"),
     "variability": if_kept("variability.parquet"),
     "verification": if_kept("verification.parquet"),
+    "detector_quality": "results/detectors/quality.parquet",
 }
 
 
@@ -210,7 +224,7 @@ def described(name):
 
 def everything(wildcards):
     """All that a run keeps: the tables, exports, figures and reports of each sweep, the batches."""
-    wanted = []
+    wanted = [*DETECTORS]
     for name in CONFIG.run:
         wanted += [f"results/{name}/{file}" for file in kept(name)]
         wanted += expand(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -20,9 +22,10 @@ from clampsweep.plots.panels import (
     left_out,
     panels,
     styled,
+    title,
 )
 from clampsweep.verdict import verdict
-from clampsweep.view import Tables
+from clampsweep.view import CONTROL_KINDS, Tables, counted
 
 MAX_TARGETS = 3
 
@@ -34,51 +37,56 @@ def controls(sweep: Tables) -> Figure:
     On the prompts and clamps that the controls ran on. One row of panels per detector, one column
     per target. Definitions: `clampsweep.special`.
     """
-    special = sweep.special
-    if special is None or sweep.control_counts is None or sweep.compared_counts is None:
+    theirs, own = sweep.control_counts, sweep.compared_counts
+    if theirs is None or own is None:
         return empty(sweep, "No controls were run: the config key controls asks for them.")
-    shown = sweep.targets[:MAX_TARGETS]
+    shown, clamps = sweep.targets[:MAX_TARGETS], sorted(set(theirs["position"]))
     figure, grid = panels(len(sweep.detectors), len(shown), 1.9, "row")
+    width = WIDTH / len(shown) - 0.5
     for row, detector in zip(grid, sweep.detectors, strict=True):
         for ax, target in zip(row, shown, strict=True):
-            theirs, own = sweep.control_counts, sweep.compared_counts
-            theirs = theirs[(theirs["detector"] == detector) & (theirs["of"] == target)]
-            own = own[(own["detector"] == detector) & (own["target"] == target)]
-            _draw(ax, own, theirs)
-            ranks = special[(special["detector"] == detector) & (special["target"] == target)]
-            said = f"{target}, {detector}" if len(shown) > 1 else _said(sweep, detector)
-            ax.set_title(f"{said}\n{_rank(ranks)}", fontsize=7)
-            clamp_axis(ax, sweep, WIDTH / len(shown) - 0.5)
-        row[0].set_ylabel("net: rescued \N{MINUS SIGN} harmed (texts)")
+            _draw(ax, _rows(own, detector, "target", target), clamps, BLUE)
+            beside = _rows(theirs, detector, "of", target)
+            for kind, (_, colour, shift) in CONTROLS.items():
+                _draw(ax, beside[beside["kind"] == kind], clamps, colour, shift)
+            ax.axhline(0, color="#777777", linewidth=0.6)
+            ax.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
+            title(ax, list(_said(sweep, detector, target)), width, 7 if len(shown) == 1 else 6)
+            clamp_axis(ax, sweep, width, clamps=clamps)
+        row[0].set_ylabel("rescued \N{MINUS SIGN} harmed (texts)")
     remarks = [f"Net effect of the target and of each control: {sweep.control_sizes}."]
     return finish(figure, sweep, _handles(), [*remarks, *left_out(sweep, MAX_TARGETS)])
 
 
-def _said(sweep: Tables, detector: str) -> str:
-    return f"{detector}: {verdict(sweep, detector).headline}"
+def _rows(counts: pd.DataFrame, detector: str, column: str, target: str) -> pd.DataFrame:
+    rows = counts[(counts["detector"] == detector) & (counts[column] == target)]
+    return rows.sort_values(["position", "target"])
 
 
-def _rank(ranks: pd.DataFrame) -> str:
-    """Where the target stands among its controls, by the largest net effect."""
-    said = []
+def _said(sweep: Tables, detector: str, target: str) -> Iterator[str]:
+    """The verdict, and where the target stands among its controls by the largest net effect."""
+    single = len(sweep.targets) == 1
+    yield f"{detector}: {verdict(sweep, detector).headline}" if single else f"{target}, {detector}"
+    ranks = sweep.ranks_of(detector, target)
     for row in ranks[ranks["statistic"] == "largest_net"].to_dict("records"):
-        label = CONTROLS[row["kind"]][0]
-        said.append(
-            f"above {row['percentile']:.0f} % of {row['n_controls']} {label} (p = {row['p']:.2g})"
-        )
-    return ", ".join(said)
+        number = counted(row["n_controls"], CONTROL_KINDS[row["kind"]])
+        chance = f"p = {row['p']:.2g}" if single else f"q = {row['q']:.2g}"
+        yield f"above {row['percentile']:.0f} % of {number} ({chance})"
 
 
-def _draw(ax: Axes, own: pd.DataFrame, theirs: pd.DataFrame) -> None:
-    for kind, (_, colour, shift) in CONTROLS.items():
-        rows = theirs[theirs["kind"] == kind].sort_values(["position", "target"])
-        # Multiples of the golden ratio spread evenly, and the same on every run.
-        spread = ((np.arange(len(rows)) * 0.618034) % 1 - 0.5) * 0.3
-        x = floats(rows["position"]) + shift + spread
-        ax.plot(x, rows["net"], "o", color=colour, ms=2.6, markeredgecolor="#777777", mew=0.3)
-    ax.plot(own["position"], own["net"], "D", color=BLUE, ms=5, zorder=3)
-    ax.axhline(0, color="#777777", linewidth=0.6)
-    ax.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
+def _draw(
+    ax: Axes, rows: pd.DataFrame, clamps: list[int], colour: str, shift: float | None = None
+) -> None:
+    """A mark per net effect: the target's diamonds; with a shift, its controls, spread about it."""
+    x = floats(rows["position"].map(clamps.index))
+    if shift is None:
+        ax.plot(x, rows["net"], "D", color=colour, ms=5, zorder=3)
+        return
+    # Multiples of the golden ratio spread evenly, and the same on every run.
+    spread = ((np.arange(len(rows)) * 0.618034) % 1 - 0.5) * 0.3
+    ax.plot(
+        x + shift + spread, rows["net"], "o", color=colour, ms=2.6, mec="#777777", mew=0.3, zorder=2
+    )
 
 
 def _handles() -> list[Line2D]:

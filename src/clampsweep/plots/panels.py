@@ -28,6 +28,7 @@ _Arguments = ParamSpec("_Arguments")
 
 WIDTH = 6.5  # inches: the text width of a letter page
 MAX_TARGETS = 6
+LETTER = 0.0078  # inches per point: about how wide a letter is
 
 # Okabe and Ito (2008): told apart with every common colour blindness, and by lightness in grey.
 BLUE, VERMILION, GREY, PALE = "#0072B2", "#D55E00", "#4D4D4D", "#E3E3E3"
@@ -108,12 +109,20 @@ def empty(sweep: Tables, words: str) -> Figure:
     return figure
 
 
-def clamp_axis(ax: Axes, sweep: Tables, width: float, baseline_at: float | None = None) -> None:
+def clamp_axis(
+    ax: Axes,
+    sweep: Tables,
+    width: float,
+    baseline_at: float | None = None,
+    clamps: Sequence[int] | None = None,
+) -> None:
     """Label a panel of `width` inches with the clamps: upright, then thinned, where they crowd.
 
-    `baseline_at` is the place of a column for the baseline, if the panel has one.
+    `baseline_at` is the place of a column for the baseline, if the panel has one; `clamps` are the
+    clamps that it shows, if not all.
     """
-    labels = [minus(label) for label in sweep.labels]
+    shown = range(len(sweep.labels)) if clamps is None else clamps
+    labels = [minus(sweep.labels[place]) for place in shown]
     step = max(1, math.ceil(len(labels) * 0.11 / width))
     ticks, words = [float(place) for place in range(0, len(labels), step)], labels[::step]
     if baseline_at is not None:
@@ -149,7 +158,7 @@ def finish(
     """The figure with its title and remarks above, and below the clamps' axis title and legend."""
     lines = [textwrap.fill(line, 100) for line in (sweep.title, *remarks)]
     figure.suptitle("\n".join(lines), x=0.01, ha="left", linespacing=1.35, color=QUIET)
-    columns = min(4, len(handles)) or 1
+    columns = _legend_columns([str(handle.get_label()) for handle in handles])
     below = 0.05 + 0.19 * math.ceil(len(handles) / columns)  # inches: legend, then axis title
     height = figure.get_figheight()
     strip = (below + 0.2) / height
@@ -167,6 +176,21 @@ def finish(
     return figure
 
 
+def _legend_columns(labels: Sequence[str]) -> int:
+    """How many columns of a legend, at most 4, fit a figure; matplotlib fills them one by one."""
+    for columns in range(min(4, len(labels)), 1, -1):
+        widest = [max(map(len, part)) for part in np.array_split(np.array(labels), columns)]
+        if sum(widest) * LETTER * 7 + columns * 0.4 < WIDTH:
+            return columns
+    return 1
+
+
+def title(ax: Axes, lines: Sequence[str], width: float, size: float) -> None:
+    """Give a panel of `width` inches a title of letters of `size` points, long lines broken."""
+    letters = int(width / (LETTER * size))
+    ax.set_title("\n".join(textwrap.fill(line, letters) for line in lines), fontsize=size)
+
+
 def control_band(ax: Axes, controls: pd.DataFrame, values: pd.Series[float]) -> None:
     """Range (bar) and median (line) of a number over the controls of each kind, clamp by clamp.
 
@@ -182,6 +206,7 @@ def control_band(ax: Axes, controls: pd.DataFrame, values: pd.Series[float]) -> 
         x = floats(low.index.to_series()) + shift
         ax.bar(x, high - low, 0.38, low, color=colour, linewidth=0, alpha=0.75, zorder=0.5)
         ax.hlines(middle, x - 0.19, x + 0.19, "#777777", linewidth=0.9, zorder=0.6)
+    ax.use_sticky_edges = False  # a bar's foot would else be the panel's edge
 
 
 def control_handles(sweep: Tables) -> list[Artist]:

@@ -29,9 +29,10 @@ from clampsweep.plots.panels import (
     styled,
     target_handles,
     target_styles,
+    title,
 )
-from clampsweep.verdict import LEVEL, verdict
-from clampsweep.view import Tables, listed
+from clampsweep.verdict import LEVEL, significant, verdict
+from clampsweep.view import Tables, counted, listed
 
 
 @styled
@@ -46,7 +47,7 @@ def improvement_rate(sweep: Tables) -> Figure:
         return empty(sweep, f"No baseline is collapsed, so there is nothing to rescue ({by}).")
     figure, grid = panels(len(sweep.detectors), 1, 1.75, share_y="all")
     for (ax,), detector in zip(grid, sweep.detectors, strict=True):
-        ax.set_title(_said(sweep, detector))
+        title(ax, _said(sweep, detector), WIDTH - 0.6, 8)
         if sweep.baselines_of(detector)["baseline_collapsed"].any():
             _draw_beside(ax, sweep, detector)
             for target, colour, marker, shift in target_styles(sweep):
@@ -63,21 +64,22 @@ def improvement_rate(sweep: Tables) -> Figure:
         remarks.append(f"Bars: {sweep.control_sizes}; line: their median.")
     if sweep.variability is not None:
         n_seeds = sweep.variability["seed"].nunique()
-        handles.append(Patch(color=SAMPLING, label=f"sampling alone, {n_seeds} seeds"))
+        label = f"sampling alone, {counted(n_seeds, 'seed')}: range, mean"
+        handles.append(Patch(color=SAMPLING, label=label))
     return finish(figure, sweep, handles, [*remarks, *left_out(sweep)])
 
 
-def _said(sweep: Tables, detector: str) -> str:
-    """The verdict of a detector, then how many baselines collapse."""
+def _said(sweep: Tables, detector: str) -> list[str]:
+    """The verdict of a detector, and how many baselines collapse."""
     said = verdict(sweep, detector).headline
-    return f"{detector}: {said}\n{sweep.headline(detector).partition(': ')[2]}"
+    return [f"{detector}: {said}", sweep.headline(detector).partition(": ")[2]]
 
 
 def _draw_beside(ax: Axes, sweep: Tables, detector: str) -> None:
     """What controls rescue at each clamp, and what sampling alone rescues."""
     rows = sweep.control_counts
     if rows is not None:
-        rows = rows[rows["detector"] == detector]
+        rows = rows[rows["detector"] == detector].drop_duplicates(["target", "position"])
         control_band(ax, rows, rows["n_rescued"] / rows["n_collapsed_baseline"])
     if sweep.variability is not None:
         seeds = sweep.variability[sweep.variability["detector"] == detector]
@@ -115,7 +117,7 @@ def rescue_vs_harm(sweep: Tables) -> Figure:
             ax, sweep.rates_of(detector, target), labelled=width / len(sweep.clamps) > 0.16
         )
         if place < len(detectors):
-            ax.set_title(_said(sweep, detector), fontsize=8 if columns < 3 else 6)
+            title(ax, _said(sweep, detector), width, 8 if columns == 1 else 6)
         if place % columns == 0:
             ax.set_ylabel("harmed | rescued (texts)" if single else f"{target}\nharmed | rescued")
         clamp_axis(ax, sweep, width)
@@ -151,8 +153,7 @@ def _draw_balance(ax: Axes, rates: pd.DataFrame, labelled: bool) -> None:
                 words, above = f"{abs(height):.0f}", "bottom" if sign > 0 else "top"
                 ax.annotate(words, (at, end), (0, sign), textcoords="offset points", ha="center",
                             va=above, fontsize=6.5, color=colour)  # fmt: skip
-    sure = (rates["mcnemar_q"] < LEVEL) & (rates["cluster_q"] < LEVEL)
-    filled = np.where(sure, "black", "white")
+    filled = np.where(significant(rates), "black", "white")
     ax.scatter(
         x, rates["net"], 13, c=filled, marker="D", edgecolors="black", linewidths=0.7, zorder=3
     )

@@ -35,6 +35,7 @@ MAX_GROUPS = 14
 MAX_BANDS = 6
 MAX_THRESHOLDS = 2
 MAX_PAIRS = 10
+BASELINE = "baseline"
 
 Style = tuple[str, str]  # colour, line style
 
@@ -111,7 +112,7 @@ def _styles(groups: Sequence[str], factor: str) -> dict[str, Style]:
         group: (mpl.colors.to_hex(colour), "solid")
         for group, colour in zip(shown, scale, strict=True)
     }
-    return found | ({"baseline": ("black", "dashed")} if "baseline" in found else {})
+    return found | ({BASELINE: ("black", "dashed")} if BASELINE in found else {})
 
 
 def _draw_mean(
@@ -123,7 +124,7 @@ def _draw_mean(
         theta = np.radians(theta)
         if len(styles) <= MAX_BANDS:
             ax.fill_between(theta, low, high, color=colour, alpha=0.15, linewidth=0)
-        ax.plot(theta, value, color=colour, linestyle=line)
+        ax.plot(theta, value, color=colour, linestyle=line, zorder=3 if group == BASELINE else 2)
     around = np.linspace(0, 2 * np.pi, 361)
     ax.plot(around, np.zeros_like(around), color="#777777", linewidth=0.8, zorder=1.5)
     ax.set_ylim(-limit, limit)
@@ -153,7 +154,9 @@ def _draw_counts(
         n = sizes[group]
         if len(styles) <= MAX_BANDS:
             ax.fill_between(theta, low / n, high / n, color=colour, alpha=0.15, linewidth=0)
-        ax.plot(theta, value / n, color=colour, linestyle=line)
+        ax.plot(
+            theta, value / n, color=colour, linestyle=line, zorder=3 if group == BASELINE else 2
+        )
     ax.set_ylim(-0.04, 1.04)
     ax.yaxis.set_major_formatter(PercentFormatter(1.0))
     ax.set_ylabel(f"v.p \N{GREATER-THAN OR EQUAL TO} {threshold:g}")
@@ -264,7 +267,7 @@ def _draw_distances(ax: Axes, pairs: pd.DataFrame, colours: Sequence[str], limit
     ax.set_yticks(places, names, fontsize=6)
     ax.set_ylim(len(pairs) - 0.4, -0.6)
     ax.set_xlim(0, limit)
-    ax.xaxis.set_major_locator(MaxNLocator(nbins=4))
+    ax.xaxis.set_major_locator(MaxNLocator(nbins=4, steps=[1, 2, 5, 10]))
     ax.tick_params(length=2, width=0.6, color="#777777")
     ax.tick_params(axis="x", labelsize=6.5)
 
@@ -272,7 +275,7 @@ def _draw_distances(ax: Axes, pairs: pd.DataFrame, colours: Sequence[str], limit
 def _pair_name(a: str, b: str) -> str:
     """Both names, or the clamp's alone where the other is the baseline."""
     name = minus(_short(a))
-    return name if b == "baseline" else f"{name} \N{EN DASH} {minus(_short(b))}"
+    return name if b == BASELINE else f"{name} \N{EN DASH} {minus(_short(b))}"
 
 
 def _empty(title: str, words: str) -> Figure:

@@ -68,12 +68,14 @@ def _difference(
     else:
         gaps = _gaps(dealt, fixed, weight)
     distance = float(np.hypot(*observed))
-    chance = np.nan_to_num(np.hypot(*gaps.T), nan=np.inf)
+    # Lengths that are equal but for rounding count as equal.
+    chance = (np.nan_to_num(np.hypot(*gaps.T), nan=np.inf) * (1 + 1e-9)).tolist()
     return found | {
         "distance": distance,
         "angle": float(np.degrees(np.arctan2(observed[1], observed[0])) % 360),
         "critical": float(np.quantile(chance, 0.95, method="higher")),
-        "p": rank_p(distance * (1 - 1e-9), chance.tolist()),  # equal but for rounding counts
+        "p": rank_p(distance, chance),
+        "least_p": rank_p(max(chance) * (1 - 2e-9), chance),
     }
 
 
