@@ -39,7 +39,7 @@ def generation(
     """One row of a generations table: a clamped one of a single neuron, or (`baseline`) none."""
     layer, neuron = (None, None)
     if target is not None and "+" not in target:
-        layer, neuron = (int(part) for part in target[1:].split("N"))
+        layer, neuron = (int(part) for part in target.split("R")[0][1:].split("N"))
     row = {
         "model": "tiny",
         "prompt_id": prompt_id,

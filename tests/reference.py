@@ -210,7 +210,10 @@ def logits_alone(
 ) -> torch.Tensor:
     """Logits of the next token [d_vocab], by Hugging Face's model alone with hooks made here."""
 
-    def hook(layer: int) -> Callable[..., tuple[torch.Tensor]]:
+    n_layers = hugging_face.config.num_hidden_layers
+    pushed: list[list[tuple[Neuron, int, float]]] = [[] for _ in range(n_layers)]
+
+    def before(layer: int) -> Callable[..., tuple[torch.Tensor]]:
         own = [clamp for clamp in clamps if clamp.neuron.layer == layer]
 
         def at_projection(module: object, args: tuple[torch.Tensor]) -> tuple[torch.Tensor]:
@@ -220,16 +223,35 @@ def logits_alone(
                 for position in range(len(tokens)):
                     if covers(scope, position, n_prompt, len(tokens)):
                         at = (position, clamp.neuron.index)
-                        changed[at] = clamp.new_value(float(natural[at]), position)
+                        new = clamp.new_value(float(natural[at]), position)
+                        if clamp.neuron.direction < 0:
+                            changed[at] = new
+                        else:
+                            far = new - float(natural[at])
+                            pushed[layer].append((clamp.neuron, position, far))
             return (changed.reshape(args[0].shape),)
 
         return at_projection
 
+    def after(layer: int) -> Callable[..., torch.Tensor]:
+        def at_output(module: Any, args: object, output: torch.Tensor) -> torch.Tensor:
+            by_row = hugging_face.config.model_type == "gpt2"
+            w_out = module.weight if by_row else module.weight.T  # [d_mlp, d_model]
+            moved = output.clone()
+            for neuron, position, far in pushed[layer]:
+                direction = random_direction(layer, neuron.direction, w_out.shape[1])
+                push = far * w_out[neuron.index].norm() * torch.from_numpy(direction)
+                moved.view(len(tokens), -1)[position] += push.to(moved)
+            return moved
+
+        return at_output
+
     projection = _PROJECTION[hugging_face.config.model_type]
-    handles = [
-        projection(hugging_face, layer).register_forward_pre_hook(hook(layer))
-        for layer in range(hugging_face.config.num_hidden_layers)
-    ]
+    handles = []
+    for layer in range(n_layers):
+        module = projection(hugging_face, layer)
+        handles.append(module.register_forward_pre_hook(before(layer)))
+        handles.append(module.register_forward_hook(after(layer)))
     with torch.inference_mode():
         found: torch.Tensor = hugging_face(torch.tensor([list(tokens)])).logits[0, -1]
     for handle in handles:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 
-from clampsweep import recovery, split_half, tables, text_metrics
+from clampsweep import recovery, special, split_half, tables, text_metrics
 from clampsweep.view import Tables
 from factories import baseline, frame, generation, prompt
 
 FINE = "The door stands open now."  # five words, no repetition
 BROKEN = "aaaaaaaaaa"  # one word; every detector of texts calls it collapsed
+_LETTERS = {"F": FINE, "B": BROKEN}
 
 
 def make(
@@ -42,19 +44,52 @@ def make(
     )
 
 
+def untouched(letters: str, **columns: Any) -> list[dict[str, Any]]:
+    """Baselines of prompts a, b, c, ...: F is a fine text, B a broken one."""
+    names = map(chr, range(ord("a"), ord("a") + len(letters)))
+    return [baseline(p, _LETTERS[s], **columns) for p, s in zip(names, letters, strict=True)]
+
+
+def clamped(target: str, letters: Mapping[float, str], **columns: Any) -> list[dict[str, Any]]:
+    """Clamped texts of prompts a, b, c, ... by value: F is fine, B broken, a space is none."""
+    return [
+        generation(chr(ord("a") + place), _LETTERS[s], value, target=target, **columns)
+        for value, states in letters.items()
+        for place, s in enumerate(states)
+        if s != " "
+    ]
+
+
 def known(**columns: Any) -> list[dict[str, Any]]:
     """Four prompts x three clamps of L1N2, small enough to count by hand.
 
     Baselines: a and b collapsed, c and d fine. Rescued and harmed: at -5 one (a) and two (c, d),
     at 0 none and none, at +10 two (a, b) and one (d).
     """
-    texts: dict[float, str] = {-5.0: "FBBB", 0.0: "BBFF", 10.0: "FFFB"}
-    letters = {"F": FINE, "B": BROKEN}
-    rows = [baseline(p, letters[s], **columns) for p, s in zip("abcd", "BBFF", strict=True)]
-    for value in (10.0, -5.0, 0.0):
-        for p, s in zip("abcd", texts[value], strict=True):
-            rows.append(generation(p, letters[s], value, **columns))
-    return rows
+    own = clamped("L1N2", {10.0: "FFFB", -5.0: "FBBB", 0.0: "BBFF"}, **columns)
+    return untouched("BBFF", **columns) + own
+
+
+def beside_controls(
+    sweep: Tables, rows: Sequence[dict[str, Any]], kinds: Mapping[str, tuple[str, str]]
+) -> Tables:
+    """The sweep with its controls: their clamped texts; of each, its target and kind."""
+    own = sweep.generations["operation"] == "none"
+    ran = sweep.generations["prompt_id"].isin({row["prompt_id"] for row in rows})
+    texts = pd.concat([sweep.generations[own & ran], frame(rows, tables.GENERATIONS)])
+    metrics = text_metrics.table(texts)
+    recovered = recovery.recovery(texts, metrics, sweep.detectors)
+    facts = [
+        {"target": target, "control": name, "kind": kind} for name, (target, kind) in kinds.items()
+    ]
+    controls = frame(facts, tables.CONTROLS)
+    return replace(
+        sweep,
+        controls=controls,
+        control_recovery=recovered,
+        control_metrics=metrics,
+        special=special.special(sweep.recovery, recovered, controls),
+    )
 
 
 def stats(layer: int, neuron: int, **columns: Any) -> dict[str, Any]:

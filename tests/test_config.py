@@ -14,7 +14,16 @@ import yaml
 from snakemake.utils import update_config
 
 from clampsweep import config
-from clampsweep.config import Decoding, ImportedSweep, ModelSpec, Selection, Sweep
+from clampsweep.config import (
+    Controls,
+    Decoding,
+    ImportedSweep,
+    Matched,
+    ModelSpec,
+    Selection,
+    Sweep,
+    Variability,
+)
 from clampsweep.errors import UserError
 
 ROOT = Path(__file__).parents[1]
@@ -599,6 +608,120 @@ SRMS = {
         ["nan", "finite"],
     ),
 }
+SAMPLED = "decoding: {method: sample, temperature: 1.0}"
+COMPARISONS = {
+    "unknown key": (
+        sweep("controls: {number: 5}"),
+        "sweeps.main.controls.number",
+        ["unknown key", "count, matching, prompts, seed, values"],
+    ),
+    "misspelled key": (
+        sweep("controls: {vaules: [0]}"),
+        "sweeps.main.controls.vaules",
+        ["did you mean 'values'"],
+    ),
+    "left empty": (sweep("controls:"), "sweeps.main.controls", ["None", "object"]),
+    "a number": (sweep("controls: 20"), "sweeps.main.controls", ["20", "object"]),
+    "count 0": (sweep("controls: {count: 0}"), "sweeps.main.controls.count", ["0", "minimum of 1"]),
+    "count in words": (
+        sweep("controls: {count: many}"),
+        "sweeps.main.controls.count",
+        ["'many'", "integer"],
+    ),
+    "count above what directions are numbered for": (
+        sweep("controls: {count: 1001}"),
+        "sweeps.main.controls.count",
+        ["1001", "maximum of 1000"],
+    ),
+    "count of a whole layer": (
+        sweep("controls: {count: 40}"),
+        "sweeps.main.controls.count",
+        ["got 40", "tiny has 40 neurons", "fewer"],
+    ),
+    "negative seed": (sweep("controls: {seed: -1}"), "sweeps.main.controls.seed", ["-1", "0"]),
+    "matching something else": (
+        sweep("controls: {matching: [norm, mean]}"),
+        "sweeps.main.controls.matching[1]",
+        ["'mean'", "norm, activation"],
+    ),
+    "matching in a word": (
+        sweep("controls: {matching: norm}"),
+        "sweeps.main.controls.matching",
+        ["'norm'", "array"],
+    ),
+    "matching twice": (
+        sweep("controls: {matching: [norm, norm]}"),
+        "sweeps.main.controls.matching",
+        ["'norm'", "twice"],
+    ),
+    "value that the sweep has not": (
+        sweep("controls: {values: [0, 7]}"),
+        "sweeps.main.controls.values[1]",
+        ["got 7", "-3, 0, 2.5"],
+    ),
+    "value twice": (
+        sweep("controls: {values: [0, 0.0]}"),
+        "sweeps.main.controls.values",
+        ["twice"],
+    ),
+    "no value": (sweep("controls: {values: []}"), "sweeps.main.controls.values", ["at least 1"]),
+    "value not a number": (
+        sweep("controls: {values: [.nan]}"),
+        "sweeps.main.controls.values[0]",
+        ["nan", "-3, 0, 2.5"],
+    ),
+    "values where the operation takes none": (
+        as_sweep(operation="zero", values=None, controls={"values": [0]}),
+        "sweeps.new.controls.values",
+        ["'zero'", "none", "remove"],
+    ),
+    "some prompts where the others lend activations": (
+        as_sweep(operation="resample", values=None, controls={"prompts": 5}),
+        "sweeps.new.controls.prompts",
+        ["'resample'", "all prompts", "remove"],
+    ),
+    "no prompts": (sweep("controls: {prompts: 0}"), "sweeps.main.controls.prompts", ["0", "1"]),
+    "a neuron's random direction": (
+        sweep("neurons: [L0N1, L1N2R3]"),
+        "sweeps.main.neurons[1]",
+        ["'L1N2R3'", "'controls'"],
+    ),
+    "run by itself": (
+        changed(sweep("controls: {}"), "run: [main/controls]"),
+        "run[0]",
+        ["'main/controls'", "configured: main"],
+    ),
+    "few seeds": (
+        sweep("variability: {seeds: 7}"),
+        "sweeps.main.variability.seeds",
+        ["7", "minimum of 8"],
+    ),
+    "list of seeds": (
+        sweep("variability: {seeds: [0, 1]}"),
+        "sweeps.main.variability.seeds",
+        ["[0, 1]", "integer"],
+    ),
+    "temperature 0": (
+        sweep("variability: {temperature: 0}"),
+        "sweeps.main.variability.temperature",
+        ["0"],
+    ),
+    "temperature not a number": (
+        sweep("variability: {temperature: .nan}"),
+        "sweeps.main.variability.temperature",
+        ["nan", "finite"],
+    ),
+    "unknown key of variability": (
+        sweep("variability: {top_k: 5}"),
+        "sweeps.main.variability.top_k",
+        ["unknown key", "seeds, temperature"],
+    ),
+    "variability of a sampled sweep": (
+        sweep(f"{SAMPLED}, variability: {{}}"),
+        "sweeps.main.variability",
+        ["sampled", "remove", "8 seeds"],
+    ),
+}
 FAULTS = {
     f"{kind}: {name}": fault
     for kind, faults in {
@@ -615,6 +738,7 @@ FAULTS = {
         "model": MODELS,
         "reference": REFERENCES,
         "srm": SRMS,
+        "comparison": COMPARISONS,
     }.items()
     for name, fault in faults.items()
 }
@@ -1053,6 +1177,70 @@ def test_a_reference_is_kept_by_its_path_and_is_none_unless_given():
     assert (found["main"].reference, found["old"].reference) == ("facts.yaml", None)
     again = changed(IMPORTED, "sweeps: {old: {reference: facts.yaml}}")
     assert parse(config=BASE, overlay=again).sweeps["old"].reference == "facts.yaml"
+
+
+def test_controls_and_sampled_baselines_have_defaults_and_are_left_out_unless_asked_for():
+    found = only(parse(config=BASE, overlay=sweep("controls: {}, variability: {}")))
+    both = ("norm", "activation")
+    assert found.controls == Controls(20, 0, both, values=(-3.0, 0.0, 2.5), prompts=None)
+    assert found.variability == Variability(seeds=8, temperature=1.0)
+    plain = parse(config=BASE)
+    assert (only(plain).controls, only(plain).variability) == (None, None)
+    assert list(plain.sweeps) == ["main"]
+
+
+def test_given_controls_replace_the_defaults_one_by_one():
+    text = "controls: {count: 39, seed: 4, matching: [], values: [2.5, -3], prompts: 6}"
+    found = only(parse(config=BASE, overlay=sweep(text)))
+    assert found.controls == Controls(39, 4, (), (2.5, -3.0), 6)
+    again = only(parse(config=BASE, overlay=sweep("variability: {seeds: 9, temperature: 2}")))
+    assert again.variability == Variability(9, 2.0)
+
+
+def test_the_controls_of_a_sweep_are_a_sweep_like_it_with_targets_yet_to_be_chosen():
+    text = "controls: {count: 3, seed: 4, values: [0], prompts: 6}, reference: facts.yaml"
+    parsed = parse(config=BASE, overlay=sweep(text))
+    assert list(parsed.sweeps) == ["main", "main/controls"]
+    main, controls = parsed.sweeps["main"], parsed.sweeps["main/controls"]
+    assert isinstance(controls, Sweep) and controls.derived == {}
+    assert controls.targets == Matched("main", main.controls)
+    assert controls.needs_statistics
+    assert (controls.values, controls.drawn) == ((0.0,), (6, 4))
+    assert (controls.reference, controls.controls, controls.variability) == (None, None, None)
+    same = ("model", "promptset", "operation", "scope", "decoding", "seeds", "detectors")
+    assert all(getattr(controls, name) == getattr(main, name) for name in same)
+    assert main.drawn is None
+    assert parsed.run == ("main",)
+
+
+def test_the_controls_of_all_prompts_draw_none():
+    parsed = parse(config=BASE, overlay=sweep("controls: {seed: 4}"))
+    assert parsed.sweeps["main/controls"].drawn is None
+
+
+@pytest.mark.parametrize("operation", ["mean", "zero", "resample"])
+def test_controls_of_an_operation_without_values_have_the_one_that_is_none(operation):
+    overlay = as_sweep(operation=operation, values=None, neurons=["L0N1"], controls={})
+    parsed = parse(config=BASE, overlay=overlay)
+    assert parsed.sweeps["new/controls"].values == (None,)
+
+
+def test_the_sampled_baselines_of_a_sweep_are_a_sweep_without_targets():
+    text = "variability: {seeds: 9, temperature: 0.5}, controls: {prompts: 2}"
+    parsed = parse(config=BASE, overlay=sweep(text))
+    assert list(parsed.sweeps) == ["main", "main/controls", "main/variability"]
+    found = parsed.sweeps["main/variability"]
+    assert isinstance(found, Sweep) and found.derived == {}
+    assert (found.targets, found.values, found.drawn) == ((), (), None)
+    assert found.seeds == tuple(range(9))
+    assert found.decoding == Decoding("sample", 8, temperature=0.5)
+    assert not found.needs_statistics
+
+
+def test_a_sampled_sweep_may_have_controls_with_its_own_seeds():
+    text = f"{SAMPLED}, seeds: [3, 5], controls: {{}}"
+    parsed = parse(config=BASE, overlay=sweep(text))
+    assert parsed.sweeps["main/controls"].seeds == (3, 5)
 
 
 def test_a_plane_of_neurons_is_read():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -85,6 +87,39 @@ def test_the_clamps_of_these_tests_move_the_logits(gpt2: Model, operation: str) 
         for edits in ([_edit(CLAMPS[operation])], [])
     )
     assert float((moved - natural).abs().max()) > 0.01
+
+
+def _along(clamp: Clamp, direction: int) -> Clamp:
+    return replace(clamp, neuron=replace(clamp.neuron, direction=direction))
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("scope", SCOPES)
+def test_a_change_along_a_random_direction_equals_hugging_face_in_float64(
+    load_tiny: Callable[..., Model], wide: Callable[[Model], Any], architecture: str, scope: str
+) -> None:
+    model = load_tiny(architecture)
+    sent = [_along(clamp, at) for at, clamp in enumerate(CLAMPS.values())]
+    for clamp in sent:
+        _assert_right(model, wide(model), [clamp], scope)
+    _assert_right(model, wide(model), sent, scope)
+    _assert_right(model, wide(model), [*sent, *CLAMPS.values()], scope)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_the_direction_and_whether_there_is_one_decide_the_logits(
+    load_tiny: Callable[..., Model], architecture: str
+) -> None:
+    model = load_tiny(architecture)
+    judge, tokens = exact(model), [*model.encode(PROMPTS[0]), *TEXT]
+    assert judge is not None
+    clamp = CLAMPS["set"]
+    changes = [[], [clamp], [_along(clamp, 0)], [_along(clamp, 1)]]
+    found = [
+        judge.logits(tokens, 9, [_edit(one) for one in each], Scope("all")) for each in changes
+    ]
+    for one, other in itertools.combinations(found, 2):
+        assert float((one - other).abs().max()) > 0.01
 
 
 @pytest.mark.parametrize("architecture", ["gemma", "opt"])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
-from clampsweep.interventions import Edit, LayerEdits, Scope, apply, by_layer, edit
-from clampsweep.names import Neuron
+from clampsweep.interventions import Edit, LayerEdits, Scope, apply, by_layer, edit, pushes
+from clampsweep.names import OWN, Neuron
 from reference import Clamp, covers
 
 CPU = torch.device("cpu")
@@ -149,6 +151,69 @@ def test_apply_returns_its_input_where_there_is_nothing_to_change() -> None:
 def test_an_edit_is_in_the_type_of_the_model() -> None:
     edits = by_layer([[_edit(clamp) for clamp in CLAMPS]], CPU, torch.float32)[0]
     assert _apply(_activation(1, 2).float(), edits).dtype == torch.float32
+
+
+# Changes sent along random directions
+
+
+def _along(clamp: Clamp, direction: int) -> Edit:
+    neuron = replace(clamp.neuron, direction=direction)
+    return edit(neuron, clamp.operation, clamp.value, clamp.donor)
+
+
+@pytest.mark.parametrize("clamp", CLAMPS, ids=lambda clamp: clamp.operation)
+@pytest.mark.parametrize("start", [0, 7])
+def test_a_push_is_as_far_as_the_operation_would_move_the_neuron(clamp: Clamp, start: int) -> None:
+    activation = _activation(2, 5)
+    edits = by_layer([[], [_along(clamp, 3)]], CPU, torch.float64)[0]
+    positions, covered = torch.arange(start, start + 5), torch.tensor([1, 0, 1, 1, 0]).bool()
+    far = pushes(activation, edits, positions, covered)
+    natural = activation[1, :, clamp.neuron.index].tolist()
+    wanted = [
+        clamp.new_value(value, start + at) - value if covered[at] else 0.0
+        for at, value in enumerate(natural)
+    ]
+    assert far.tolist() == [wanted]
+    assert apply(activation, edits, positions, covered) is activation
+
+
+def test_in_a_batch_each_edit_goes_the_way_that_its_neuron_says() -> None:
+    activation = _activation(3, 4)
+    rows = [
+        [_edit(CLAMPS[0]), _along(CLAMPS[1], 0)],
+        [_along(CLAMPS[0], 7), _along(CLAMPS[4], 8)],
+        [_edit(CLAMPS[4]), _edit(CLAMPS[2])],
+    ]
+    edits = by_layer(rows, CPU, torch.float64)[0]
+    assert edits.along.tolist() == [OWN, 0, 7, 8, OWN, OWN]
+    assert edits.redirected.row.tolist() == [0, 1, 1]
+    assert edits.redirected.along.tolist() == [0, 7, 8]
+    assert edits.direct.row.tolist() == [0, 2, 2]
+    own = by_layer([rows[0][:1], [], rows[2]], CPU, torch.float64)[0]
+    assert torch.equal(_apply(activation, edits), _apply(activation, own))
+    positions = torch.arange(4)
+    far = pushes(activation, edits.redirected, positions, torch.ones(4, dtype=torch.bool))
+    sent = [(0, CLAMPS[1]), (1, CLAMPS[0]), (1, CLAMPS[4])]
+    for got, (row, clamp) in zip(far.tolist(), sent, strict=True):
+        natural = activation[row, :, clamp.neuron.index].tolist()
+        assert got == [clamp.new_value(value, at) - value for at, value in enumerate(natural)]
+
+
+def test_the_rows_that_stay_keep_their_directions() -> None:
+    rows = [[_along(CLAMPS[0], 1)], [_edit(CLAMPS[1])], [], [_along(CLAMPS[4], 2)]]
+    edits = by_layer(rows, CPU, torch.float64)[0].select(torch.tensor([1, 3]), 4)
+    assert (edits.row.tolist(), edits.along.tolist()) == ([0, 1], [OWN, 2])
+    activation = _activation(4, 6)
+    positions, covered = torch.arange(6), torch.ones(6, dtype=torch.bool)
+    alone = by_layer([rows[3]], CPU, torch.float64)[0]
+    got = pushes(activation[[1, 3]], edits.redirected, positions, covered)
+    assert torch.equal(got, pushes(activation[[3]], alone, positions, covered))
+
+
+def test_no_redirected_edits_push_nothing() -> None:
+    edits = by_layer([[_edit(CLAMPS[0])]], CPU, torch.float64)[0].redirected
+    covered = torch.ones(3, dtype=torch.bool)
+    assert pushes(_activation(1, 3), edits, torch.arange(3), covered).shape == (0, 3)
 
 
 # Batches

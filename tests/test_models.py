@@ -16,9 +16,23 @@ from transformers import AutoModelForCausalLM, BioGptConfig
 from clampsweep.config import ModelSpec
 from clampsweep.errors import UserError
 from clampsweep.fetching import fetch
+from clampsweep.interventions import random_direction
 from clampsweep.models import Model, load, takes_logits_to_keep
+from clampsweep.names import OWN, Neuron, hook_mlp_out, hook_post
 from clampsweep.provenance import file_digest
-from tiny import BOS, D_MLP, EOS, N_CTX, N_LAYERS, PROMPTS, make_tiny, random_model, tiny_tokenizer
+from reference import w_out
+from tiny import (
+    BOS,
+    D_MLP,
+    D_MODEL,
+    EOS,
+    N_CTX,
+    N_LAYERS,
+    PROMPTS,
+    make_tiny,
+    random_model,
+    tiny_tokenizer,
+)
 
 Place = tuple[Path, ModelSpec]
 
@@ -397,3 +411,68 @@ def test_loading_twice_gives_the_same_logits(copy: Place) -> None:
     with torch.inference_mode():
         one, two = (_load(copy).bridge.forward(tokens) for _ in range(2))
     assert torch.equal(one, two)
+
+
+# Output directions
+
+
+@pytest.mark.parametrize("layer", range(N_LAYERS))
+def test_the_output_direction_of_a_neuron_is_its_stored_weights(model: Model, layer: int) -> None:
+    neurons = [0, D_MLP - 1, 7, 7]
+    got = model.output_directions(layer, torch.tensor(neurons))
+    wanted = torch.stack([w_out(model, Neuron(layer, index)) for index in neurons])
+    torch.testing.assert_close(got, wanted, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("architecture", ["gpt2", "llama", "neox"])
+@pytest.mark.parametrize("processing", ["none", "compatibility"])
+def test_the_output_direction_is_what_one_unit_adds_to_the_residual_stream(
+    load_tiny: Callable[..., Model], architecture: str, processing: str
+) -> None:
+    got = load_tiny(architecture, weight_processing=processing)
+    tokens = torch.tensor([got.encode(PROMPTS[0])])
+    outputs = []
+
+    def move(activation: torch.Tensor, hook: object) -> torch.Tensor:
+        moved = activation.clone()
+        moved[:, :, 5] += 1
+        return moved
+
+    def keep(output: torch.Tensor, hook: object) -> None:
+        outputs.append(output[0])
+
+    hooks: list[Any] = [(hook_mlp_out(1), keep)]
+    with torch.inference_mode():
+        for more in ([], [(hook_post(1), move)]):
+            with got.bridge.hooks(fwd_hooks=[*hooks, *more]):
+                got.bridge(tokens)
+    direction = got.output_directions(1, torch.tensor([5]))
+    moved = outputs[1] - outputs[0]
+    torch.testing.assert_close(direction.expand_as(moved), moved, rtol=1e-6, atol=1e-6)
+
+
+def test_along_a_random_direction_one_unit_goes_as_far(model: Model) -> None:
+    neurons, along = torch.tensor([3, 3, 3, 11]), torch.tensor([OWN, 0, 4, 4])
+    got = model.output_directions(2, neurons, along)
+    own = model.output_directions(2, neurons)
+    torch.testing.assert_close(got.norm(dim=1), own.norm(dim=1), rtol=1e-12, atol=0)
+    assert torch.equal(got[0], own[0])
+    for at, number in ((1, 0), (2, 4), (3, 4)):
+        unit = torch.from_numpy(random_direction(2, number, D_MODEL))
+        torch.testing.assert_close(got[at] / got[at].norm(), unit, rtol=0, atol=1e-12)
+
+
+def test_no_neurons_have_no_output_directions(model: Model) -> None:
+    none = torch.empty(0, dtype=torch.int64)
+    assert model.output_directions(0, none, none).shape == (0, D_MODEL)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_output_directions_are_in_the_models_dtype_unless_another_is_asked_for(
+    load_tiny: Callable[..., Model], dtype: str
+) -> None:
+    got, one = load_tiny("llama", dtype=dtype), torch.tensor([1])
+    assert got.output_directions(0, one).dtype == getattr(torch, dtype)
+    wide = got.output_directions(0, one, dtype=torch.float64)
+    assert wide.dtype == torch.float64
+    assert torch.equal(wide[0], w_out(got, Neuron(0, 1)).double())

@@ -18,8 +18,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import factories
-from clampsweep import plan, tables
-from clampsweep.config import Decoding, ModelSpec, PromptsetSpec, Selection, Sweep
+import sweep_tables
+from clampsweep import plan, promptset, tables
+from clampsweep.config import (
+    Controls,
+    Decoding,
+    ModelSpec,
+    PromptsetSpec,
+    Selection,
+    Sweep,
+    Variability,
+)
 from clampsweep.errors import UserError
 from clampsweep.plan import Combination, Planner, Selected
 
@@ -49,6 +58,9 @@ SWEEP = Sweep(
     decoding=GREEDY,
     seeds=(None,),
     detectors=("surface",),
+)
+NEURONS = factories.frame(
+    [sweep_tables.stats(0, 1, mean=0.1), sweep_tables.stats(2, 3, mean=-1.5)], tables.NEURON_STATS
 )
 PLAIN = Combination("m", "The glass is", "L1N2", "set", 5.0, "all", SAMPLED, 0, "A donor")
 AWKWARD = (
@@ -218,6 +230,111 @@ def test_adding_to_a_sweep_keeps_all_that_it_wanted(before, after):
 def test_editing_a_prompt_changes_that_prompts_rows_only():
     before, after = keys(SWEEP, prompts("One", "Two")), keys(SWEEP, prompts("One", "Too"))
     assert len(set(before) - set(after)) == len(before) / 2
+
+
+# Sweeps that a sweep is compared with
+
+CONTROLS = Controls(count=2, seed=3, matching=("norm",), values=(2.5,), prompts=2)
+COMPARED = change(controls=CONTROLS, variability=Variability(8, 0.7))
+CHOSEN = Selected(("L0N7", "L0N1R3000"), (None, None))
+
+
+def test_controls_run_on_the_drawn_prompts_with_their_values_and_the_sweeps_settings():
+    sweep = COMPARED.derived["main/controls"]
+    table = promptset.draw(prompts("One", "Two", "Three"), *(sweep.drawn or ()))
+    found = plan.interventions(sweep, table, CHOSEN)
+    texts = set(table["text"])
+    assert len(texts) == 2
+    assert {(one.prompt, one.target, one.value) for one in found} == {
+        (text, target, 2.5) for text in texts for target in CHOSEN.targets
+    }
+    assert len(found) == 4
+    assert {(one.operation, one.scope, one.decoding) for one in found} == {("set", "all", GREEDY)}
+    with pytest.raises(ValueError, match="pass what was selected"):
+        plan.interventions(sweep, table, None)
+
+
+def test_controls_share_baselines_and_rows_with_sweeps_that_name_the_same():
+    table = prompts("One", "Two", "Three")
+    sweep = COMPARED.derived["main/controls"]
+    assert plan.baselines(sweep, table) == plan.baselines(COMPARED, table)
+    own = {one.key for one in plan.interventions(change(targets=("L0N7",)), table, None)}
+    controls = plan.interventions(sweep, table, CHOSEN)
+    assert {one.key for one in controls if one.target == "L0N7"} < own
+    assert not {one.key for one in controls if one.target != "L0N7"} & own
+
+
+def test_a_direction_has_a_key_of_its_own():
+    keys_of = {dataclasses.replace(PLAIN, target=f"L1N2{r}").key for r in ("", "R0", "R1", "R10")}
+    assert len(keys_of) == 4
+
+
+def test_sampled_baselines_are_every_prompt_with_every_seed_and_nothing_else():
+    sweep, table = COMPARED.derived["main/variability"], prompts("One", "Two")
+    found = plan.baselines(sweep, table)
+    assert {(one.prompt, one.seed) for one in found} == {
+        (text, seed) for text in ("One", "Two") for seed in range(8)
+    }
+    assert {(one.operation, one.target, one.value, one.scope) for one in found} == {
+        ("none", None, None, None)
+    }
+    assert {one.decoding for one in found} == {Decoding("sample", 8, 0.7)}
+    assert plan.interventions(sweep, table, None) == []
+    assert not {one.key for one in found} & set(keys(SWEEP, table))
+
+
+def test_what_a_sweep_has_computed_is_not_computed_again_for_its_controls(tmp_path):
+    table = prompts("One", "Two", "Three")
+    _, batches = plan.pin_sweep(
+        Planner(tmp_path, 99), "main", table,
+        [*plan.baselines(COMPARED, table), *plan.interventions(COMPARED, table, None)],
+    )  # fmt: skip
+    for batch in batches:
+        finish(tmp_path, batch)
+    before = set(held(tmp_path))
+    sweep = COMPARED.derived["main/controls"]
+    controls = plan.interventions(sweep, table, CHOSEN)
+    path, batches = plan.pin_sweep(
+        Planner(tmp_path, 99), sweep.name, table, [*plan.baselines(sweep, table), *controls]
+    )
+    new = [key for batch, of in held(tmp_path).items() if batch not in before for key in of]
+    assert sorted(new) == sorted(one.key for one in controls)
+    assert len(plan.read_plan(path)) == 3 + 3 * 2
+    assert path.parent == tmp_path / "plans"
+
+
+# What was selected
+
+
+@pytest.mark.parametrize("targets", [["L0N1", "L1N2+L2N3"], ["L0N1R3", "L0N1+L0N2"], []])
+def test_selected_targets_read_back_in_their_order(tmp_path, targets):
+    plan.write_selected(targets, "set", NEURONS, tmp_path / "s.json")
+    expected = Selected(tuple(targets), (None,) * len(targets))
+    assert plan.read_selected(tmp_path / "s.json") == expected
+
+
+def test_targets_of_operation_mean_are_selected_with_their_own_neurons_mean(tmp_path):
+    plan.write_selected(["L2N3", "L0N1", "L2N3R5"], "mean", NEURONS, tmp_path / "s.json")
+    expected = Selected(("L2N3", "L0N1", "L2N3R5"), (-1.5, 0.1, -1.5))
+    assert plan.read_selected(tmp_path / "s.json") == expected
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "null", "[]", "7", "{}", '{"targets": []}', '{"targets": 7, "means": []}', "\x00", "{"],
+)
+def test_a_damaged_selection_file_is_one_line_with_the_file_and_the_remedy(tmp_path, content):
+    path = tmp_path / "s.json"
+    path.write_text(content)
+    with pytest.raises(UserError, match="delete it and run again") as caught:
+        plan.read_selected(path)
+    assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_missing_selection_file_is_one_line_with_the_file(tmp_path):
+    with pytest.raises(UserError, match=r"gone\.json: ") as caught:
+        plan.read_selected(tmp_path / "gone.json")
+    assert "\n" not in str(caught.value)
 
 
 # Donors of resampling
@@ -785,8 +902,10 @@ def test_the_same_plan_is_the_same_file_and_another_plan_another(tmp_path):
         pin_main(tmp_path, prompts("One", "Two", ids=["x", "y"]))[0][0],
         pin_main(tmp_path, table, change(values=(1.0,)))[0][0],
         pin_main(tmp_path, table, name="other")[0][0],
+        pin_main(tmp_path, table, name="main/controls")[0][0],
+        pin_main(tmp_path, table, name="main.controls")[0][0],
     ]
-    assert len({path, *others}) == 5
+    assert len({path, *others}) == 7
     assert path.read_bytes() == before
 
 
@@ -847,6 +966,13 @@ def test_pruning_keeps_batches_that_a_plan_shares_with_the_past(tmp_path):
 def test_pruning_keeps_what_the_sweeps_in_results_were_gathered_from(tmp_path):
     path, _ = pin_plan(tmp_path, many(3), "earlier")
     gather(tmp_path, "earlier", path)
+    current, _ = pin_plan(tmp_path, many(3, target="L0N7"))
+    assert plan.prune(tmp_path, [current]) == []
+
+
+def test_pruning_keeps_what_controls_in_results_were_gathered_from(tmp_path):
+    path, _ = pin_plan(tmp_path, many(3), "earlier/controls")
+    gather(tmp_path, "earlier/controls", path)
     current, _ = pin_plan(tmp_path, many(3, target="L0N7"))
     assert plan.prune(tmp_path, [current]) == []
 

@@ -5,18 +5,38 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from clampsweep import tables
 from clampsweep.plots import FIGURES
 from clampsweep.plots.natural_range import becomes
-from clampsweep.plots.panels import BLUE, GREY, PALE, TARGET_COLOURS, VERMILION
+from clampsweep.plots.panels import (
+    BLUE,
+    CONTROLS,
+    GREY,
+    PALE,
+    SAMPLING,
+    TARGET_COLOURS,
+    VERMILION,
+)
 from factories import baseline, frame, generation, prompt
-from sweep_tables import BROKEN, FINE, known, make, stats
+from sweep_tables import (
+    BROKEN,
+    FINE,
+    beside_controls,
+    clamped,
+    known,
+    make,
+    stats,
+    untouched,
+)
 
 WILSON_1_OF_2 = (0.0945, 0.9055)  # n = 2, z = 1.96: 0.5 -+ 0.4055
 WILSON_2_OF_2 = (0.3424, 1.0)  # 2 / (2 + z^2)
@@ -67,7 +87,9 @@ def test_improvement_rate_draws_the_share_of_collapsed_baselines_rescued_at_equa
     assert line.get_xdata().tolist() == [0, 1, 2]
     assert line.get_ydata().tolist() == [0.5, 0.0, 1.0]
     assert tick_labels(ax.xaxis) == ["\N{MINUS SIGN}5", "0", "+10"]
-    assert ax.get_title(loc="left") == "surface: 2 of 4 baselines collapsed"
+    assert ax.get_title(loc="left") == (
+        "surface: no significant effect; not compared with controls\n2 of 4 baselines collapsed"
+    )
 
 
 def test_improvement_rate_draws_wilson_intervals():
@@ -366,6 +388,240 @@ def test_first_divergence_without_token_ids_says_so():
     assert "no token ids" in words(figure)
 
 
+# ---- controls
+
+
+def beside(rows, controls):
+    """A sweep with its controls: of each its target, its kind, and its texts by value."""
+    texts = [row for name, (*_, own) in controls.items() for row in clamped(name, own)]
+    kinds = {name: (target, kind) for name, (target, kind, _) in controls.items()}
+    return beside_controls(make(rows), texts, kinds)
+
+
+def with_controls():
+    """`known`, three control neurons and a direction, at two of the three clamps.
+
+    Rescue at -5: 1, 2 and 0 of 2 (neurons), 1 (direction); at +10: 0, 1 and 0; 0.
+    """
+    return beside(
+        known(),
+        {
+            "L1N7": ("L1N2", "neuron", {-5.0: "FBFF", 10.0: "BBFB"}),
+            "L1N8": ("L1N2", "neuron", {-5.0: "FFFF", 10.0: "FBFF"}),
+            "L1N9": ("L1N2", "neuron", {-5.0: "BBBB", 10.0: "BBFF"}),
+            "L1N2R0": ("L1N2", "direction", {-5.0: "FBFF", 10.0: "BBFF"}),
+        },
+    )
+
+
+def bars(ax, kind):
+    """Clamp, foot and head of each bar of a kind of controls, from left to right."""
+    _, colour, shift = CONTROLS[kind]
+    own = [bar for bar in ax.patches if to_hex(bar.get_facecolor()).upper() == colour]
+    ends = [(bar.get_x() + bar.get_width() / 2 - shift, *bar.get_bbox().intervaly) for bar in own]
+    return [tuple(float(round(end, 6)) for end in bar) for bar in ends]
+
+
+def medians(ax):
+    """Place and height of the median lines of controls."""
+    flat = [own for lines in ax.collections for own in lines.get_segments() if np.ptp(own[:, 0])]
+    return [(round(float(own[:, 0].mean()), 6), float(own[0, 1])) for own in flat]
+
+
+def test_bars_reach_from_the_lowest_to_the_highest_rescue_rate_of_the_controls():
+    (ax,) = draw("improvement_rate", with_controls()).axes
+    assert bars(ax, "neuron") == [(0, 0.0, 1.0), (2, 0.0, 0.5)]
+    assert bars(ax, "direction") == [(0, 0.5, 0.5), (2, 0.0, 0.0)]
+
+
+def test_a_line_marks_the_median_of_the_controls():
+    (ax,) = draw("improvement_rate", with_controls()).axes
+    assert medians(ax) == [(-0.2, 0.5), (1.8, 0.0), (0.2, 0.5), (2.2, 0.0)]
+
+
+def test_the_legend_and_the_remarks_say_what_the_bars_are():
+    said = words(draw("improvement_rate", with_controls()))
+    assert "control neurons, lowest to highest" in said
+    assert "random directions, lowest to highest" in said
+    bars_are = (
+        "Bars: 3 control neurons and 1 random direction, on all prompts and 2 of the 3 clamps"
+    )
+    assert bars_are in said.replace("\n", " ")
+
+
+def test_a_single_kind_of_controls_has_no_legend_entry_of_the_other():
+    sweep = beside(known(), {"L1N7": ("L1N2", "neuron", {10.0: "FBFF"})})
+    figure = draw("improvement_rate", sweep)
+    assert "random direction" not in words(figure)
+    assert bars(figure.axes[0], "neuron") == [(2, 0.5, 0.5)]
+
+
+def test_a_control_of_two_targets_counts_once_in_the_band():
+    targets = ("L1N2", "L1N3", "L1N4")
+    rows = untouched("BB") + [row for name in targets for row in clamped(name, {1.0: "FF"})]
+    letters = {"L1N7": "BB", "L1N8": "FF", "L1N9": "FF"}
+    sweep = beside(rows, {c: ("L1N2", "neuron", {1.0: own}) for c, own in letters.items()})
+    shared = sweep.controls[sweep.controls["control"] == "L1N7"]
+    every = [sweep.controls, shared.assign(target="L1N3"), shared.assign(target="L1N4")]
+    (ax,) = draw("improvement_rate", replace(sweep, controls=pd.concat(every))).axes
+    assert [height for _, height in medians(ax)] == [1.0]  # of 0, 1, 1, not of 0, 0, 0, 1, 1
+
+
+def test_text_metrics_draw_the_range_of_the_controls_medians():
+    # Words of the neurons at -5: 5155, 5555, 1111, medians 5, 5 and 1; at +10: 1151, 5155, 1155.
+    ax = panel(draw("text_metrics", with_controls()), "words")
+    assert bars(ax, "neuron") == [(0, 1.0, 5.0), (2, 1.0, 5.0)]
+    assert bars(ax, "direction") == [(0, 5.0, 5.0), (2, 3.0, 3.0)]
+
+
+def test_bars_leave_room_at_the_edge_of_the_panel():
+    ax = panel(draw("text_metrics", with_controls()), "words")
+    low, high = ax.get_ylim()
+    assert low < 1.0 and high > 5.0
+
+
+def points(ax, colour):
+    """Place and net effect of the marks of a colour, places rounded to the clamp and its side."""
+    own = [line for line in ax.lines if line.get_color() == colour and line.get_marker() != "None"]
+    return [
+        (round(float(x), 1), float(y))
+        for line in own
+        for x, y in zip(line.get_xdata(), line.get_ydata(), strict=True)
+    ]
+
+
+def nets(ax, kind):
+    """Net effects of a kind of controls, by clamp."""
+    _, colour, shift = CONTROLS[kind]
+    found = {}
+    for x, net in points(ax, colour):
+        found.setdefault(round(x - shift), []).append(net)
+    return found
+
+
+def test_controls_draw_the_net_effect_of_the_target_and_of_each_control():
+    (ax,) = draw("controls", with_controls()).axes
+    assert points(ax, BLUE) == [(0, -1), (1, 1)]
+    assert nets(ax, "neuron") == {0: [1, 2, -2], 1: [-1, 1, 0]}
+    assert nets(ax, "direction") == {0: [1], 1: [0]}
+    assert tick_labels(ax.xaxis) == ["\N{MINUS SIGN}5", "+10"]
+
+
+def test_a_target_is_drawn_on_the_prompts_of_its_controls_alone():
+    # Of a, b, c, d the control ran on b and d: at +10 the target rescues b and harms d.
+    sweep = beside(known(), {"L1N7": ("L1N2", "neuron", {10.0: " B F", 0.0: " F B"})})
+    (ax,) = draw("controls", sweep).axes
+    assert points(ax, BLUE) == [(0, 0), (1, 0)]
+    assert nets(ax, "neuron") == {0: [0], 1: [0]}
+    said = words(draw("controls", sweep)).replace("\n", " ")
+    assert "1 control neuron, on 2 of the 4 prompts and 2 of the 3 clamps" in said
+
+
+def test_the_title_says_where_the_target_stands_and_the_verdict():
+    (ax,) = draw("controls", with_controls()).axes
+    assert ax.get_title(loc="left").replace("\N{NO-BREAK SPACE}", " ").splitlines() == [
+        "surface: no significant effect; too few controls to tell",
+        # The largest |net| over both clamps: 1 of the target; 1, 2 and 2; 1 of the direction.
+        "above 17 % of 3 control neurons (p = 1)",
+        "above 50 % of 1 random direction (p = 1)",
+    ]
+
+
+def test_several_targets_stand_beside_their_own_controls():
+    rows = known() + clamped("L0N4", {10.0: "BBBB"})
+    sweep = beside(
+        rows,
+        {
+            "L0N7": ("L0N4", "neuron", {10.0: "BBFB"}),
+            "L1N7": ("L1N2", "neuron", {10.0: "FFFF"}),
+        },
+    )
+    first, second = draw("controls", sweep).axes
+    assert [points(ax, BLUE) for ax in (first, second)] == [[(0, -2)], [(0, 1)]]
+    assert [nets(ax, "neuron") for ax in (first, second)] == [{0: [-1]}, {0: [2]}]
+    titles = [ax.get_title(loc="left").replace("\N{NO-BREAK SPACE}", " ") for ax in (first, second)]
+    assert titles == [
+        "L0N4, surface\nabove 100 % of 1 control neuron (q = 1)",
+        "L1N2, surface\nabove 0 % of 1 control neuron (q = 1)",
+    ]
+
+
+def test_mean_is_one_clamp_whatever_value_each_neuron_has():
+    rows = untouched("BBFF") + clamped("L1N2", {3.5: "FFFF"}, operation="mean")
+    texts = clamped("L1N7", {0.25: "FBFF"}, operation="mean")
+    sweep = beside_controls(make(rows), texts, {"L1N7": ("L1N2", "neuron")})
+    (ax,) = draw("controls", sweep).axes
+    assert (points(ax, BLUE), nets(ax, "neuron")) == ([(0, 2)], {0: [1]})
+    assert tick_labels(ax.xaxis) == ["mean"]
+    (ax,) = draw("improvement_rate", sweep).axes
+    assert bars(ax, "neuron") == [(0, 0.5, 0.5)]
+
+
+def test_without_controls_their_figure_says_how_to_get_them():
+    assert "No controls were run: the config key controls" in words(draw("controls", make(known())))
+
+
+# ---- sampled baselines
+
+
+def test_a_band_shows_what_sampling_alone_rescues():
+    seeds = pd.DataFrame(
+        {
+            "detector": "surface",
+            "seed": range(3),
+            "n_rescued": [0, 1, 1],
+            "n_collapsed_baseline": 2,
+            "n_harmed": 0,
+            "n_fine_baseline": 2,
+        }
+    )
+    figure = draw("improvement_rate", make(known(), variability=seeds))
+    (ax,) = figure.axes
+    (band,) = [b for b in ax.patches if to_hex(b.get_facecolor()).upper() == SAMPLING]
+    assert tuple(band.get_bbox().intervaly) == (0.0, 0.5)
+    (mean,) = [line for line in ax.lines if list(line.get_xdata()) == [0, 1]]
+    assert mean.get_ydata()[0] == pytest.approx(1 / 3)
+    assert "sampling alone, 3 seeds: range, mean" in words(figure)
+
+
+# ---- words in their place
+
+
+def crowd():
+    """Three targets by three detectors, with controls and a long verdict."""
+    letters = {float(v): "FFFFFFFFFFFF" if v > 0 else "BBBBBBBBBBBB" for v in range(-6, 7)}
+    names = ("L29N1233", "L29N1479", "L29N1512")
+    rows = untouched("BBBBBBBBFFFF", tokens=[1] * 9)
+    rows += [row for name in names for row in clamped(name, letters, tokens=range(9))]
+    sweep = make(rows, ("surface", "entropy", "loop"))
+    kinds = {
+        name: (target, kind)
+        for target in names
+        for i in range(9)
+        for name, kind in ((f"{target}{i}", "neuron"), (f"{target}R{i}", "direction"))
+    }
+    texts = [row for name in kinds for row in clamped(name, {3.0: "BBBBBBBBFFFF"}, tokens=range(9))]
+    return beside_controls(sweep, texts, kinds)
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_no_title_or_legend_runs_into_the_next_panel_or_off_the_page(name):
+    seeds = {"seed": range(8), "n_rescued": 1, "n_collapsed_baseline": 2}
+    each = [pd.DataFrame({"detector": d, **seeds}) for d in ("surface", "entropy", "loop")]
+    sweep = replace(crowd(), variability=pd.concat(each))
+    figure = draw(name, sweep)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    titles = [ax._left_title.get_window_extent() for ax in figure.axes if ax.get_visible()]
+    for place, own in enumerate(titles):
+        assert own.x1 <= figure.bbox.x1
+        assert not any(own.overlaps(other) for other in titles[:place])
+    for legend in figure.legends:
+        box = legend.get_window_extent()
+        assert box.x0 >= 0 and box.x1 <= figure.bbox.x1
+    assert figure._suptitle.get_window_extent().x1 <= figure.bbox.x1
+
+
 # ---- all of them
 
 
@@ -374,8 +630,10 @@ def test_figures_say_how_many_targets_they_leave_out(name):
     rows = [baseline("a", BROKEN)]
     rows += [generation("a", FINE, 1.0, target=f"L0N{i}") for i in range(8)]
     sweep = make(rows, neuron_stats=stats_table(*(stats(0, i) for i in range(8))))
-    said = words(draw(name, sweep))
-    shown = 3 if name == "states" else 6
+    kinds = {f"L0N{100 + i}": (f"L0N{i}", "neuron") for i in range(8)}
+    texts = [generation("a", FINE, 1.0, target=control) for control in kinds]
+    said = words(draw(name, beside_controls(sweep, texts, kinds)))
+    shown = 3 if name in ("states", "controls") else 6
     assert f"First {shown} of 8 targets; {8 - shown} not drawn." in said
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import itertools
 import json
 import re
 import uuid
@@ -580,3 +581,43 @@ def test_a_column_named_like_one_of_ours_is_not_overwritten_silently(save):
     except UserError:
         return
     assert frame["text_digest"].tolist() == [hashlib.sha256(b"One.").hexdigest()]
+
+
+# Some of the prompts
+
+
+def test_drawn_prompts_keep_their_order_and_their_columns():
+    frame = promptset.read(PROMPTSETS / "quick_grid.txt", "grid")
+    found = promptset.draw(frame, 5, 0)
+    assert len(found) == 5
+    places = [frame["prompt_id"].tolist().index(name) for name in found["prompt_id"]]
+    assert places == sorted(places)
+    expected = frame.iloc[places].reset_index(drop=True)
+    pd.testing.assert_frame_equal(found, expected)
+
+
+def test_the_seed_decides_which_prompts_are_drawn():
+    frame = promptset.read(PROMPTSETS / "quick_grid.txt", "grid")
+    drawn = [tuple(promptset.draw(frame, 4, seed)["prompt_id"]) for seed in (*range(10), 0)]
+    assert drawn[0] == drawn[-1]
+    assert len(set(drawn)) > 5
+    assert set().union(*drawn) == set(frame["prompt_id"])
+
+
+def test_more_drawn_prompts_hold_the_fewer_whatever_else_the_promptset_has():
+    frame = promptset.read(PROMPTSETS / "quick_grid.txt", "grid")
+    sets = [set(promptset.draw(frame, n, 7)["prompt_id"]) for n in range(1, len(frame) + 1)]
+    assert all(few < many for few, many in itertools.pairwise(sets))
+    assert sets[-1] == set(frame["prompt_id"])
+    turned = promptset.draw(frame[::-1].reset_index(drop=True), 4, 7)
+    assert set(turned["prompt_id"]) == sets[3]
+    rest = frame[~frame["prompt_id"].isin(list(sets[3])[:1])].reset_index(drop=True)
+    assert len(set(promptset.draw(rest, 4, 7)["prompt_id"]) & sets[3]) == 3
+
+
+def test_more_prompts_than_there_are_are_refused_in_one_line():
+    frame = promptset.read(PROMPTSETS / "quick_grid.txt", "grid")
+    with pytest.raises(UserError, match=r"controls\.prompts: got 99") as caught:
+        promptset.draw(frame, 99, 0)
+    assert "\n" not in str(caught.value)
+    assert f"{len(frame)} prompts" in str(caught.value)

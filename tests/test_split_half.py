@@ -243,32 +243,24 @@ def test_pooling_adds_the_held_out_halves():
         assert row["mcnemar_p"] == pytest.approx(min(1, 2 * tail))
 
 
-def turned(table, cores):
-    """The table with baselines and outputs of some cores exchanged."""
-    turns = table["prompt_id"].str.split("/").str[0].isin(cores)
-    found = table.copy()
-    for one, other in (
-        ("baseline_collapsed", "collapsed"),
-        ("intervention_improves_baseline", "intervention_harms_baseline"),
-    ):
-        found[one] = table[one].mask(turns, table[other])
-        found[other] = table[other].mask(turns, table[one])
-    return found
-
-
 @pytest.mark.parametrize("n_cores", [3, 5])  # 3 cores stand in both halves
-def test_the_cluster_p_is_of_choosing_and_scoring_anew_at_every_flip_of_cores(n_cores):
+def test_the_cluster_p_counts_the_flips_of_cores_that_go_as_far(n_cores):
     names = recovery_tables.prompt_names(15, n_cores)
     table = recovery_tables.by_chance(n_cores, 6, names, TARGETS, [-9.0, 2.0, 5.0])
     prompts = prompts_of(table)
-    found = split_half(table, prompts)
-    nets = []
-    for flips in itertools.product([False, True], repeat=n_cores):
-        flipped = turned(table, {f"c{i}" for i in range(n_cores) if flips[i]})
-        nets.append(pooled(split_half(flipped, prompts))["net"].abs())
+    found, half = split_half(table, prompts), halves(table, prompts)
     for detector, rows in found.groupby("detector"):
-        of_detector = [int(net[detector]) for net in nets]
-        expected = sum(net >= of_detector[0] for net in of_detector) / 2**n_cores
+        nets = dict.fromkeys(sorted(set(table["prompt_id"].str.split("/").str[0])), 0)
+        for row in rows.to_dict("records"):
+            for at, one in enumerate(table.to_dict("records")):
+                mine = all(one[name] == row[name] for name in ("detector", "target", "value"))
+                if mine and half[at] != row["half"]:
+                    change = int(one["baseline_collapsed"]) - int(one["collapsed"])
+                    nets[one["prompt_id"].split("/")[0]] += change
+        total = abs(sum(nets.values()))
+        signs = list(itertools.product([1, -1], repeat=n_cores))
+        sums = [abs(sum(s * n for s, n in zip(sign, nets.values(), strict=True))) for sign in signs]
+        expected = sum(one >= total for one in sums) / len(sums)
         assert rows["cluster_p"].tolist() == [pytest.approx(expected, abs=1e-12)] * 2
         assert pooled(found).loc[detector, "cluster_p"] == rows["cluster_p"].iloc[0]
 
@@ -283,12 +275,12 @@ def test_a_pair_that_one_half_lacks_has_no_part_in_the_cluster_p():
 
 
 @pytest.mark.parametrize("n_cores", [8, 12])
-def test_where_cores_move_together_only_the_cluster_p_errs_in_at_most_1_of_20_tables(n_cores):
+def test_where_cores_move_together_the_cluster_p_errs_in_at_most_8_of_100_tables(n_cores):
     names = recovery_tables.prompt_names(96, n_cores)
     table = recovery_tables.by_chance(9, 200, names, TARGETS, [float(v) for v in range(6)])
     together = pooled(split_half(table, prompts_of(table)))
     share = {name: (together[name] < 0.05).mean() for name in ("mcnemar_p", "cluster_p")}
-    assert 0 < share["cluster_p"] <= stats.binom.ppf(0.99, 200, 0.05) / 200 < share["mcnemar_p"]
+    assert 0 < share["cluster_p"] <= stats.binom.ppf(0.99, 200, 0.08) / 200 < share["mcnemar_p"]
 
 
 def test_by_chance_the_held_out_net_is_centred_on_0_and_the_chosen_one_is_not():

@@ -325,8 +325,13 @@ def close_to(p, n=2000):
 
 def test_types_are_exchanged_within_their_core():
     people = names(cores="ab", levels=(1, 2))  # in each core two of either type
-    rows = scattered(seed=8, values=(None,), prompts=people)
-    rows.append(text(people[0], np.ones(7), 1.0))
+    rng = np.random.default_rng(8)
+    where = {"a": 0, "b": 120}  # far apart, which is no difference of types
+    rows = [
+        text(n, np.array(at(where[n[0]] + 20 * ("rhet" in n))) + 0.1 * rng.normal(size=5))
+        for n in people
+    ]
+    rows.append(text(people[0], np.ones(5), 1.0))
     points = brute_points(rows[:-1], NEURONS)
     labels = ["declarative" in name for name in people]
     within = list(itertools.combinations(range(4), 2))
@@ -364,10 +369,14 @@ def test_cores_are_exchanged_among_all_their_prompts():
     assert row["p"] == close_to(exact_p(points, [name[0] == "a" for name in people], orders))
 
 
-def test_without_cores_types_are_exchanged_among_all_prompts():
+@pytest.mark.parametrize("cores", ["", "aaab"])
+def test_types_are_exchanged_among_all_prompts_if_some_have_no_core(cores):
     people = [f"p{i}" for i in range(8)]
     known = frame(
-        [prompt(n, n, type="odd" if i % 2 else "even") for i, n in enumerate(people)],
+        [
+            prompt(n, n, type="odd" if i % 2 else "even", core=core)
+            for i, (n, core) in enumerate(itertools.zip_longest(people, cores))
+        ],
         tables.PROMPTS,
     )
     rows = scattered(seed=6, values=(None,), prompts=people)
@@ -478,6 +487,26 @@ def test_a_plane_made_of_the_labels_is_made_anew_for_each_permutation():
     exact = np.mean([length >= own["distance"] - 1e-6 for length in lengths])
     assert own["p"] == close_to(exact)
     assert min(lengths) <= own["critical"] <= max(lengths) + 1e-6
+
+
+def test_a_plane_made_of_baselines_is_made_anew_where_clamps_take_their_place():
+    people = names(cores="ab", levels=(1,))
+    rows = scattered(seed=3, n_neurons=9, values=(None, 5.0), prompts=people)
+    lengths = []
+    for flips in itertools.product([False, True], repeat=len(people)):
+        acting = [
+            {**row, "operation": "none" if (row["value"] is None) != flip else "set"}
+            for row, flip in zip(rows, np.repeat(flips, 2), strict=True)
+        ]
+        points = np.array(brute_points(acting, BASES["types"]))
+        bare = np.array([row["operation"] == "none" for row in acting])
+        lengths.append(math.dist(points[bare].mean(0), points[~bare].mean(0)))
+    own = pair(
+        see(rows, basis=BASES["types"], group_by=("clamp",)), "L1N0 set 5", "baseline", "clamp"
+    )
+    assert own["distance"] == pytest.approx(lengths[0])
+    assert own["p"] == close_to(np.mean([length >= lengths[0] - 1e-9 for length in lengths]))
+    assert any(own["critical"] == pytest.approx(length, rel=1e-6) for length in lengths)
 
 
 def test_q_values_are_of_the_pairs_of_one_factor():

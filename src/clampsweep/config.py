@@ -415,6 +415,9 @@ def _controls(
     if "values" in found and entry["operation"] not in VALUED:
         taken = f"operation {entry['operation']!r} takes none"
         raise checker.fault((*key, "values"), f"{taken}; remove it")
+    if "prompts" in found and entry["operation"] == "resample":
+        why = "controls of operation 'resample' run on all prompts, so that donors are the same"
+        raise checker.fault((*key, "prompts"), f"{why}; remove it")
     for at, value in enumerate(chosen):
         if value not in values:
             allowed = ", ".join(f"{one:g}" for one in values if one is not None)

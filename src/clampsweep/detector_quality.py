@@ -29,7 +29,7 @@ _COLUMNS = ("prompt_id", "text", "token_ids", "nll_unclamped", "label")
 
 
 def read_labelled(path: Path | str) -> pd.DataFrame:
-    """Labelled texts: text, token_ids, nll_unclamped (nats), label, and what else the file says.
+    """Labelled texts: prompt_id, text, token_ids, nll_unclamped (nats), label; and any other field.
 
     Args:
         path: A file of JSON objects, one per line.
@@ -96,14 +96,14 @@ def held_out(labelled: pd.DataFrame) -> np.ndarray:
     Args:
         labelled: As `read_labelled` gives it.
     """
-    found = np.zeros(len(labelled), dtype=bool)
+    found = (labelled["text"].str.strip() == "").to_numpy(bool, copy=True)  # blank: collapsed
     names = sorted(set(labelled["prompt_id"]), key=text_digest)
     for fold in range(_FOLDS):
         test = labelled["prompt_id"].isin(names[fold::_FOLDS]).to_numpy()
         if test.any():
             pairs, surprise = bounds(labelled[~test])
             distinct, nll = _distinct_and_nll(labelled[test])
-            found[test] = (distinct <= pairs) | (nll >= surprise)
+            found[test] |= (distinct <= pairs) | (nll >= surprise)
     return found
 
 

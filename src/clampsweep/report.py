@@ -138,7 +138,8 @@ def _compared(sweep: Tables, detector: str, found: Verdict) -> Iterator[str]:
         answer = "Yes" if target in found.special else "No"
         if answer == "No" and not found.can_tell:
             need = MIN_CONTROLS * len(sweep.targets)
-            answer = f"Cannot tell: that takes {need} controls of each kind for each target"
+            each = "" if single else " per target"
+            answer = f"Cannot tell: that takes {need} controls of each kind{each}"
         yield (
             f"Is {code(target)} special? {answer}. {_largest(ranks)}, on the prompts and clamps "
             f"of its controls. That is {listed(said)}."

@@ -11,7 +11,7 @@ import pandas as pd
 
 from clampsweep.provenance import json_digest
 from clampsweep.recovery import GROUP, clusters, counts
-from clampsweep.statistics import flips, mcnemar_exact
+from clampsweep.statistics import mcnemar_exact, sign_flip
 from clampsweep.tables import SPLIT_HALF
 
 _MIN_CORES = 4  # with fewer, two halves of whole cores would differ too much
@@ -67,43 +67,28 @@ def split_half(recovery: pd.DataFrame, prompts: pd.DataFrame, seed: int = 0) -> 
         parts.append(best[best["n_choices"] > 1].assign(half=side))
     table = pd.concat(parts).sort_values(["detector", "half"], ignore_index=True)
     table = table.rename(columns={"net_chosen": "chosen_net"})
-    table["cluster_p"] = table["detector"].map(_cluster_p(recovery, prompts, half))
+    table["cluster_p"] = table["detector"].map(_cluster_p(recovery, prompts, half, table))
     return _with_p(table)[list(SPLIT_HALF.columns)]
 
 
-def _cluster_p(recovery: pd.DataFrame, prompts: pd.DataFrame, half: np.ndarray) -> dict[str, float]:
-    """P value, by detector, of both held-out nets together, were each cluster as likely reversed.
+def _cluster_p(
+    recovery: pd.DataFrame, prompts: pd.DataFrame, half: np.ndarray, table: pd.DataFrame
+) -> dict[str, float]:
+    """P value, by detector, of the sign-flip test of both held-out nets together, over clusters.
 
-    Both halves choose anew at each flip of clusters. Where their choices agree, both held-out nets
-    tend to be high: with the choices kept, too many would be significant.
+    The choices are kept: to choose anew at every flip would make rescuers of the worst clamps, and
+    leave no power against them.
     """
+    rows = recovery.assign(half=1 - half, cluster=clusters(recovery, prompts))
+    scored = rows.merge(table[[*GROUP, "half"]], on=[*GROUP, "half"])
     rescued, harmed = (
-        recovery[f"intervention_{name}_baseline"].astype(int) for name in ("improves", "harms")
+        scored[f"intervention_{name}_baseline"].astype(int) for name in ("improves", "harms")
     )
-    cluster, size = clusters(recovery, prompts), recovery["value"].abs()
-    rows = recovery.assign(half=half, cluster=cluster, size=size, net=rescued - harmed)
-    by_pair = rows.groupby(["size", *GROUP], dropna=False)  # as equals are chosen
-    rows["pair"] = by_pair.ngroup()
-    rows = rows[by_pair["half"].transform("nunique") == 2]
-    return {str(detector): _held_out_p(own) for detector, own in rows.groupby("detector")}
-
-
-def _held_out_p(rows: pd.DataFrame) -> float:
-    """P value of one detector's rows: half, cluster, pair, net."""
-    half, net = rows["half"].to_numpy(), rows["net"].to_numpy()
-    cluster, pair = (pd.factorize(rows[name], sort=True)[0] for name in ("cluster", "pair"))
-    nets = np.zeros((2, cluster.max() + 1, pair.max() + 1))
-    np.add.at(nets, (half, cluster, pair), net)
-    changed = np.zeros((2, nets.shape[2]), dtype=int)
-    np.add.at(changed, (half, pair), np.abs(net))
-    sums = flips(nets.shape[1]) @ nets  # [half, flip, pair]
-    total = np.zeros(sums.shape[1])
-    for side in (0, 1):
-        # Of equal nets the one with fewer changes harms fewer, however clusters are flipped.
-        order = np.argsort(changed[side], kind="stable")
-        best = order[sums[side][:, order].argmax(1)]
-        total += np.take_along_axis(sums[1 - side], best[:, None], 1)[:, 0]
-    return float((np.abs(total) >= abs(total[0])).mean())
+    nets = scored.assign(net=rescued - harmed).groupby(["detector", "cluster"])["net"].sum()
+    return {
+        str(detector): float(sign_flip(own.to_numpy(float)[:, None])[0])
+        for detector, own in nets.groupby("detector")
+    }
 
 
 def pooled(split_half: pd.DataFrame) -> pd.DataFrame:

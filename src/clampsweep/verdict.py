@@ -46,9 +46,9 @@ class Verdict:
 
     @property
     def recovers(self) -> bool:
-        """Whether the best clamp rescues more than it harms, significantly, on held-out prompts."""
+        """Whether a clamp gains, all clamps allowed for, and the best one on held-out prompts too."""
         found = self.held_out
-        if found is None or found["net"] <= 0:
+        if not self.gains or found is None or found["net"] <= 0:
             return False
         return bool(max(found["mcnemar_p"], found["cluster_p"]) < LEVEL)
 

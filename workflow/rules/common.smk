@@ -181,6 +181,11 @@ def digests(spec):
     return f"resources/models/{spec.name}/model.sha256"
 
 
+def fetched(spec):
+    """The same, and what needs it is planned again once it is there."""
+    return checkpoints.fetch_model.get(model=spec.name).output.digests
+
+
 def selected_of(name):
     """The file of a sweep's selected neurons, if it selects any."""
     selects = isinstance(CONFIG.sweeps[name].targets, configuration.Selection)

@@ -1,7 +1,9 @@
 # Models and promptsets that are fetched, once, by digest.
 
 
-rule fetch_model:
+# A checkpoint, so that what follows is planned once the model is there. As a plain rule, where it
+# runs again, Snakemake 9 would look at no other reason why jobs after an ancient() input should.
+checkpoint fetch_model:
     output:
         manifest="resources/models/{model}/model.json",
         digests="resources/models/{model}/model.sha256",

@@ -27,7 +27,7 @@ rule prompts:
 rule generate:
     input:
         batch="results/batches/{batch}.json",
-        model=lambda w: ancient(digests(model_of(w.batch))),
+        model=lambda w: ancient(fetched(model_of(w.batch))),
     output:
         generations="results/generations/{batch}.parquet",
         vectors="results/vectors/{batch}.parquet",
@@ -53,7 +53,7 @@ rule neuron_stats:
         plan=lambda w: str(baseline_plan(w.sweep)[0]),
         prompts="results/{sweep}/prompts.parquet",
         generations=lambda w: files_of(baseline_plan(w.sweep)[1])[0],
-        model=lambda w: ancient(digests(CONFIG.sweeps[w.sweep].model)),
+        model=lambda w: ancient(fetched(CONFIG.sweeps[w.sweep].model)),
     output:
         stats="results/{sweep}/neuron_stats.parquet",
     log:

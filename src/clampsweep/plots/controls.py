@@ -54,7 +54,10 @@ def controls(sweep: Tables) -> Figure:
             title(ax, list(_said(sweep, detector, target)), width, 7 if len(shown) == 1 else 6)
             clamp_axis(ax, sweep, width, clamps=clamps)
         row[0].set_ylabel("rescued \N{MINUS SIGN} harmed (texts)")
-    remarks = [f"Net effect of the target and of each control: {sweep.control_sizes}."]
+    remarks = [
+        f"Net effect of the target and of each control: {sweep.control_sizes}.",
+        "Above: share of the controls whose largest net effect, in either direction, is smaller.",
+    ]
     return finish(figure, sweep, _handles(), [*remarks, *left_out(sweep, MAX_TARGETS)])
 
 
@@ -70,8 +73,9 @@ def _said(sweep: Tables, detector: str, target: str) -> Iterator[str]:
     ranks = sweep.ranks_of(detector, target)
     for row in ranks[ranks["statistic"] == "largest_net"].to_dict("records"):
         number = counted(row["n_controls"], CONTROL_KINDS[row["kind"]])
-        chance = f"p = {row['p']:.2g}" if single else f"q = {row['q']:.2g}"
-        yield f"above {row['percentile']:.0f} % of {number} ({chance})"
+        chance = f"(p = {row['p']:.2g})" if single else f"(q = {row['q']:.2g})"
+        unbroken = chance.replace(" ", "\N{NO-BREAK SPACE}")
+        yield f"above {row['percentile']:.0f} % of {number} {unbroken}"
 
 
 def _draw(

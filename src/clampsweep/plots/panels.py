@@ -28,7 +28,7 @@ _Arguments = ParamSpec("_Arguments")
 
 WIDTH = 6.5  # inches: the text width of a letter page
 MAX_TARGETS = 6
-LETTER = 0.0078  # inches per point: about how wide a letter is
+LETTER = 0.0074  # inches per point: about how wide a letter is
 
 # Okabe and Ito (2008): told apart with every common colour blindness, and by lightness in grey.
 BLUE, VERMILION, GREY, PALE = "#0072B2", "#D55E00", "#4D4D4D", "#E3E3E3"

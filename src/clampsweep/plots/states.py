@@ -59,7 +59,9 @@ def states(sweep: Tables) -> Figure:
         _label_rows(row[0], order)
         row[0].set_ylabel(target if len(sweep.targets) > 1 else "")
     for ax, detector in zip(grid[0], sweep.detectors, strict=True):
-        ax.set_title(sweep.headline(detector).replace(": ", "\n", 1), fontsize=7)
+        said = sweep.headline(detector).replace(": ", "\n", 1)
+        narrow = len(sweep.detectors) > 3
+        ax.set_title(said.replace(" baselines", "\nbaselines") if narrow else said, fontsize=7)
     handles = [Patch(color=colour, label=state) for state, colour in STATES]
     remarks = [f"Rows: {_count(sweep, order)}."] + ([] if complete else ["White: not generated."])
     return finish(figure, sweep, handles, [*remarks, *left_out(sweep, MAX_TARGETS)])

@@ -165,8 +165,8 @@ def _points_in(
     """
     first, second = one @ inner, other @ inner  # of each mean with each vector
     with np.errstate(invalid="ignore"):  # a mean of no texts
-        share = (second * one).sum(1) / (first * one).sum(1)
-        other, second = other - share[:, None] * one, second - share[:, None] * first
-        lengths = [np.sqrt((b * w).sum(1)) for b, w in ((first, one), (second, other))]
-        scaled = np.array([first / lengths[0][:, None], second / lengths[1][:, None]])
+        first = first / np.sqrt((first * one).sum(1, keepdims=True))
+        second = second - (first * other).sum(1, keepdims=True) * first
+        second = second / np.sqrt((second * other).sum(1, keepdims=True))
+    scaled = np.array([first, second])
     return np.asarray(np.moveaxis(scaled / np.sqrt(np.diag(inner)), 0, -1))
