@@ -125,6 +125,7 @@ def test_without_matching_any_neuron_of_the_layer_may_be_drawn():
     neurons = pd.concat([of_kind(each, "neuron") for each in found])
     near = nearest(0, 7, ["L0N7"], N_NEURONS // 2)
     assert 0.35 < neurons["neuron"].isin(near).mean() < 0.65  # SD 0.05
+    assert neurons["neuron"].nunique() > 60  # 90 are expected
     assert set(neurons["layer"]) == {0}
     assert set(neurons["distance"]) == {0.0}
 
@@ -261,7 +262,7 @@ def test_too_few_neurons_are_refused_in_one_line(targets, most):
 
 
 def test_a_magnitude_that_is_the_same_for_all_decides_nothing():
-    same = table(VALUES, np.full_like(NORMS, 1.5))
+    same = table(VALUES, np.ones_like(NORMS))
     both = choose(same, ["L1N5"], 6, 0, BOTH)
     assert names(both) == names(choose(same, ["L1N5"], 6, 0, ("activation",)))
 

@@ -198,24 +198,32 @@ def test_calibration_counts_broken_texts_by_fifth():
 
 
 def test_equal_values_share_a_fifth():
-    # Quantiles of six zeros, 1, 2, 3, 4 are 0, 0, 0.4 and 2.2.
+    # Of ten ranks six zeros have the middle one of 3.5, in the second fifth; 1 and 2 have 7 and 8.
     values = [0, 0, 0, 0, 0, 0, 1, 2, 3, 4]
     table = calibration(of_nll(values, ["loop"] * 3 + ["coherent"] * 7))
     own = table[table["score"] == "nll_unclamped"]
-    assert own[["bin", "k", "n"]].values.tolist() == [[2, 3, 6], [3, 0, 2], [4, 0, 2]]
+    assert own[["bin", "k", "n"]].values.tolist() == [[1, 3, 6], [3, 0, 2], [4, 0, 2]]
 
 
-def test_calibration_agrees_with_numpy_on_random_values():
+@pytest.mark.parametrize("sign", [1, -1])
+def test_few_other_values_are_not_lost_among_many_equal_ones(sign):
+    values = [0.0] * 9 + [0.5 * sign]
+    table = calibration(of_nll(values, ["coherent"] * 9 + ["loop"]))
+    own = table[table["score"] == "nll_unclamped"].sort_values("k")
+    assert own[["k", "n"]].values.tolist() == [[0, 9], [1, 1]]
+
+
+def test_fifths_hold_a_fifth_of_the_texts_in_order():
     rng = np.random.default_rng(3)
     values, broken = rng.normal(size=57), rng.random(57) < 0.4
     table = calibration(of_nll(values, np.where(broken, "noise", "coherent")))
-    own = table[table["score"] == "nll_unclamped"].set_index("bin")
-    edges = np.percentile(values, [20, 40, 60, 80])
-    for number in range(5):
-        inside = np.digitize(values, edges) == number
-        row = own.loc[number]
-        assert (row["n"], row["k"]) == (inside.sum(), (inside & broken).sum())
-        assert (row["low_value"], row["high_value"]) == (values[inside].min(), values[inside].max())
+    own = table[table["score"] == "nll_unclamped"]
+    assert own["bin"].tolist() == [0, 1, 2, 3, 4]
+    assert own["n"].sum() == 57 and set(own["n"]) == {11, 12}
+    assert (own["low_value"].to_numpy()[1:] > own["high_value"].to_numpy()[:-1]).all()
+    for row in own.itertuples():
+        inside = (values >= row.low_value) & (values <= row.high_value)
+        assert (row.n, row.k) == (inside.sum(), (inside & broken).sum())
 
 
 def test_a_text_without_a_metric_is_left_out_of_it_alone():

@@ -400,10 +400,12 @@ def test_a_clamp_is_exchanged_with_the_baseline_of_its_prompt():
     assert row["p"] == close_to(exact_p(points, labels, orders))
 
 
-def test_few_prompts_allow_no_small_p():
-    # Three prompts: of the 8 ways to swap, two (all or none) set the texts furthest apart.
-    rows = [text(f"{c}/d/1", at(angle)) for c, angle in zip("abc", (0, 10, 20), strict=True)]
-    rows += [text(f"{c}/d/1", at(170), 5.0) for c in "abc"]
+@pytest.mark.parametrize("turn", range(5))
+def test_few_prompts_allow_no_small_p(turn):
+    # Three prompts: of the 8 ways to swap, two (all or none) set the texts furthest apart, and
+    # equally so but for rounding.
+    rows = [text(f"{c}/d/1", at(angle + turn)) for c, angle in zip("abc", (0, 9, 23), strict=True)]
+    rows += [text(f"{c}/d/1", at(170 + turn), 5.0) for c in "abc"]
     row = pair(see(rows, group_by=("clamp",)), "L1N0 set 5", "baseline", "clamp")
     assert row["p"] == row["least_p"] == close_to(2 / 8)
     many = pair(see(scattered(), group_by=("clamp",)), "L1N0 set 5", "baseline", "clamp")
@@ -489,9 +491,34 @@ def test_a_plane_made_of_the_labels_is_made_anew_for_each_permutation():
     assert min(lengths) <= own["critical"] <= max(lengths) + 1e-6
 
 
-def test_a_plane_made_of_baselines_is_made_anew_where_clamps_take_their_place():
+def test_a_group_outside_the_pair_keeps_its_part_in_the_plane():
+    types = ("declarative", "rhetorical", "authoritative")
+    people = names(cores="a", types=types, levels=(1, 2, 3))
+    rows = scattered(seed=2, n_neurons=9, values=(None,), prompts=people)
+    exchanged = [i for i, name in enumerate(people) if "rhet" not in name]
+    lengths = {}
+    for chosen in itertools.combinations(exchanged, 3):
+        dealt = [
+            {**row, "prompt_id": f"a/{'x' if i in chosen else 'y' if i in exchanged else 'z'}/{i}"}
+            for i, row in enumerate(rows)
+        ]
+        points = np.array(brute_points(dealt, ({"type": "x"}, {"type": "z"})))
+        others = [i for i in exchanged if i not in chosen]
+        lengths[chosen] = math.dist(points[list(chosen)].mean(0), points[others].mean(0))
+    own = pair(
+        see([*rows, text(people[0], np.ones(9), 1.0)], basis=BASES["types"]),
+        "declarative", "authoritative",
+    )  # fmt: skip
+    observed = lengths[tuple(i for i, name in enumerate(people) if "decl" in name)]
+    assert own["distance"] == pytest.approx(observed, rel=1e-6)
+    assert own["p"] == close_to(np.mean([x >= observed - 1e-9 for x in lengths.values()]))
+    assert any(own["critical"] == pytest.approx(x, rel=1e-6) for x in lengths.values())
+
+
+@pytest.mark.parametrize("seed", range(3, 7))
+def test_a_plane_made_of_baselines_is_made_anew_where_clamps_take_their_place(seed):
     people = names(cores="ab", levels=(1,))
-    rows = scattered(seed=3, n_neurons=9, values=(None, 5.0), prompts=people)
+    rows = scattered(seed=seed, n_neurons=9, values=(None, 5.0), prompts=people)
     lengths = []
     for flips in itertools.product([False, True], repeat=len(people)):
         acting = [

@@ -151,11 +151,9 @@ def test_directions_are_the_columns_of_w_out(
     load_tiny: Callable[..., Model], architecture: str, dtype: str
 ) -> None:
     model = load_tiny(architecture, dtype=dtype)
-    engine = _engine(model)
     neurons = torch.tensor([0, 7, D_MLP - 1, 7])
     for layer in range(N_LAYERS):
-        with torch.inference_mode():
-            got = engine.direction(layer, neurons)
+        got = model.output_directions(layer, neurons)
         w_out = model.bridge.blocks[layer].mlp.W_out
         assert w_out.shape[0] == D_MLP
         torch.testing.assert_close(got, w_out[neurons].detach(), rtol=1e-5, atol=1e-6)

@@ -60,7 +60,11 @@ def test_each_text_is_compared_with_the_greedy_text_of_its_own_prompt():
 
 
 def test_clamped_texts_of_the_sweep_are_of_no_account():
-    clamped = [factories.generation(name, BROKEN, 5.0) for name in "abc"]
+    clamped = [
+        factories.generation(name, BROKEN, operation=operation)
+        for name in "abc"
+        for operation in ("set", "zero", "mean")
+    ]
     both = pd.concat([greedy("FFF"), factories.frame(clamped, tables.GENERATIONS)])
     samples = sampled({0: "FFB", 1: "FFF"})
     pd.testing.assert_frame_equal(

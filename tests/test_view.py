@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, fields
+
 import pytest
 
-from clampsweep.view import Clamp, clamp, describe, listed, signed
+from clampsweep import tables
+from clampsweep.view import Clamp, Paths, clamp, describe, listed, read, signed
 from factories import baseline, generation
-from sweep_tables import FINE, make
+from sweep_tables import FINE, beside_controls, clamped, make, untouched
 
 
 def sweep(*rows):
@@ -87,3 +90,95 @@ def test_numbers_carry_their_sign(value, text):
 
 def test_words_are_listed_as_a_phrase():
     assert [listed(words) for words in ([], ["a"], ["a", "b", "c"])] == ["", "a", "a, b and c"]
+
+
+# ---- controls
+
+
+def compared():
+    """L1N2 at two clamps on a to d; two control neurons and a direction on a and b, at +9 alone."""
+    own = make(untouched("BBFF") + clamped("L1N2", {9.0: "FBBF", 1.0: "BBFF"}))
+    kinds = {"L1N7": "neuron", "L1N2R0": "direction", "L1N8": "neuron"}
+    texts = {"L1N7": "FF", "L1N2R0": "FB", "L1N8": "BB"}
+    rows = [row for name in kinds for row in clamped(name, {9.0: texts[name]})]
+    return beside_controls(own, rows, {name: ("L1N2", kind) for name, kind in kinds.items()})
+
+
+def test_controls_are_counted_each_by_itself():
+    found = compared().control_counts.set_index("target")
+    assert found["net"].to_dict() == {"L1N7": 2, "L1N2R0": 1, "L1N8": 0}
+    assert found["kind"].to_dict() == {"L1N7": "neuron", "L1N2R0": "direction", "L1N8": "neuron"}
+    assert set(found["of"]) == {"L1N2"}
+    assert set(found["position"]) == {1}
+
+
+def test_a_target_is_compared_on_the_prompts_and_clamps_of_its_controls():
+    # On a and b, +9 rescues a; that it harms c is on a prompt that no control ran on.
+    (row,) = compared().compared_counts.to_dict("records")
+    assert (row["target"], row["position"], row["n"], row["net"]) == ("L1N2", 1, 2, 1)
+
+
+def test_sizes_of_controls_say_on_how_much_they_ran():
+    assert compared().control_sizes == (
+        "2 control neurons and 1 random direction, on 2 of the 4 prompts and 1 of the 2 clamps"
+    )
+    own = make(untouched("BF") + clamped("L1N2", {9.0: "FB"}))
+    every = beside_controls(own, clamped("L1N7", {9.0: "FF"}), {"L1N7": ("L1N2", "neuron")})
+    assert every.control_sizes == "1 control neuron, on all prompts and all clamps"
+    assert own.control_sizes == "no controls"
+
+
+def test_ranks_are_of_one_target_neurons_before_directions():
+    found = compared().ranks_of("surface", "L1N2")
+    assert found["kind"].tolist() == ["neuron"] * 3 + ["direction"] * 3
+    assert found["statistic"].tolist() == ["largest_net", "best_net", "most_harmed"] * 2
+    assert compared().ranks_of("surface", "L1N9").empty
+    assert make(untouched("BF")).ranks_of("surface", "L1N2").empty
+
+
+def test_without_controls_there_is_nothing_to_compare():
+    own = make(untouched("BF") + clamped("L1N2", {9.0: "FB"}))
+    assert own.control_counts is None
+    assert own.compared_counts is None
+
+
+# ---- reading
+
+
+@dataclass
+class Files:
+    """Paths of the tables of a sweep, as a rule names them; empty where there is none."""
+
+    prompts: str
+    generations: str
+    text_metrics: str
+    recovery: str
+    rates: str
+    split_half: str
+    special: str = ""
+    controls: str = ""
+    control_recovery: str = ""
+    control_metrics: str = ""
+    neuron_stats: str = ""
+    variability: str = ""
+    verification: str = ""
+    detector_quality: str = ""
+
+
+def test_tables_are_read_as_they_were_written_and_absent_ones_are_none(tmp_path):
+    own = compared()
+    schemas = {name.lower(): schema for name, schema in vars(tables).items() if name.isupper()}
+    schemas |= {"control_recovery": tables.RECOVERY, "control_metrics": tables.TEXT_METRICS}
+    paths = {}
+    for field in fields(Files):
+        frame = getattr(own, field.name)
+        if frame is not None:
+            paths[field.name] = str(tmp_path / f"{field.name}.parquet")
+            tables.write(frame, paths[field.name], schemas[field.name], {})
+    found = read(Files(**paths), ("surface",), "a sweep")
+    assert isinstance(Files(**paths), Paths)
+    assert found.control_sizes == own.control_sizes
+    assert found.special["p"].tolist() == own.special["p"].tolist()
+    assert found.control_metrics["key"].tolist() == own.control_metrics["key"].tolist()
+    absent = ("neuron_stats", "variability", "verification", "detector_quality")
+    assert [getattr(found, name) for name in absent] == [None] * 4

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.stats import rankdata
 
 from clampsweep import collapse, text_metrics
 from clampsweep.errors import UserError
@@ -138,6 +139,8 @@ def _distinct_and_nll(labelled: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
 def calibration(labelled: pd.DataFrame) -> pd.DataFrame:
     """Share of broken texts in each fifth of every score (`tables.CALIBRATION`).
 
+    Texts of equal score share a fifth, that of their middle: many zeros leave other fifths empty.
+
     Args:
         labelled: As `read_labelled` gives it.
     """
@@ -147,8 +150,7 @@ def calibration(labelled: pd.DataFrame) -> pd.DataFrame:
         known = np.flatnonzero(~np.isnan(values))
         if not len(known):
             continue
-        edges = np.quantile(values[known], np.linspace(0, 1, _BINS + 1))
-        place = np.searchsorted(edges[1:-1], values[known], side="right")
+        place = (_BINS * (rankdata(values[known]) - 0.5) / len(known)).astype(int)
         for number in np.unique(place):
             own = known[place == number]
             inside = np.zeros(len(values), bool)

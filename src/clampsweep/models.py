@@ -80,7 +80,7 @@ class Model:
     ) -> Float[Tensor, "edit d_model"]:
         """What one unit of each neuron adds to the residual stream.
 
-        Not to be called while the model is hooked.
+        Not to be called while the bridge is hooked, if its weights are processed.
 
         Args:
             layer: Layer of the neurons.
@@ -92,14 +92,17 @@ class Model:
         units = torch.zeros(len(neurons) + 1, self.d_mlp, device=self.device, dtype=self.dtype)
         units[torch.arange(len(neurons), device=self.device), neurons] = 1
         with torch.inference_mode():
-            moved = self.bridge.blocks[layer].mlp.out(units)
+            out = self.bridge.blocks[layer].mlp.out
+            if self.plain is not None:  # the bridge may be hooked
+                out = self.bridge.adapter.get_component(self.plain, f"blocks.{layer}.mlp.out")
+            moved = out(units)
             found: Tensor = (moved[:-1] - moved[-1]).double()
             lengths = found.norm(dim=-1)
             for at, number in enumerate([] if along is None else along.tolist()):
                 if number != OWN:
                     unit = random_direction(layer, number, found.shape[1])
                     found[at] = lengths[at] * torch.from_numpy(unit).to(found)
-        return found.to(dtype or self.dtype)
+        return found.to(dtype or self.dtype, copy=True)  # no longer an inference tensor
 
     def encode(self, text: str) -> list[int]:
         """Token ids of a prompt, beginning with BOS where the config says so."""

@@ -454,7 +454,7 @@ CALIBRATION = Schema(
     "calibration",
     {
         "score": Column("str", "text metric"),
-        "bin": Column("int", "fifth of the texts by the score, from 0, the lowest"),
+        "bin": Column("int", "fifth of the texts by the score, from 0; equal scores share one"),
         "low_value": Column("float", "lowest value in the bin"),
         "high_value": Column("float", "highest value in the bin"),
         **_SHARE,
