@@ -46,7 +46,7 @@ class Verdict:
 
     @property
     def recovers(self) -> bool:
-        """Whether a clamp gains, all clamps allowed for, and the best one on held-out prompts too."""
+        """Whether a clamp gains, all clamps allowed for, and the best on held-out prompts too."""
         found = self.held_out
         if not self.gains or found is None or found["net"] <= 0:
             return False
