@@ -62,7 +62,7 @@ def test_a_target_that_does_more_than_all_of_20_controls_is_special(effect):
 def test_a_target_that_does_what_its_controls_do_is_not_special(effect):
     before, after = EFFECTS[effect]
     own = compared(sweep(before, after), after, 20)
-    assert headline(own) == f"{effect}; no more than its controls"
+    assert headline(own) == f"{effect}; not special among its controls"
 
 
 @pytest.mark.parametrize("effect", EFFECTS)
@@ -77,7 +77,7 @@ def test_a_target_that_stands_out_from_one_kind_of_controls_only_is_not_special(
     before, after = EFFECTS["recovery"]
     own = compared(sweep(before, after), before, 20)
     own.special.loc[own.special["kind"] == "direction", "q"] = 0.06
-    assert headline(own) == "recovery; no more than its controls"
+    assert headline(own) == "recovery; not special among its controls"
 
 
 def test_of_several_targets_the_verdict_says_how_many_are_special():
@@ -89,7 +89,7 @@ def test_of_several_targets_the_verdict_says_how_many_are_special():
         "; too few controls to tell"
     )
     none = compared(make(rows), after, 40, targets)
-    assert headline(none).endswith("; no target more than its controls")
+    assert headline(none).endswith("; no target special among its controls")
 
 
 # ---- several clamps: what was not chosen on the same prompts

@@ -54,7 +54,7 @@ class Verdict:
 
     @property
     def headline(self) -> str:
-        """The verdict, `no recovery, only harm; no more than its controls`."""
+        """The verdict, `no recovery, only harm; not special among its controls`."""
         return f"{self._effect}; {self._compared}"
 
     @property
@@ -77,7 +77,7 @@ class Verdict:
             return "special: more than its controls" if single else few
         if not self.can_tell:
             return "too few controls to tell"
-        return "no more than its controls" if single else "no target more than its controls"
+        return "not special among its controls" if single else "no target special among its controls"
 
 
 def verdict(sweep: Tables, detector: str) -> Verdict:
