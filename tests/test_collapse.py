@@ -30,12 +30,29 @@ def loop(ids):
 # The registry
 
 
-def test_the_three_detectors_are_registered_by_name():
-    assert list(collapse.DETECTORS) == ["surface", "entropy", "loop"]
+def test_the_detectors_are_registered_by_name():
+    assert list(collapse.DETECTORS) == ["surface", "entropy", "loop", "coherence"]
 
 
-def test_only_the_loop_detector_needs_tokens():
-    assert frozenset({"loop"}) == collapse.NEEDS_TOKENS
+def test_loop_and_coherence_need_what_imported_texts_lack():
+    assert frozenset({"loop", "coherence"}) == collapse.NEEDS_TOKENS
+
+
+def test_coherence_flags_few_distinct_pairs_or_a_high_nll():
+    detect = collapse.DETECTORS["coherence"]
+    fresh = list(range(21))  # 20 pairs, all distinct
+    half = [1, 2] * 10 + [1]  # 20 pairs, 2 distinct
+    assert not detect("some text", fresh, 1.0)
+    assert not detect("some text", fresh, 3.89)
+    assert detect("some text", fresh, 3.9)
+    assert detect("some text", half, 1.0)
+    assert detect("  ", fresh, 1.0)
+
+
+def test_coherence_without_nll_is_refused_in_one_line():
+    with pytest.raises(UserError, match="needs nll_unclamped") as fault:
+        collapse.DETECTORS["coherence"]("some text", [1, 2, 3])
+    assert len(str(fault.value).splitlines()) == 1
 
 
 @pytest.mark.parametrize("name", ["surface", "entropy", "loop"])

@@ -139,7 +139,7 @@ class Unembedding:
         ]
         self._products = [_product(self._weight[columns]) for columns in self._slices]
         self._memory: Tensor | None = None
-        self._seen: tuple[Heads, _Factors, Tensor] | None = None
+        self._seen: tuple[Tensor, Tensor] | None = None  # the last residual stream, its products
 
     @property
     def n_vocab(self) -> int:
@@ -232,7 +232,7 @@ class Unembedding:
         """Negative log-likelihood of a token for each row's base, in nats.
 
         That is, without the row's shifts. None where this norm does not let rows share a base.
-        Free of matrix products if `top_two` has just seen the same heads.
+        Free of matrix products if `top_two` has just seen the same residual stream.
         """
         if self._kind is None and heads.shifts is not None:
             return None
@@ -252,13 +252,13 @@ class Unembedding:
 
     def _products_of(self, heads: Heads) -> tuple[_Factors, Float[Tensor, "slice base column"]]:
         """The heads' factors, and the products of their bases with all slices."""
-        if self._seen is None or self._seen[0] is not heads:
-            parts = self._factors(heads)
+        parts = self._factors(heads)
+        if self._seen is None or self._seen[0] is not heads.residual or self._kind is None:
             kept = self._room(parts.x)
             for at, (columns, product) in enumerate(zip(self._slices, self._products, strict=True)):
                 kept[at, :, : columns.stop - columns.start] = product(parts.x)
-            self._seen = heads, parts, kept
-        return self._seen[1:]
+            self._seen = heads.residual, kept
+        return parts, self._seen[1]
 
     def _block(
         self, parts: _Factors, kept: Tensor, block: Int[Tensor, " row"]

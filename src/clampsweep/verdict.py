@@ -77,7 +77,7 @@ class Verdict:
             return "special: more than its controls" if single else few
         if not self.can_tell:
             return "too few controls to tell"
-        return "not special among its controls" if single else "no target special among its controls"
+        return f"{'not' if single else 'no target'} special among its controls"
 
 
 def verdict(sweep: Tables, detector: str) -> Verdict:

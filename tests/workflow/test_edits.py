@@ -16,19 +16,22 @@ ONCE_PER_SWEEP = (
     "neuron_stats",
     "text_metrics",
     "recovery",
+    "split_half",
     "export",
     "export_vectors",
     "figures",
     "reports",
     "neuron_report",
 )
+ONCE = ("fetch_model", "detector_quality", "detector_figure")
 
 
 def test_the_first_run_makes_everything(first_run: tuple[Project, Run]) -> None:
     project, run = first_run
-    assert run.rules == {**dict.fromkeys(ONCE_PER_SWEEP, 1), "fetch_model": 1, "generate": 2}
+    assert run.rules == {**dict.fromkeys((*ONCE_PER_SWEEP, *ONCE), 1), "generate": 2}
     wanted = run.output.partition("localrule all:\n    input: ")[2].partition("\n")[0].split(", ")
-    assert len(wanted) == 14 + 6 * 2 + 2 * 2 + 1  # tables and reports, figures, batches, model
+    # tables and reports, figures, batches, model, detectors
+    assert len(wanted) == 15 + 7 * 2 + 2 * 2 + 1 + 5
     assert all(project.path(name).stat().st_size > 0 for name in wanted)
     texts = project.table("generations")
     assert texts.groupby("prompt_id", sort=False)["operation"].agg(list).to_dict() == {
@@ -175,8 +178,8 @@ def test_an_exported_sweep_is_imported_with_the_same_flags(finished: Project) ->
     }
     finished.config["run"] = ["s", "old"]
     run = finished.write().run().checked()
-    again = ("import_extracted", "text_metrics", "recovery", "export", "figures", "reports")
-    assert run.rules == dict.fromkeys(again, 1)
+    again = ("import_extracted", "text_metrics", "recovery", "split_half")
+    assert run.rules == dict.fromkeys((*again, "export", "figures", "reports"), 1)
     assert finished.path("results/old/extracted.tsv").read_bytes() == exported.read_bytes()
     flags = [
         finished.table("recovery", sweep)

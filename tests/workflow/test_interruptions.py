@@ -132,7 +132,7 @@ def _batch_of_clamps(project: Project) -> str:
 @pytest.mark.parametrize("kind", ["generations", "vectors"])
 def test_a_deleted_batch_file_is_missed_and_no_other_batch(finished: Project, kind: str) -> None:
     finished.path(f"results/{kind}/{_batch_of_clamps(finished)}.parquet").unlink()
-    follow = ("gather", "text_metrics", "recovery", "export", "export_vectors")
+    follow = ("gather", "text_metrics", "recovery", "split_half", "export", "export_vectors")
     assert finished.run("-n").rules == dict.fromkeys(("generate", *follow, "figures", "reports"), 1)
 
 
@@ -143,13 +143,15 @@ def test_a_deleted_table_comes_back_and_only_what_follows_from_it_is_made_again(
     before = finished.states(*everything)
     finished.path("results/s/recovery.parquet").unlink()
     run = finished.run().checked()
-    assert run.rules == {"recovery": 1, "export": 1, "figures": 1, "reports": 1}
+    follow = ("recovery", "split_half", "export", "figures", "reports")
+    assert run.rules == dict.fromkeys(follow, 1)
     after = finished.states(*everything)
     assert after.keys() == before.keys()
     written = {name for name, state in after.items() if state.written != before[name].written}
     assert {name for name in written if name.endswith(".parquet")} == {
         "results/s/recovery.parquet",
         "results/s/rates.parquet",
+        "results/s/split_half.parquet",
     }
     drawn = {name for name in after if "/figures/" in name}
     assert _digests({name: after[name] for name in after.keys() - drawn}) == _digests(

@@ -22,7 +22,7 @@ def test_one_call_makes_every_sweep_whole(done: tuple[Project, Run]) -> None:
     project, run = done
     sweeps = project.config["run"]
     assert run.rules == {
-        "fetch_model": 1,
+        **dict.fromkeys(("fetch_model", "detector_quality", "detector_figure"), 1),
         "generate": 2 + 4,  # greedy and sampled baselines, and a batch of each sweep
         "select_neurons": 2,  # chosen, and mean for its means
         **dict.fromkeys(
@@ -32,6 +32,7 @@ def test_one_call_makes_every_sweep_whole(done: tuple[Project, Run]) -> None:
                 "gather",
                 "text_metrics",
                 "recovery",
+                "split_half",
                 "export",
                 "export_vectors",
                 "figures",
@@ -43,7 +44,7 @@ def test_one_call_makes_every_sweep_whole(done: tuple[Project, Run]) -> None:
     }
     for sweep in sweeps:
         figures = list((project.folder / f"results/{sweep}/figures").iterdir())
-        assert len(figures) == 12
+        assert len(figures) == 14
         assert all(path.stat().st_size > 0 for path in figures)
         assert project.path(f"results/{sweep}/summary.md").read_text().startswith("# tiny, ")
 

@@ -31,7 +31,7 @@ def test_plotting_code_makes_only_the_figures_stale(finished: Project) -> None:
     kept = finished.states("results/**/*.parquet", "results/**/*.md", "results/**/*.npz")
     finished.append("src/clampsweep/plots/states.py", "# changed")
     run = finished.run().checked()
-    assert run.rules == {"figures": 1}
+    assert run.rules == {"figures": 1, "detector_figure": 1}
     assert finished.states("results/**/*.parquet", "results/**/*.md", "results/**/*.npz") == kept
 
 
@@ -91,16 +91,23 @@ def _comments(project: Project) -> None:
     project.write().append("config/config.yaml", "# a comment")
 
 
-@pytest.mark.parametrize(
-    ("edit", "rules"), [(_resources, {}), (_licence, {"fetch_model": 1}), (_comments, {})]
-)
+@pytest.mark.parametrize("edit", [_resources, _comments])
 def test_what_changes_no_result_makes_no_table_stale(
-    finished: Project, edit: Callable[[Project], None], rules: dict[str, int]
+    finished: Project, edit: Callable[[Project], None]
 ) -> None:
     kept = finished.states("results/**/*.parquet")
     edit(finished)
-    assert finished.run().checked().rules == rules
+    assert not finished.run().checked().rules
     assert finished.states("results/**/*.parquet") == kept
+
+
+def test_another_licence_fetches_the_model_and_runs_it_no_more(finished: Project) -> None:
+    kept = finished.states("results/generations/*", "results/vectors/*")
+    _licence(finished)
+    run = finished.run().checked()
+    assert run.rules["fetch_model"] == 1
+    assert not {"generate", "neuron_stats"} & set(run.rules)
+    assert finished.states("results/generations/*", "results/vectors/*") == kept
 
 
 def test_a_comment_in_the_promptset_makes_it_read_but_no_text_generated(finished: Project) -> None:

@@ -74,7 +74,24 @@ rule detector_quality:
             category="detectors",
             labels={"what": "precision and recall", "kind": "text"},
         ),
-        figures=report(
+    log:
+        "logs/detector_quality.log",
+    conda:
+        "../../environment.yml"
+    params:
+        code=code_digest("detector_quality", "detector_report"),
+    message:
+        "Precision and recall of the collapse detectors on labelled texts"
+    script:
+        "../scripts/detector_quality.py"
+
+
+rule detector_figure:
+    input:
+        quality="results/detectors/quality.parquet",
+        calibration="results/detectors/calibration.parquet",
+    output:
+        svg=report(
             "results/detectors/detectors.svg",
             caption="../report/detectors.rst",
             category="detectors",
@@ -82,15 +99,15 @@ rule detector_quality:
         ),
         png="results/detectors/detectors.png",
     log:
-        "logs/detector_quality.log",
+        "logs/detector_figure.log",
     conda:
         "../../environment.yml"
     params:
-        code=code_digest("detector_quality", "plots.detectors", "detector_report"),
+        code=code_digest("plots.detectors"),
     message:
-        "Precision and recall of the collapse detectors on labelled texts"
+        "Drawing precision and recall of the collapse detectors"
     script:
-        "../scripts/detector_quality.py"
+        "../scripts/detector_figure.py"
 
 
 rule verify:

@@ -1,13 +1,9 @@
 """Measure the collapse detectors on labelled texts."""
 
-from pathlib import Path
-
 from clampsweep.errors import reported
 
 with reported(snakemake.log[0]):
     from clampsweep import collapse, detector_quality, detector_report, provenance, tables
-    from clampsweep.plots.detectors import detectors
-    from clampsweep.plots.panels import save_figure
 
     source, output = snakemake.input.texts, snakemake.output
     labelled = detector_quality.read_labelled(source)
@@ -17,4 +13,3 @@ with reported(snakemake.log[0]):
     tables.write(quality, output.quality, tables.DETECTOR_QUALITY, facts)
     tables.write(calibration, output.calibration, tables.CALIBRATION, facts)
     tables.write_text(detector_report.report(labelled, quality, calibration), output.report)
-    save_figure(detectors(quality, calibration), [Path(output.figures), Path(output.png)])
