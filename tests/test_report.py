@@ -106,6 +106,16 @@ def test_harm_that_few_cores_may_hide_is_not_called_a_null_result():
     ) in bullets(text)
 
 
+def test_cores_enough_for_the_test_are_not_blamed():
+    # Of 8 cores 5 are harmed alike: p = 2 / 2^5. With a lone clamp 8 cores could reach 2 / 2^8.
+    rows = untouched("F" * 16) + clamped("L1N2", {5.0: "BBBBBFFF" * 2})
+    prompts = [prompt(chr(97 + i), chr(97 + i), core=f"core {i % 8}") for i in range(16)]
+    sweep = make(rows, prompts=prompts)
+    assert sweep.rates["mcnemar_q"][0] < 0.05 < sweep.rates["cluster_q"][0]
+    said = bullets(report.summary(sweep))
+    assert "A null result: no clamp has a significant net effect (both q < 0.05)." in said
+
+
 def test_the_summary_says_how_many_clamps_must_stand_out_together():
     # Over 6 cores p is at least 2 / 2^6 = 0.031: q is twice that for one clamp, and that for two.
     rows = untouched("F" * 12) + clamped("L1N2", {5.0: "B" * 12, 1.0: "F" * 12})

@@ -92,6 +92,14 @@ def test_of_several_targets_the_verdict_says_how_many_are_special():
     assert headline(none).endswith("; no target special among its controls")
 
 
+def test_too_few_controls_of_one_target_are_too_few_for_the_verdict():
+    before, after = EFFECTS["recovery"]
+    rows = untouched(before) + clamped("L1N2", {9.0: after}) + clamped("L1N3", {9.0: after})
+    own = compared(make(rows), after, 40, ("L1N2", "L1N3"))
+    own.special.loc[own.special["target"] == "L1N3", "n_controls"] = 39
+    assert headline(own) == "recovery; too few controls to tell"
+
+
 # ---- several clamps: what was not chosen on the same prompts
 
 
