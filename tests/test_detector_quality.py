@@ -351,6 +351,7 @@ def test_the_figure_draws_each_share_with_its_interval():
     ends = [tuple(path[:, 1]) for path in left.collections[0].get_segments()]
     assert np.allclose(ends, [wilson(3, 4), wilson(3, 3)], atol=1e-6)
     assert [tick.get_text() for tick in left.get_xticklabels()] == ["surface", "loop"]
+    assert all([round(x) for x in line.get_xdata()] == [0, 1] for line in left.lines)
 
 
 def test_the_figure_draws_the_share_broken_by_fifth():

@@ -3,13 +3,13 @@
 
 rule figures:
     input:
+        **BESIDE,
         prompts="results/{sweep}/prompts.parquet",
         generations="results/{sweep}/generations.parquet",
         text_metrics="results/{sweep}/text_metrics.parquet",
         recovery="results/{sweep}/recovery.parquet",
         rates="results/{sweep}/rates.parquet",
         split_half="results/{sweep}/split_half.parquet",
-        **BESIDE,
     output:
         [
             report(
@@ -37,13 +37,13 @@ rule figures:
 
 rule reports:
     input:
+        **BESIDE,
         prompts="results/{sweep}/prompts.parquet",
         generations="results/{sweep}/generations.parquet",
         text_metrics="results/{sweep}/text_metrics.parquet",
         recovery="results/{sweep}/recovery.parquet",
         rates="results/{sweep}/rates.parquet",
         split_half="results/{sweep}/split_half.parquet",
-        **BESIDE,
     output:
         summary="results/{sweep}/summary.md",
         html=report(
