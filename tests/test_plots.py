@@ -620,6 +620,10 @@ def test_no_title_or_legend_runs_into_the_next_panel_or_off_the_page(name):
         box = legend.get_window_extent()
         assert box.x0 >= 0 and box.x1 <= figure.bbox.x1
     assert figure._suptitle.get_window_extent().x1 <= figure.bbox.x1
+    rows = {}
+    for place in (ax.get_position() for ax in figure.axes if ax.get_visible()):
+        rows.setdefault(round(place.y0, 3), []).append(place.width)
+    assert max(map(sum, rows.values()), default=1) > 0.6  # wide titles make narrow panels
 
 
 # ---- all of them
