@@ -17,7 +17,7 @@ LAYERS = {
     2: {
         "validation", "config", "srm_config", "promptset", "plan", "gather",
         "text_metrics", "collapse", "recovery", "extracted", "verify",
-        "split_half", "special", "controls", "variability", "detector_quality",
+        "split_half", "special", "controls", "variability", "detector_quality", "scratch",
     },
     3: {
         "models", "fetching", "interventions", "activations", "decoding", "trajectories", "hooked",

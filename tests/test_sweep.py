@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -559,3 +560,48 @@ def test_neuron_statistics_are_of_the_planned_baselines(
     )
     got = tables.read(tmp_path / "stats.parquet", tables.NEURON_STATS)
     pd.testing.assert_frame_equal(got, wanted, check_dtype=False, rtol=1e-6)
+
+
+def test_texts_whose_logits_are_not_finite_are_named_and_cost_no_other(bench: Bench) -> None:
+    sweep = _sweep(bench.spec, values=(-20.0, 1e300, 6.0), targets=("L0N3", "L1N4"))
+    wanted = interventions(sweep, _prompts(), None)
+    (batch,) = bench.planner.assign(wanted)
+    with pytest.raises(UserError) as error:
+        bench.generate(batch, rows=5)
+    bad = [one for one in wanted if one.value == 1e300]
+    said = str(error.value)
+    assert said.startswith(f"the logits of {len(bad)} of {len(wanted)} texts are not finite, ")
+    assert any(f"{one.prompt!r} with {one.target}, set 1e+300; use smaller" in said for one in bad)
+    assert not any(path.exists() for path in bench.planner.outputs(batch))
+
+
+def test_without_the_value_the_others_are_taken_over_though_the_batch_is_another(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = {"values": (-20.0, 1e300, 6.0), "targets": ("L0N3", "L1N4")}
+    (broken,) = bench.planner.assign(interventions(_sweep(bench.spec, **values), _prompts(), None))
+    with pytest.raises(UserError, match="not finite"):
+        bench.generate(broken)
+    mended = interventions(
+        _sweep(bench.spec, values=(-20.0, 6.0), targets=("L0N3", "L1N4", "L1N5")), _prompts(), None
+    )
+    again = Bench(bench.planner.results, bench.folder, bench.spec)
+    with monkeypatch.context() as patch:
+        calls = _count_decodes(patch)
+        found = again.run(mended)
+    assert sum(calls) == 2 * len(TEXTS)  # those of L1N5
+    undisturbed = Bench(tmp_path / "undisturbed", bench.folder, bench.spec).run(mended)
+    _assert_same(found, undisturbed)
+
+
+def test_of_two_jobs_on_a_batch_the_second_takes_over_what_the_first_made(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (batch,) = bench.planner.assign(baselines(_sweep(bench.spec), _prompts()))
+    with ThreadPoolExecutor(2) as pool, monkeypatch.context() as patch, caplog.at_level("INFO"):
+        calls = _count_decodes(patch)
+        for job in [pool.submit(bench.generate, batch) for _ in range(2)]:
+            job.result()
+    assert sum(calls) == len(TEXTS)
+    assert "another job made this batch meanwhile" in caplog.text
+    assert len(bench.tables([batch])["generations"]) == len(TEXTS)

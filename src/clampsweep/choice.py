@@ -10,6 +10,8 @@ alone and in float64, and that decides.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Float64, Int
@@ -51,6 +53,7 @@ def choose(
     noise: Float64[Tensor, "row d_vocab"] | None,
     decoding: Decoding,
     near: float | Float[Tensor, " row"] = 0.0,
+    rows: Sequence[int] | None = None,
 ) -> tuple[Int[Tensor, " row"], Float[Tensor, " row"], Bool[Tensor, " row"]]:
     """Next token of each row, its lead over the next best in nats, and whether it is uncertain.
 
@@ -62,11 +65,12 @@ def choose(
         noise: Standard Gumbel noise; None when greedy.
         decoding: Method and its parameters.
         near: Error of a gap of logits, in nats, that must not change a choice called certain.
+        rows: Numbers of the rows in their job, to say which are wrong; from 0 if None.
 
     Raises:
-        UserError: A row has logits that are not numbers.
+        NotFiniteError: A row has logits that are not numbers.
     """
-    check_finite(logits.amax(-1))
+    check_finite(logits.amax(-1), rows)
     near = torch.as_tensor(near, device=logits.device).expand(len(logits))
     scores = logits if noise is None else torch.add(logits, noise, alpha=decoding.temperature)
     if noise is None or (decoding.top_k is None and (decoding.top_p or 1) == 1):
@@ -128,17 +132,31 @@ def _counts(
     ]
 
 
-def check_finite(logits: Tensor) -> None:
-    """Refuse logits that are not numbers.
+class NotFiniteError(UserError):
+    """Logits that are not numbers; `rows` says in which rows of the job."""
 
-    Raises:
-        UserError: One is infinite or not a number.
-    """
-    if not bool(torch.isfinite(logits).all()):
-        raise UserError(
+    def __init__(self, rows: Sequence[int]):
+        super().__init__(
             "the model's logits are not finite under this intervention; use smaller values or a "
             "wider dtype (models.<name>.dtype)"
         )
+        self.rows = list(rows)
+
+
+def check_finite(logits: Float[Tensor, "row ..."], rows: Sequence[int] | None = None) -> None:
+    """Refuse logits that are not numbers.
+
+    Args:
+        logits: One or more of each row.
+        rows: Numbers of the rows in their job; from 0 if None.
+
+    Raises:
+        NotFiniteError: One is infinite or not a number.
+    """
+    wrong = ~torch.isfinite(logits).reshape(len(logits), -1).all(-1)
+    if bool(wrong.any()):
+        numbers = wrong.nonzero()[:, 0].tolist()
+        raise NotFiniteError([at if rows is None else rows[at] for at in numbers])
 
 
 class Chooser:
@@ -159,7 +177,7 @@ class Chooser:
         for start in range(0, len(rows), _ROWS):
             some, one = rows[start : start + _ROWS], logits[start : start + _ROWS]
             near = self._bound(one.amax(-1))
-            found = choose(one, self._noise(some, one), self._job.decoding, near)
+            found = choose(one, self._noise(some, one), self._job.decoding, near, some)
             parts.append(self._settle(some, *found))
         picked, lead = zip(*parts, strict=True)
         return np.concatenate(picked), np.concatenate(lead)
@@ -170,8 +188,7 @@ class Chooser:
         """The same, from the residual stream."""
         if self._job.streams is None:
             picked, top, lead = unembedding.top_two(heads)
-            check_finite(top)
-            check_finite(lead)
+            check_finite(torch.stack([top, lead], 1), rows)
             return self._settle(rows, picked, lead, lead < self._bound(top))
         parts = [self.from_logits(one, rows[part]) for part, one in unembedding.logits(heads)]
         picked, lead = zip(*parts, strict=True)
@@ -211,7 +228,7 @@ class Chooser:
             text = [*prompt, *self._texts.chosen[row]]
             logits = judge.logits(text, len(prompt), self._job.edits[row], self._job.scope)
             noise = self._noise([row], logits[None])
-            token, gap, _ = choose(logits[None], noise, self._job.decoding)
+            token, gap, _ = choose(logits[None], noise, self._job.decoding, rows=[row])
             if noise is None:  # the lower id, where two are equal
                 token = (logits >= logits.max() - _TIE).nonzero()[0]
             tokens[at], leads[at] = int(token), float(gap)

@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 
 from clampsweep import hooked, trajectories
 from clampsweep.attention import UnsupportedError
-from clampsweep.choice import Chooser
+from clampsweep.choice import Chooser, NotFiniteError
 from clampsweep.config import Decoding
 from clampsweep.interventions import Edit, Scope
 from clampsweep.models import Model
@@ -55,7 +55,7 @@ def decode(
             the last layer, otherwise one more pass over the texts.
 
     Raises:
-        UserError: Logits are not numbers.
+        NotFiniteError: Logits are not numbers.
     """
     if not len(prompts):
         return []
@@ -74,10 +74,13 @@ def decode(
         part = job.take(rows)
         texts = Texts(model, part)
         chooser = Chooser(model, part, texts)
-        if isinstance(engine, str):
-            hooked.decode(model, part, texts, chooser)
-        else:
-            trajectories.decode(engine, part, texts, chooser)
+        try:
+            if isinstance(engine, str):
+                hooked.decode(model, part, texts, chooser)
+            else:
+                trajectories.decode(engine, part, texts, chooser)
+        except NotFiniteError as error:
+            raise NotFiniteError([rows[at] for at in error.rows]) from error
         decoded = texts.decoded()
         if with_nll and not texts.nll_known:
             decoded = _with_nll(model, engine, part, decoded)

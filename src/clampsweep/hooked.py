@@ -145,7 +145,7 @@ def decode(model: Model, job: Job, texts: Texts, chooser: Chooser) -> None:
     """Decode a job whose prompts have one length; `texts` takes what is chosen and captured.
 
     Raises:
-        UserError: Logits are not numbers.
+        NotFiniteError: Logits are not numbers.
     """
     batch = _Batch(model, job, texts)
     limit = job.decoding.max_new_tokens

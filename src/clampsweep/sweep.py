@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import logging
-import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -14,8 +13,8 @@ from typing import Any
 import pandas as pd
 from tqdm import tqdm
 
-from clampsweep import tables
 from clampsweep.activations import traces
+from clampsweep.choice import NotFiniteError
 from clampsweep.config import Decoding, ModelSpec
 from clampsweep.decoding import decode
 from clampsweep.errors import UserError
@@ -23,7 +22,8 @@ from clampsweep.interventions import Edit, Scope, edit
 from clampsweep.models import Model, load
 from clampsweep.names import Neuron, parse_target
 from clampsweep.plan import Combination, read_batch
-from clampsweep.provenance import json_digest, record, text_digest
+from clampsweep.provenance import record, text_digest
+from clampsweep.scratch import Scratch, alone
 from clampsweep.texts import Decoded
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,8 @@ def generate(
 ) -> None:
     """Make a batch's two tables (`tables.BATCH_GENERATIONS`, `tables.BATCH_VECTORS`).
 
-    Parts already in the scratch folder are taken over; it is removed at the end.
+    Parts already in the scratch folder are taken over; it is removed at the end. While another job
+    is at work on the batch, this one waits, and takes over what it made.
 
     Args:
         batch: The pinned batch.
@@ -62,57 +63,105 @@ def generate(
         vectors: Output.
 
     Raises:
-        UserError: A prompt exceeds the context, the model folder is damaged, the disk is full.
+        UserError: A prompt exceeds the context, the model folder is damaged, the disk is full,
+            logits are not finite.
     """
     identity, combinations = read_batch(batch)
-    model = load(model_folder, spec, threads, device)
+    with alone(scratch.with_name(f"{batch.stem}.lock")):
+        model = load(model_folder, spec, threads, device)
+        provenance = record(
+            model=model.manifest["digest"],
+            model_identity=identity,
+            code=code,
+            decoding=combinations[0].decoding.as_json(),
+            batch=batch.stem,
+        )
+        kept = Scratch(scratch, [one.key for one in combinations], provenance)
+        if kept.made(generations, vectors):
+            log.info("another job made this batch meanwhile")
+        else:
+            _run(model, combinations, rows_per_forward, kept)
+            kept.join(generations, vectors)
+        kept.remove(batch.stem)
+
+
+def _run(
+    model: Model, combinations: Sequence[Combination], rows_per_forward: int, scratch: Scratch
+) -> None:
+    """Decode what is missing of a batch into parts.
+
+    Raises:
+        UserError: A prompt exceeds the context, or some texts cannot be computed; the others are.
+    """
     texts = {one.prompt for one in combinations} | {one.donor for one in combinations if one.donor}
     tokens = {text: model.encode(text) for text in sorted(texts)}
     _check_lengths(model, tokens)
-    decoding = combinations[0].decoding
-    provenance = record(
-        model=model.manifest["digest"],
-        model_identity=identity,
-        code=code,
-        decoding=decoding.as_json(),
-        batch=batch.stem,
-    )
     parts = _parts(combinations, tokens, rows_per_forward)
-    files = [_part_files(scratch, part) for part in parts]
-    missing = [at for at, pair in enumerate(files) if not all(path.exists() for path in pair)]
-    done = sum(len(part) for at, part in enumerate(parts) if at not in missing)
-    log.info("%d combinations in %d parts, %d already done", len(combinations), len(parts), done)
-    todo = [(parts[at], files[at]) for at in missing]
-    _run_parts(model, todo, tokens, rows_per_forward, provenance)
-    _join([pair[1] for pair in files], vectors, tables.BATCH_VECTORS, provenance)
-    _join([pair[0] for pair in files], generations, tables.BATCH_GENERATIONS, provenance)
-    for folder in scratch.parent.glob(f"{batch.stem}-*"):  # of other code versions too
-        shutil.rmtree(folder, ignore_errors=True)
+    finished = scratch.finished()
+    todo = [[one for one in part if one.key not in finished] for part in parts]
+    said = f"{len(combinations)} combinations in {len(parts)} parts, {len(finished)} already done"
+    log.info("%s", said)
+    _run_parts(model, [part for part in todo if part], tokens, rows_per_forward, scratch)
 
 
 def _run_parts(
     model: Model,
-    todo: Sequence[tuple[Sequence[Combination], tuple[Path, Path]]],
+    todo: Sequence[Sequence[Combination]],
     tokens: Mapping[str, Sequence[int]],
     rows_per_forward: int,
-    provenance: Mapping[str, object],
+    scratch: Scratch,
 ) -> None:
     """Decode the parts still missing, each written as soon as it is done."""
-    combinations = [one for part, _ in todo for one in part]
+    combinations = [one for part in todo for one in part]
     lenders = _lenders(model, combinations, rows_per_forward)
     total = sum(one.decoding.max_new_tokens for one in combinations)
-    _estimate(model, [part for part, _ in todo], tokens, lenders)
-    done = 0
+    _estimate(model, todo, tokens, lenders)
+    done, failed = 0, []
     bar: Any
     with tqdm(total=total, unit="tok", mininterval=1, smoothing=0.1) as bar:
-        for part, (generations, vectors) in todo:
-            decoded = _decode(model, part, tokens, lenders, part[0].decoding, bar.update)
-            frames = _Frames(part, decoded, model, tokens)
+        for part in todo:
+            good, decoded = _decode_finite(model, part, tokens, lenders, bar.update)
+            failed += [one for one in part if one not in good]
+            if not good:
+                continue
+            frames = _Frames(good, decoded, model, tokens)
             bar.total -= len(part) * part[0].decoding.max_new_tokens - frames.tokens
-            tables.write(frames.vectors, vectors, tables.BATCH_VECTORS, provenance)
-            tables.write(frames.generations, generations, tables.BATCH_GENERATIONS, provenance)
-            done += len(part)
+            scratch.add(frames.generations, frames.vectors)
+            done += len(good)
             log.info("%d of %d combinations done", done, len(combinations))
+    if failed:
+        raise UserError(_not_finite(failed, len(combinations)))
+
+
+def _decode_finite(
+    model: Model,
+    part: Sequence[Combination],
+    tokens: Mapping[str, Sequence[int]],
+    lenders: Lenders,
+    on_tokens: Callable[[int], object],
+) -> tuple[list[Combination], list[Decoded]]:
+    """The rows of a part whose logits are finite, and what they became."""
+    good = list(part)
+    while good:
+        try:
+            return good, _decode(model, good, tokens, lenders, part[0].decoding, on_tokens)
+        except NotFiniteError as error:
+            good = [one for at, one in enumerate(good) if at not in set(error.rows)]
+    return [], []
+
+
+def _not_finite(failed: Sequence[Combination], n: int) -> str:
+    """What to say of combinations whose logits are not finite."""
+    one = max(failed, key=lambda one: abs(one.value or 0))
+    what = "without intervention" if one.target is None else f"{one.target}, {one.operation}"
+    what += "" if one.value is None else f" {one.value:g}"
+    remedy = "use smaller values or a wider dtype (models.<name>.dtype)"
+    if one.target is None:
+        remedy = "use a wider dtype (models.<name>.dtype), or the model's weights are broken"
+    return (
+        f"the logits of {len(failed)} of {n} texts are not finite, for instance of prompt "
+        f"{one.prompt[:60]!r} with {what}; {remedy}; the other texts of the batch are kept"
+    )
 
 
 def _estimate(
@@ -185,11 +234,6 @@ def _layers(one: Combination) -> tuple[int, ...]:
 
 def _neurons(one: Combination) -> tuple[Neuron, ...]:
     return parse_target(one.target) if one.target else ()
-
-
-def _part_files(scratch: Path, part: Sequence[Combination]) -> tuple[Path, Path]:
-    name = json_digest([one.key for one in part])[:16]
-    return scratch / f"{name}.generations.parquet", scratch / f"{name}.vectors.parquet"
 
 
 class _Frames:
@@ -312,10 +356,3 @@ def _lenders(
             sequences[text] = [*prompts[text], *got.token_ids]
     found = traces(model, [sequences[text] for text in donors], neurons)
     return dict(zip(donors, found, strict=True))
-
-
-def _join(
-    parts: Sequence[Path], path: Path, schema: tables.Schema, provenance: Mapping[str, object]
-) -> None:
-    frame = pd.concat([tables.read(part, schema) for part in parts], ignore_index=True)
-    tables.write(frame, path, schema, provenance)

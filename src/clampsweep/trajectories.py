@@ -432,7 +432,7 @@ def decode(engine: Engine, job: Job, texts: Texts, chooser: Chooser) -> None:
     """Decode a job whose rows stand by prompt; `texts` takes what is chosen and captured.
 
     Raises:
-        UserError: Logits are not numbers.
+        NotFiniteError: Logits are not numbers.
     """
     sweep = _Sweep(engine, job, texts)
     limit, capture = job.decoding.max_new_tokens, texts.means.layers

@@ -1,0 +1,191 @@
+"""Finished parts of a batch, kept until the whole is there, and a lock: one job per batch.
+
+A killed job's parts are taken over by the next, also by that of another batch which wants some of
+their rows (the config was mended, the batches are cut otherwise). A part that is damaged, or that
+another model or other code made, is not.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import logging
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pandas as pd
+
+from clampsweep import tables
+from clampsweep.errors import UserError, explain_os_error
+from clampsweep.provenance import json_digest
+
+log = logging.getLogger(__name__)
+
+_GENERATIONS, _VECTORS = ".generations.parquet", ".vectors.parquet"
+_SAME = ("model", "code", "libraries")  # what must agree in a part that is taken over
+
+
+class Scratch:
+    """The parts of one batch.
+
+    Args:
+        folder: Named `<batch>-<code digest>`, beside those of other batches.
+        keys: The batch's keys, in its order.
+        provenance: Footer of the batch's tables.
+    """
+
+    def __init__(self, folder: Path, keys: Sequence[str], provenance: Mapping[str, object]):
+        self._folder, self._keys, self._provenance = folder, keys, provenance
+
+    def made(self, generations: Path, vectors: Path) -> bool:
+        """Whether the batch's two files are there and whole, made by the same code and model."""
+        try:
+            keys = self._read(generations, tables.BATCH_GENERATIONS)["key"]
+            found = self._read(vectors, tables.BATCH_VECTORS)["key"]
+        except UserError:
+            return False
+        return set(keys) == set(self._keys) == set(found)
+
+    def finished(self) -> set[str]:
+        """Keys that are done, those included that are found in other batches' parts."""
+        found: set[str] = set()
+        for path in self._whole():
+            found |= set(tables.read(path, tables.BATCH_GENERATIONS)["key"])
+        code = self._folder.name.rpartition("-")[2]
+        for folder in sorted(self._folder.parent.glob(f"*-{code}")):
+            for path in sorted(folder.glob(f"[!.]*{_GENERATIONS}")):
+                missing = set(self._keys) - found
+                if missing and folder != self._folder:
+                    found |= self._borrow(path, missing)
+        return found & set(self._keys)
+
+    def _whole(self) -> list[Path]:
+        """Generations of the batch's own parts; those that are damaged or foreign are removed."""
+        whole = []
+        for path in sorted(self._folder.glob(f"[!.]*{_GENERATIONS}")):
+            try:
+                for each, schema in _pair(path):
+                    self._read(each, schema)
+                whole.append(path)
+            except UserError as fault:
+                log.warning("a part is computed again: %s", fault)
+                path.unlink(missing_ok=True)
+        return whole
+
+    def _read(self, path: Path, schema: tables.Schema) -> pd.DataFrame:
+        """A part's table; refused if another model, code or library made it."""
+        made = tables.footer(path)
+        for name in _SAME:
+            if made.get(name) != self._provenance.get(name):
+                raise UserError(f"{path}: made by another {name}")
+        return tables.read(path, schema)
+
+    def _borrow(self, path: Path, wanted: set[str]) -> set[str]:
+        """Copy the wanted rows of another batch's part; return their keys."""
+        frames = []
+        try:
+            for each, schema in _pair(path):
+                frame = self._read(each, schema)
+                frames.append(frame[frame["key"].isin(wanted)].reset_index(drop=True))
+                if frames[0].empty:
+                    return set()
+        except UserError as fault:  # or that batch has just been finished
+            log.info("not taken over: %s", fault)
+            return set()
+        self.add(*frames)
+        return set(frames[0]["key"])
+
+    def add(self, generations: pd.DataFrame, vectors: pd.DataFrame) -> None:
+        """Keep a part: its `tables.BATCH_GENERATIONS` and `tables.BATCH_VECTORS`."""
+        name = json_digest(list(generations["key"]))[:16]
+        path = self._folder / f"{name}{_GENERATIONS}"
+        both = zip(_pair(path), (generations, vectors), strict=True)
+        for (each, schema), frame in reversed(list(both)):  # generations last: they say it is whole
+            tables.write(frame, each, schema, self._provenance)
+
+    def join(self, generations: Path, vectors: Path) -> None:
+        """Write the batch's two tables from its parts, rows in the batch's order.
+
+        Raises:
+            UserError: A part is missing, or the operating system refused.
+        """
+        rank = {key: at for at, key in enumerate(self._keys)}
+        parts = self._whole()
+        for at, (path, by) in enumerate(((vectors, ["key", "layer"]), (generations, ["key"]))):
+            schema = _SCHEMAS[1 - at]
+            each = [tables.read(_pair(part)[1 - at][0], schema) for part in parts]
+            frame = pd.concat(each, ignore_index=True).drop_duplicates(by)
+            if not set(self._keys) <= set(frame["key"]):
+                raise UserError(f"{self._folder}: a part was removed meanwhile; run again")
+            place = frame["key"].map(rank)
+            frame = frame[place.notna()].assign(_rank=place).sort_values(["_rank", *by[1:]])
+            tables.write(frame.drop(columns="_rank"), path, schema, self._provenance)
+
+    def remove(self, batch: str) -> None:
+        """Remove the parts, also those that other versions of the code left of the batch."""
+        for folder in self._folder.parent.glob(f"{batch}-*"):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+_SCHEMAS = (tables.BATCH_GENERATIONS, tables.BATCH_VECTORS)
+
+
+def _pair(generations: Path) -> list[tuple[Path, tables.Schema]]:
+    """A part's two files and their schemas."""
+    name = generations.name.removesuffix(_GENERATIONS)
+    files = (generations, generations.with_name(f"{name}{_VECTORS}"))
+    return list(zip(files, _SCHEMAS, strict=True))
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Hold a lock file, waiting while another job does; the lock ends with its process.
+
+    Where the file system has no locks, the log says so and the job goes on without.
+
+    Raises:
+        UserError: The file cannot be made.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        held = _locked(path)
+    except OSError as error:
+        raise explain_os_error(error, path, "lock") from error
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+        os.close(held)
+
+
+def _locked(path: Path) -> int:
+    """Descriptor of the lock file, locked, and still the file of that name."""
+    while True:
+        held = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            _lock(held, path)
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(held), path.stat()):
+                    return held
+        except BaseException:
+            os.close(held)
+            raise
+        os.close(held)  # the job that had it removed it
+
+
+def _lock(held: int, path: Path) -> None:
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return
+    except BlockingIOError:
+        log.info("another job is at work on this batch; waiting until it ends (%s)", path)
+    except OSError as error:
+        if error.errno not in (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK):
+            raise
+        log.warning("%s: this file system has no locks; two jobs may do the same work", path)
+        return
+    fcntl.flock(held, fcntl.LOCK_EX)
