@@ -4,9 +4,11 @@ CORES ?= 2
 CONFIG ?=
 BIN := .venv/bin
 SETUP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
+# One thread each: what runs side by side is tests.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(CORES) --dist loadfile
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) $(if $(CONFIG),--configfile $(CONFIG))
 
-.PHONY: reproduce test lint format prune bench bench-exact
+.PHONY: reproduce test test-slow lint format prune bench bench-exact
 .DEFAULT_GOAL := reproduce
 
 ## reproduce: run the experiment of config/config.yaml (or CONFIG=file) and write the report
@@ -16,9 +18,13 @@ reproduce: .venv/ready
 	@$(SNAKEMAKE) --report results/report.html --quiet
 	@echo "Report: $(CURDIR)/results/report.html (open it in a browser)"
 
-## test: lint, types and all tests
+## test: lint, types and all tests but the slow ones
 test: lint
-	$(BIN)/python -m pytest
+	$(PYTEST)
+
+## test-slow: tests that take minutes each, such as twenty kills in one sweep
+test-slow: .venv/ready-test
+	$(PYTEST) -m slow
 
 lint: .venv/ready-test
 	$(BIN)/ruff check

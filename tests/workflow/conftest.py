@@ -1,10 +1,8 @@
-"""Fixtures of the workflow tests: one finished first run, of which each test edits a copy.
-
-The two longest runs start with the first test, beside the short ones, because there are two cores.
-"""
+"""Fixtures of the workflow tests: one finished first run, of which each test edits a copy."""
 
 from __future__ import annotations
 
+import pickle
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -14,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from filelock import FileLock
 from harness import CONFIG, PROMPTS, REPO, Project, Run, Running, grid
 
 
@@ -30,24 +29,26 @@ def fresh(untouched: Project, tmp_path: Path) -> Project:
 
 
 @pytest.fixture(scope="session")
-def first_run(untouched: Project, tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, Run]:
-    """A project after its first run, which is for looking at and copying only; and the run."""
-    project = untouched.copy(tmp_path_factory.mktemp("first") / "project")
-    return project, project.run().checked()
+def first_run(
+    untouched: Project, tmp_path_factory: pytest.TempPathFactory, worker_id: str
+) -> tuple[Project, Run]:
+    """A project after its first run, which is for looking at and copying only; and the run.
+
+    Where tests run in several processes, the first that asks makes it for all.
+    """
+    base = tmp_path_factory.getbasetemp()
+    folder = (base if worker_id == "master" else base.parent) / "first"
+    with FileLock(folder.with_suffix(".lock")):
+        if not (folder / "run").exists():
+            run = untouched.copy(folder / "project").run().checked()
+            (folder / "run").write_bytes(pickle.dumps(run))
+    return Project(folder / "project"), pickle.loads((folder / "run").read_bytes())
 
 
 @pytest.fixture
 def finished(first_run: tuple[Project, Run], tmp_path: Path) -> Project:
     """A project after its first run."""
     return first_run[0].copy(tmp_path / "project")
-
-
-@pytest.fixture(scope="session", autouse=True)
-def started_early(request: pytest.FixtureRequest) -> None:
-    """Start the long runs that the selected tests will look at."""
-    for name in ("kinds", "published"):
-        if any(name in getattr(item, "fixturenames", ()) for item in request.session.items):
-            request.getfixturevalue(name)
 
 
 @pytest.fixture(scope="session")

@@ -1,57 +1,11 @@
-"""What is finished stays: kills, faults and deletions cost no more than what they hit."""
+"""What is finished stays: faults and deletions cost no more than what they hit."""
 
 from __future__ import annotations
 
 import re
-from pathlib import Path
-from time import monotonic, sleep
 
 import pytest
 from harness import PROMPTS, RATES, TEXTS, Project, State, new_batches
-
-from clampsweep import tables
-
-
-def test_a_killed_job_goes_on_where_it_was(finished: Project, tmp_path: Path) -> None:
-    finished.sweep["values"] = list(range(-15, 15))
-    finished.config["compute"]["rows_per_forward"] = 1  # so that each text is a part
-    n_texts = (30 - 3) * len(PROMPTS)  # three clamps are there already
-    killed = finished.write().copy(tmp_path / "killed")
-    kept = killed.states("results/generations/*", "results/vectors/*")
-
-    n_done = _kill_once_a_part_is_done(killed)
-    assert 0 < n_done < n_texts
-    assert killed.states("results/generations/*", "results/vectors/*") == kept
-    locked = killed.run(TEXTS)
-    assert locked.code != 0
-    assert "--unlock" in locked.output
-    killed.run("--unlock").checked()
-    with finished.start(TEXTS) as undisturbed:
-        resumed = killed.run(TEXTS).checked()
-        undisturbed.wait().checked()
-    assert resumed.rules == {"generate": 1, "gather": 1}
-    said = re.search(r"(\d+) combinations in (\d+) parts, (\d+) .*already done", resumed.output)
-    assert said is not None
-    assert [int(number) for number in said.groups()] == [n_texts, n_texts, n_done]
-    assert not list(killed.folder.glob("results/.scratch/*"))
-
-    assert _digests(killed.states()) == _digests(finished.states())
-    assert killed.table("generations").equals(finished.table("generations"))
-    assert killed.table("vectors").equals(finished.table("vectors"))
-
-
-def _kill_once_a_part_is_done(project: Project) -> int:
-    """Number of parts finished when Snakemake and its job were killed; each is a whole table."""
-    scratch = project.folder / "results/.scratch"
-    with project.start(TEXTS) as running:
-        end = monotonic() + 300
-        while not list(scratch.glob("*/[!.]*.generations.parquet")):
-            assert running.process.poll() is None, running.wait().output
-            assert monotonic() < end
-            sleep(0.005)
-    parts = list(scratch.glob("*/[!.]*.generations.parquet"))
-    assert all(len(tables.read(path, tables.BATCH_GENERATIONS)) == 1 for path in parts)
-    return len(parts)
 
 
 def _digests(states: dict[str, State]) -> dict[str, str]:
