@@ -14,7 +14,7 @@ import pytest
 
 from clampsweep import tables
 from clampsweep.errors import UserError
-from clampsweep.scratch import Scratch, alone
+from clampsweep.scratch import Scratch, alone, clear
 
 MADE = {"model": "m", "code": "c0de", "libraries": {"torch": "2"}, "batch": "b"}
 KEYS = ("a", "b", "c", "d")
@@ -154,6 +154,28 @@ def test_an_unfinished_write_is_no_part(tmp_path: Path) -> None:
         shutil.copy(path, path.with_name(f".{path.name}.123.part"))
     (tmp_path / "b-c0de/notes.txt").write_text("?")
     assert _scratch(tmp_path).finished() == {"a"}
+
+
+def test_links_to_the_finished_batch_take_the_place_of_its_parts(tmp_path: Path) -> None:
+    scratch, root = _scratch(tmp_path / "scratch"), tmp_path / "scratch"
+    for keys in ("ab", "cd"):
+        scratch.add(*_part(*keys))
+    _scratch(root, "other").add(*_part("x"))
+    old = Scratch(root / "b-01d", KEYS, {**MADE, "code": "01d"})
+    old.add(*_part("a"))
+    paths = tmp_path / "generations/b.parquet", tmp_path / "vectors/b.parquet"
+    scratch.join(*paths)
+    written = [path.read_bytes() for path in paths]
+    scratch.end(*paths)
+    assert {path.parent.name for path in _files(root)} == {"b-c0de", "other-c0de"}
+    assert len(_files(root, "b-c0de/*")) == 2
+    for path in paths:
+        path.unlink()
+    assert scratch.finished() == set(KEYS)
+    scratch.join(*paths)
+    assert [path.read_bytes() for path in paths] == written
+    clear(root, lambda batch: batch == "b")
+    assert [path.name for path in root.iterdir()] == ["other-c0de"]
 
 
 def test_what_another_job_made_is_known_only_if_it_is_whole_and_of_these_rows(

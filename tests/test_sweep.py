@@ -23,6 +23,7 @@ from clampsweep.models import Model
 from clampsweep.names import parse_target
 from clampsweep.neuron_stats import compute_statistics, neuron_statistics
 from clampsweep.plan import Combination, Planner, Selected, baselines, interventions, pin_sweep
+from clampsweep.scratch import clear
 from clampsweep.sweep import generate
 from reference import Clamp, decode_alone, post_activations
 from tiny import D_MLP, N_CTX, N_LAYERS, PROMPTS, RAGGED_PROMPTS
@@ -64,7 +65,7 @@ class Bench:
         return self.planner.results / "batches" / f"{batch}.json"
 
     def scratch(self, batch: str) -> Path:
-        return self.planner.results / "scratch" / f"{batch}-c0de"
+        return self.planner.results / ".scratch" / f"{batch}-c0de"
 
     def generate(self, batch: str, rows: int = 256) -> None:
         generations, vectors = self.planner.outputs(batch)
@@ -357,6 +358,27 @@ def test_a_finished_batch_clears_its_own_parts_of_any_code_version(bench: Bench)
     assert [folder.exists() for folder in folders] == [False, True]
 
 
+WHOLE = {"whole.generations.parquet", "whole.vectors.parquet"}
+
+
+def test_a_finished_batch_that_nobody_recorded_comes_back_without_being_computed(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (batch,) = bench.planner.assign(baselines(_sweep(bench.spec), _prompts()))
+    bench.generate(batch, rows=2)
+    assert {path.name for path in bench.scratch(batch).iterdir()} == WHOLE
+    files = {path: path.read_bytes() for path in bench.planner.outputs(batch)}
+    for path in files:  # as Snakemake does with what a killed run left incomplete
+        path.unlink()
+    with monkeypatch.context() as patch:
+        calls = _count_decodes(patch)
+        bench.generate(batch, rows=2)
+    assert calls == []
+    assert {path: path.read_bytes() for path in files} == files
+    clear(bench.scratch(batch).parent, bench.planner.finished)
+    assert not bench.scratch(batch).exists()
+
+
 @pytest.mark.parametrize("decoding", [GREEDY, WARM], ids=["greedy", "sample"])
 def test_a_killed_batch_resumes_at_its_unfinished_parts(
     bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, decoding: Decoding
@@ -375,8 +397,8 @@ def test_a_killed_batch_resumes_at_its_unfinished_parts(
         calls = _count_decodes(patch)
         bench.generate(batch, rows=5)
     assert sum(calls) == len(wanted) - sum(kept)
-    assert not bench.scratch(batch).exists()
-    undisturbed = Bench(tmp_path / "undisturbed", bench.folder, bench.spec)
+    assert {path.name for path in bench.scratch(batch).iterdir()} == WHOLE
+    undisturbed = Bench(tmp_path / "undisturbed/results", bench.folder, bench.spec)
     assert undisturbed.planner.assign(wanted) == [batch]
     undisturbed.generate(batch, rows=5)
     for one, two in zip(
@@ -430,7 +452,7 @@ def test_a_resumed_resampling_lends_the_same_values(
             bench.generate(batch, rows=5)
     assert list(bench.scratch(batch).iterdir())
     bench.generate(batch, rows=5)
-    undisturbed = Bench(tmp_path / "undisturbed", bench.folder, bench.spec).run(wanted, rows=5)
+    undisturbed = Bench(tmp_path / "undisturbed/results", bench.folder, bench.spec).run(wanted, rows=5)
     _assert_same(bench.tables([batch]), undisturbed)
 
 
@@ -590,7 +612,7 @@ def test_without_the_value_the_others_are_taken_over_though_the_batch_is_another
         calls = _count_decodes(patch)
         found = again.run(mended)
     assert sum(calls) == 2 * len(TEXTS)  # those of L1N5
-    undisturbed = Bench(tmp_path / "undisturbed", bench.folder, bench.spec).run(mended)
+    undisturbed = Bench(tmp_path / "undisturbed/results", bench.folder, bench.spec).run(mended)
     _assert_same(found, undisturbed)
 
 

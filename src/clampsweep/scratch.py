@@ -12,7 +12,7 @@ import fcntl
 import logging
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -124,9 +124,35 @@ class Scratch:
             frame = frame[place.notna()].assign(_rank=place).sort_values(["_rank", *by[1:]])
             tables.write(frame.drop(columns="_rank"), path, schema, self._provenance)
 
-    def remove(self, batch: str) -> None:
-        """Remove the parts, also those that other versions of the code left of the batch."""
-        for folder in self._folder.parent.glob(f"{batch}-*"):
+    def end(self, generations: Path, vectors: Path) -> None:
+        """Put links to the finished batch in the place of its parts, until `clear`.
+
+        If Snakemake was killed, nobody has recorded the job as complete, and the next run removes
+        the batch's files to make them again: from these. What other versions of the code left of
+        the batch goes.
+        """
+        for path in sorted(self._folder.parent.glob(f"{generations.stem}-*/*")):
+            path.unlink(missing_ok=True)
+        try:
+            self._folder.mkdir(exist_ok=True)
+            os.link(vectors, self._folder / f"whole{_VECTORS}")
+            os.link(generations, self._folder / f"whole{_GENERATIONS}")
+        except OSError as error:
+            log.info("no links to the finished batch are kept: %s", error)
+        for folder in self._folder.parent.glob(f"{generations.stem}-*"):
+            with suppress(OSError):
+                folder.rmdir()  # if it is empty
+
+
+def clear(scratch: Path, is_done: Callable[[str], bool]) -> None:
+    """Remove what is left of batches that are done.
+
+    Args:
+        scratch: The folder of all parts.
+        is_done: Tells it of a batch's id.
+    """
+    for folder in scratch.glob("*-*"):
+        if is_done(folder.name.partition("-")[0]):
             shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -82,7 +82,7 @@ def generate(
         else:
             _run(model, combinations, rows_per_forward, kept)
             kept.join(generations, vectors)
-        kept.remove(batch.stem)
+        kept.end(generations, vectors)
 
 
 def _run(
