@@ -93,9 +93,9 @@ def _jobs(running: Running) -> list[int]:
 
 def _kill(running: Running, what: str) -> None:
     """Kill at once the job's script, Snakemake without its jobs, or all."""
-    jobs = _jobs(running)
     if what == "job":
-        for job in jobs:
+        _wait(running, lambda: _jobs(running))
+        for job in _jobs(running):
             os.kill(job, signal.SIGKILL)
         running.process.wait(timeout=300)
     elif what == "snakemake":
