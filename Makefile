@@ -2,18 +2,22 @@
 PYTHON ?= python3
 CORES ?= 2
 CONFIG ?=
+PROFILE ?=
 BIN := .venv/bin
 SETUP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 # One thread each: what runs side by side is tests.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(CORES) --dist loadfile
-SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) $(if $(CONFIG),--configfile $(CONFIG))
+WHERE := $(if $(PROFILE),--workflow-profile $(PROFILE),--cores $(CORES))
+SNAKEMAKE := $(BIN)/snakemake $(WHERE) $(if $(CONFIG),--configfile $(CONFIG))
 
-.PHONY: reproduce test test-slow lint format prune bench bench-exact
+.PHONY: reproduce test test-slow test-cluster lint format prune bench bench-exact
 .DEFAULT_GOAL := reproduce
 
-## reproduce: run the experiment of config/config.yaml (or CONFIG=file) and write the report
-reproduce: .venv/ready
+## reproduce: run the experiment of config/config.yaml (or CONFIG=file) and write the report;
+## PROFILE=profiles/slurm runs it on a cluster
+reproduce: $(if $(PROFILE),.venv/ready-slurm,.venv/ready)
 	@test -z "$(CONFIG)" || test -f "$(CONFIG)" || { echo "error: CONFIG=$(CONFIG): no such file" >&2; exit 2; }
+	@test -z "$(PROFILE)" || test -d "$(PROFILE)" || { echo "error: PROFILE=$(PROFILE): no such folder" >&2; exit 2; }
 	$(SNAKEMAKE)
 	@$(SNAKEMAKE) --report results/report.html --quiet
 	@echo "Report: $(CURDIR)/results/report.html (open it in a browser)"
@@ -25,6 +29,10 @@ test: lint
 ## test-slow: tests that take minutes each, such as twenty kills in one sweep
 test-slow: .venv/ready-test
 	$(PYTEST) -m slow
+
+## test-cluster: the workflow through a real SLURM on this machine (five minutes)
+test-cluster: .venv/ready-test .venv/ready-slurm
+	$(BIN)/python -m pytest tests/cluster
 
 lint: .venv/ready-test
 	$(BIN)/ruff check
@@ -67,4 +75,8 @@ bench-exact: .venv/ready
 
 .venv/ready-test: .venv/ready
 	$(SETUP) --editable '.[test]'
+	touch $@
+
+.venv/ready-slurm: .venv/ready
+	$(SETUP) --editable '.[slurm]'
 	touch $@

@@ -23,9 +23,17 @@ include: "workflow/rules/report.smk"
 report: "workflow/report/workflow.rst"
 
 
+# On the machine that Snakemake runs on: what needs the network, and what takes a moment.
 localrules:
     all,
     prune,
+    fetch_model,
+    fetch_promptset,
+    prompts,
+    select_neurons,
+    choose_controls,
+    select_controls,
+    neuron_report,
 
 
 # Every kept intermediate is listed: Snakemake records the parameters of a failed job as done, so a
@@ -33,10 +41,16 @@ localrules:
 rule all:
     default_target: True
     input:
-        everything,
+        kept_files,
+        kept_batches,
+
+
+onerror:
+    scratch.clear(RESULTS / ".scratch", PLANNER.finished)
 
 
 onsuccess:
+    scratch.clear(RESULTS / ".scratch", PLANNER.finished)
     for name in CONFIG.run:
         if Path(f"results/{name}/summary.md").exists():
             print(

@@ -275,6 +275,16 @@ PROMPTSETS = {
         ["'gone.txt'", "no such file", "correct"],
     ),
     "a folder": ("promptsets: {few: {path: tiny}}", "promptsets.few.path", ["'tiny'", "file"]),
+    "a name that Snakemake would fill in": (
+        "promptsets: {few: {path: '{sweep}.txt'}}",
+        "promptsets.few.path",
+        ["'{sweep}.txt'", "{}<>"],
+    ),
+    "a name that it would fill in too": (
+        "promptsets: {few: {path: '<results>.txt'}}",
+        "promptsets.few.path",
+        ["'<results>.txt'", "{}<>"],
+    ),
     "url without sha256": (
         "promptsets: {web: {url: 'https://example.org/p.txt', format: grid}}",
         "promptsets.web",
@@ -762,6 +772,7 @@ def test_a_fault_that_an_overlay_brings_is_said_of_the_overlay(fault):
 
 IMPORT_FAULTS = {
     "missing file": ("{extracted: gone.tsv}", "extracted", ["'gone.tsv'", "no such file"]),
+    "a name with codes": ('{extracted: "a\\e[31m.tsv"}', "extracted", ["'a\\x1b[31m.tsv'"]),
     "two targets": ("{neurons: [L0N1, L0N2]}", "neurons", ["one"]),
     "no name": ("{neurons: [x]}", "neurons[0]", ["'x'", "L11N373"]),
     "operation without values": ("{operation: zero}", "operation", ["'zero'", "set, add, scale"]),

@@ -13,7 +13,7 @@ import pytest
 
 import sweep_tables
 from clampsweep import tables
-from clampsweep.controls import MAX_COUNT, POOL, choose, write_controls
+from clampsweep.controls import MAX_COUNT, POOL, choose, write_controls, write_names
 from clampsweep.errors import UserError
 from clampsweep.names import parse_target
 from clampsweep.plan import read_selected
@@ -295,14 +295,13 @@ def write(folder, targets, operation="set", number=3):
     write_controls(
         stats=folder / "stats",
         targets=targets,
-        operation=operation,
         number=number,
         seed=0,
         matching=BOTH,
         code="c0de",
-        selected=out[0],
         table=out[1],
     )
+    write_names(out[1], folder / "stats", operation, out[0])
     return read_selected(out[0]), tables.read(out[1], tables.CONTROLS)
 
 

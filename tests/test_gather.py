@@ -65,10 +65,12 @@ class Bench:
         tables.write(frame, folder / "prompts.parquet", tables.PROMPTS, {})
         self.batches: list[tuple[Path, Path]] = []
 
-    def batch(self, rows: Sequence[dict[str, Any]], layers: Sequence[int] = (0, 1)) -> None:
+    def batch(
+        self, rows: Sequence[dict[str, Any]], layers: Sequence[int] = (0, 1), code: str = "7e47"
+    ) -> None:
         names = self.folder / f"g{len(self.batches)}", self.folder / f"v{len(self.batches)}"
         frame = factories.frame(rows, tables.BATCH_GENERATIONS)[[*tables.BATCH_GENERATIONS.columns]]
-        tables.write(frame, names[0], tables.BATCH_GENERATIONS, {})
+        tables.write(frame, names[0], tables.BATCH_GENERATIONS, {"code": code})
         vectors = [
             {"key": row["key"], "layer": layer, "vector": [layer, 0.5], "natural_value": None}
             for row in rows
@@ -89,6 +91,7 @@ class Bench:
             batches=[one for one, _ in self.batches],
             vector_batches=[two for _, two in self.batches],
             model="tiny",
+            texts_code="7e47",
             code="c0de",
             **out,
         )
@@ -196,6 +199,16 @@ def test_vectors_are_of_the_layers_that_the_sweep_changes_with_the_baselines(ben
     got = {key: sorted(frame["layer"]) for key, frame in vectors.groupby("key")}
     assert got == {rows[0]["key"]: [1, 4], rows[1]["key"]: [1], rows[2]["key"]: [1, 4]}
     assert [list(vector) for vector in vectors["vector"]] == [[at, 0.5] for at in vectors["layer"]]
+
+
+def test_a_batch_that_other_code_made_is_refused(bench: Bench) -> None:
+    rows = [_row("p/1", [1]), _row("p/1", [2], 3.0, "L0N1"), _row("p/1", [3], 5.0, "L0N1")]
+    bench.batch(rows[:1])
+    bench.batch(rows[1:2], code="01d")
+    bench.batch(rows[2:], code="01d")
+    with pytest.raises(UserError, match=r"g1: made by another version .*\(so are 1 of "):
+        bench.gather(rows)
+    assert not (bench.folder / "generations").exists()
 
 
 def test_a_missing_row_is_named_in_one_line(bench: Bench) -> None:

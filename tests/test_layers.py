@@ -13,7 +13,7 @@ SCRIPTS = ROOT / "workflow" / "scripts"
 
 # A module, or a package of several, may import its own layer and those below it.
 LAYERS = {
-    1: {"errors", "names", "tables", "provenance", "statistics"},
+    1: {"clock", "errors", "names", "tables", "provenance", "statistics"},
     2: {
         "validation", "config", "srm_config", "promptset", "plan", "gather",
         "text_metrics", "collapse", "recovery", "extracted", "verify",

@@ -13,6 +13,7 @@ import pytest
 
 from clampsweep import tables
 from clampsweep.config import Selection
+from clampsweep.errors import UserError
 from clampsweep.models import Model
 from clampsweep.names import Neuron
 from clampsweep.neuron_stats import neuron_statistics, select, write_selection
@@ -93,10 +94,26 @@ def test_operation_mean_gets_each_targets_own_mean(tmp_path: Path, targets: Any)
     assert dict(zip(found["targets"], found["means"], strict=True)) == {"L0N2": 9.0, "L1N1": 12.0}
 
 
+@pytest.mark.parametrize("operation", ["set", "mean"])
+@pytest.mark.parametrize("targets", [("L0N2",), Selection("highest_mean", None, 2)], ids=str)
+def test_nothing_is_chosen_by_statistics_of_no_position(
+    tmp_path: Path, operation: str, targets: Any
+) -> None:
+    measured = dict.fromkeys(["mean", "sd", "min", "max", "share_positive", "mean_over_sd"])
+    empty = HAND_MADE.assign(**dict.fromkeys(measured, float("nan")), n_positions=0)
+    tables.write(empty, tmp_path / "stats.parquet", tables.NEURON_STATS, {})
+    arguments = (tmp_path / "stats.parquet", targets, operation, tmp_path / "out.json")
+    if operation == "set" and isinstance(targets, tuple):
+        return write_selection(*arguments)  # named, and nothing to measure
+    with pytest.raises(UserError, match="every baseline text is empty"):
+        write_selection(*arguments)
+    assert not (tmp_path / "out.json").exists()
+
+
 def test_joint_targets_pass_through_a_selection_file(tmp_path: Path) -> None:
     write_selection(_written(tmp_path), ("L0N1+L1N2",), "set", tmp_path / "out.json")
     found = json.loads((tmp_path / "out.json").read_text())
-    assert found == {"targets": ["L0N1+L1N2"], "means": [None]}
+    assert found == {"targets": ["L0N1+L1N2"], "means": [None], "place": None}
 
 
 # Statistics

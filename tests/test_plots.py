@@ -276,6 +276,20 @@ def test_a_large_grid_names_only_the_cores():
     assert "70 prompts in 2 cores" in words(figure)
 
 
+def test_more_rows_than_can_be_told_apart_stand_by_state_in_each_column_and_the_figure_says_so():
+    names = [f"p{at:04d}" for at in range(1200)]
+    rows = [baseline(name, FINE if at % 3 else BROKEN) for at, name in enumerate(names)]
+    rows += [generation(name, FINE if at % 2 else BROKEN, 1.0) for at, name in enumerate(names)]
+    figure = draw("states", make(rows))
+    (ax,) = figure.axes
+    baselines, clamped_texts = ([row[0] for row in mesh] for mesh in meshes(ax))
+    # Of each six prompts two collapse, one of which is rescued; of the four fine, two are harmed.
+    assert baselines == [0] * 800 + [3] * 400
+    assert clamped_texts == [0] * 400 + [2] * 400 + [1] * 200 + [3] * 200
+    assert "1,200 prompts" in words(figure) and "by state" in words(figure)
+    assert tick_labels(ax.yaxis) == []
+
+
 def test_a_text_that_was_not_generated_is_white_and_said_to_be_missing():
     rows = [row for row in known() if (row["prompt_id"], row["value"]) != ("b", 0.0)]
     figure = draw("states", make(rows))

@@ -415,6 +415,16 @@ def test_seeds_of_resampling_are_told_apart_under_one_greedy_baseline():
     assert labels[2:] == ["`L1N2 resample`, seed 7:", "`L1N2 resample`, seed 8:"]
 
 
+def test_of_very_many_collapsed_prompts_the_first_are_listed_and_the_report_says_so():
+    names = [f"p{at:04d}" for at in range(1100)]
+    rows = [baseline(name, BROKEN) for name in names]
+    rows += [generation(name, FINE, 3.0) for name in names]
+    text = report.improvement_report(make(rows))
+    assert lines_of(text, "### ") == [f"### `{name}`" for name in names[:1000]]
+    assert "1100 of 1100 collapsed baselines are rescued" in text
+    assert "The first 1,000 stand here; `metrics.csv` has every text." in text
+
+
 def test_a_blank_text_is_said_to_be_blank():
     rows = [baseline("a", " \n"), generation("a", FINE, 3.0)]
     text = report.improvement_report(make(rows))

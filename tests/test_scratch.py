@@ -124,7 +124,7 @@ def test_parts_of_another_code_version_in_a_folder_of_its_own_stay_there(tmp_pat
 
 
 @pytest.mark.parametrize("end", ["generations", "vectors"])
-@pytest.mark.parametrize("damage", ["truncated", "empty", "foreign", "missing"])
+@pytest.mark.parametrize("damage", ["truncated", "empty", "foreign", "missing", "of others"])
 @pytest.mark.parametrize("name", ["b", "other"])
 def test_a_damaged_part_is_computed_again_and_the_others_are_not(
     tmp_path: Path, name: str, damage: str, end: str
@@ -135,6 +135,10 @@ def test_a_damaged_part_is_computed_again_and_the_others_are_not(
     scratch.add(*_part("b"))
     if damage == "missing":
         path.unlink()
+    elif damage == "of others":
+        wrong = _part("x")[end == "vectors"]
+        schema = tables.BATCH_VECTORS if end == "vectors" else tables.BATCH_GENERATIONS
+        tables.write(wrong, path, schema, MADE | {"batch": name})
     elif damage == "foreign":
         pd.DataFrame({"x": [1]}).to_parquet(path)
     else:

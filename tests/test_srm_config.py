@@ -81,6 +81,14 @@ def test_a_group_without_prompts_is_refused_with_what_there_is(basis, said):
     assert f"basis[1]: {said}" in fault(srm_config.check_prompts, srm, PROMPTS)
 
 
+def test_a_factor_of_more_groups_than_can_be_compared_pair_by_pair_is_refused():
+    many = [prompt(f"p{at}", f"p{at}", type=f"t{at}", level=1, core="c") for at in range(101)]
+    srm_config.check_prompts(PLANE, frame(many[:100], tables.PROMPTS))
+    message = fault(srm_config.check_prompts, PLANE, frame(many, tables.PROMPTS))
+    assert message.startswith("group_by[0]: the prompts have 101 values of type, and each pair")
+    assert "at most 100" in message and "leave 'type' out" in message
+
+
 def test_a_factor_without_values_is_refused():
     bare = PROMPTS.assign(level=PROMPTS["level"].where(PROMPTS["level"] > 9))
     message = fault(srm_config.check_prompts, PLANE, bare)

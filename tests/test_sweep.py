@@ -452,7 +452,9 @@ def test_a_resumed_resampling_lends_the_same_values(
             bench.generate(batch, rows=5)
     assert list(bench.scratch(batch).iterdir())
     bench.generate(batch, rows=5)
-    undisturbed = Bench(tmp_path / "undisturbed/results", bench.folder, bench.spec).run(wanted, rows=5)
+    undisturbed = Bench(tmp_path / "undisturbed/results", bench.folder, bench.spec).run(
+        wanted, rows=5
+    )
     _assert_same(bench.tables([batch]), undisturbed)
 
 

@@ -6,6 +6,7 @@ Every fault is one line: file, key, value got, values allowed. No torch here; it
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -54,11 +55,33 @@ class ModelSpec:
 
         A hub revision and a file digest pin the content; a local folder is pinned by its files.
         """
-        content = self.sha256 or self.origin
+        content = self.sha256 if self.source == "pypi" else self.origin
         if self.source == "path":
             content = folder_digest(Path(self.path or ""))
         loading = [self.dtype, self.prepend_bos, self.weight_processing]
         return json_digest([self.source, content, *loading])[:32]
+
+    def check_fetched(self, folder: Path) -> None:
+        """Refuse a model's folder that was fetched for another model.
+
+        Args:
+            folder: `resources/models/<name>`.
+
+        Raises:
+            UserError: Its `model.json` is missing, damaged or of another model.
+        """
+        manifest = folder / "model.json"
+        try:
+            found = json.loads(manifest.read_text(encoding="utf-8"))["identity"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise UserError(
+                f"{manifest}: missing or damaged; delete {folder} and run again"
+            ) from error
+        if found != self.identity:
+            raise UserError(
+                f"{manifest}: of another model than {self.where} names; delete {folder} and run "
+                "again"
+            )
 
     def fetching(self) -> dict[str, Any]:
         """Fields as a rule's parameters, without the config file's name."""

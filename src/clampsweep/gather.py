@@ -20,6 +20,7 @@ def gather(
     batches: Sequence[Path],
     vector_batches: Sequence[Path],
     model: str,
+    texts_code: str,
     code: str,
     generations: Path,
     vectors: Path,
@@ -34,16 +35,18 @@ def gather(
         batches: Batch generations.
         vector_batches: Batch vectors.
         model: Model name, a column.
+        texts_code: Digest of the code that makes batches now.
         code: Code digest, for the footer.
         generations: Output.
         vectors: Output.
 
     Raises:
-        UserError: A batch lacks a row that it should hold.
+        UserError: A batch lacks a row that it should hold, or was made by other code.
     """
     rows = pd.DataFrame(read_plan(plan), columns=["prompt_id", "key"])
     order = tables.read(prompts, tables.PROMPTS)["prompt_id"]
     found = pd.concat([tables.read(path, tables.BATCH_GENERATIONS) for path in batches])
+    _check_code(batches, texts_code)
     merged = rows.merge(found.drop_duplicates("key"), on="key", how="left")
     if merged["text"].isna().any():
         key = merged.loc[merged["text"].isna(), "key"].iloc[0]
@@ -70,6 +73,19 @@ def gather(
     ).drop_duplicates(["key", "layer"])
     joined = merged.drop(columns="layer").merge(vector_rows, on="key")
     tables.write(joined[list(tables.VECTORS.columns)], vectors, tables.VECTORS, provenance)
+
+
+def _check_code(batches: Sequence[Path], code: str) -> None:
+    """Refuse what other code made: Snakemake does not see it in a batch that it has no record of.
+
+    A job that outlives Snakemake, as on a cluster, leaves such batches.
+    """
+    others = [path for path in batches if tables.footer(path).get("code") != code]
+    if others:
+        raise UserError(
+            f"{others[0]}: made by another version of the code (so are {len(others) - 1} of the "
+            "other batches); run once with `snakemake --forcerun generate`"
+        )
 
 
 def _divergence(generations: pd.DataFrame) -> pd.Series:

@@ -14,8 +14,14 @@ _STYLE = (
     "tr:nth-child(even){background:#f4f4f4}code,pre{background:#f4f4f4}"
 )
 
-# Control characters but tab and newline, as the symbols that picture them (U+2400 and on).
-_PICTURES = {code: 0x2400 + code for code in range(32) if code not in (9, 10)} | {127: 0x2421}
+# Control characters but tab and newline, as the symbols that picture them (U+2400 and on); others,
+# ends of lines, and marks that turn the writing round by their number.
+_NUMBERED = (*range(0x80, 0xA0), 0x2028, 0x2029, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+_PICTURES: dict[int, int | str] = {
+    **{code: 0x2400 + code for code in range(32) if code not in (9, 10)},
+    127: 0x2421,
+    **{code: f"<U+{code:04X}>" for code in (*_NUMBERED, 0xFFFE, 0xFFFF)},
+}
 
 
 def fenced(text: str) -> str:
@@ -36,7 +42,7 @@ def code(text: str) -> str:
 
 def plain(text: str) -> str:
     """A text on one line, its Markdown and HTML signs made harmless."""
-    return re.sub(r"([\\`*_\[\]<>#|&])", r"\\\1", " ".join(text.translate(_PICTURES).split()))
+    return re.sub(r"([\\`*_\[\]<>#|&~])", r"\\\1", " ".join(text.translate(_PICTURES).split()))
 
 
 def _longest_run(text: str) -> int:

@@ -129,7 +129,7 @@ def _verify(folder: Path) -> dict[str, Any]:
     try:
         manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text())
         files = {name: file_digest(folder / name) for name in manifest["files"]}
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
             f"{folder}: incomplete model folder ({error}); delete it and run again"
         ) from error
@@ -139,6 +139,14 @@ def _verify(folder: Path) -> dict[str, Any]:
                 f"{folder / name}: wrong digest {digest}, {MANIFEST} says "
                 f"{manifest['files'][name]}; delete {folder} and run again"
             )
+    known = {*files, MANIFEST, DIGESTS}
+    found = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+    foreign = sorted(found - known)
+    if foreign:
+        raise UserError(
+            f"{folder / foreign[0]}: not in {MANIFEST}, so it is no part of the model; delete it "
+            "and run again"
+        )
     return manifest
 
 
@@ -154,7 +162,8 @@ def load(folder: Path | str, spec: ModelSpec, threads: int, device: str = "auto"
     Raises:
         UserError: The folder is damaged, or the model has no usable MLP hook point.
     """
-    os.environ["HF_HUB_OFFLINE"] = "1"
+    # TransformerLens would run pip, or uv, for what some models' image processors import.
+    os.environ |= {"HF_HUB_OFFLINE": "1", "PIP_NO_INDEX": "1", "UV_OFFLINE": "1"}
     from transformer_lens.model_bridge import TransformerBridge
 
     quiet()
@@ -167,7 +176,7 @@ def load(folder: Path | str, spec: ModelSpec, threads: int, device: str = "auto"
         bridge = TransformerBridge.boot_transformers(
             str(folder), dtype=dtype, device=device, trust_remote_code=False
         )
-    except (ValueError, KeyError, NotImplementedError) as error:
+    except (ValueError, KeyError, NotImplementedError, ImportError) as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(
             f"{spec.where}: TransformerLens cannot load this architecture: {reason}"

@@ -17,7 +17,7 @@ from clampsweep.activations import Moments, stream
 from clampsweep.config import ModelSpec, Selection
 from clampsweep.models import Model, load
 from clampsweep.names import Neuron
-from clampsweep.plan import read_plan, write_selected
+from clampsweep.plan import check_positions, read_plan, write_selected
 from clampsweep.provenance import record
 
 log = logging.getLogger(__name__)
@@ -66,17 +66,18 @@ def _layer_frame(layer: int, moments: Moments, n_prompts: int) -> pd.DataFrame:
     sd = moments.sd
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(sd > 0, np.abs(moments.mean) / sd, np.nan)
+    known = 1.0 if moments.n else np.nan  # nan where every text is empty
     return pd.DataFrame(
         {
             "layer": layer,
             "neuron": np.arange(len(sd)),
             "n_prompts": n_prompts,
             "n_positions": moments.n,
-            "mean": moments.mean,
+            "mean": moments.mean * known,
             "sd": sd,
-            "min": moments.min,
-            "max": moments.max,
-            "share_positive": moments.share_positive,
+            "min": moments.min * known,
+            "max": moments.max * known,
+            "share_positive": moments.share_positive * known,
             "mean_over_sd": ratio,
         }
     )
@@ -125,7 +126,11 @@ def select(stats: pd.DataFrame, selection: Selection) -> tuple[str, ...]:
     """Names of the neurons that a selection chooses, best first.
 
     `consistent` ranks by |mean| / sd over the generated positions.
+
+    Raises:
+        UserError: Every baseline is empty.
     """
+    check_positions(stats)
     pool = stats if selection.layer is None else stats[stats["layer"] == selection.layer]
     column, ascending = _ORDER[selection.select]
     best = pool.sort_values(column, ascending=ascending, kind="stable").head(selection.top)

@@ -8,6 +8,7 @@ No torch here; it runs at parse time.
 
 from __future__ import annotations
 
+import bisect
 import json
 import math
 from collections.abc import Iterable, Sequence
@@ -22,7 +23,9 @@ from clampsweep.config import Decoding, Sweep
 from clampsweep.errors import UserError
 from clampsweep.names import parse_target
 from clampsweep.provenance import json_digest, text_digest
-from clampsweep.tables import footer, write_text
+from clampsweep.tables import GENERATIONS, check_place, footer, place, read, write_text
+
+_ID = 16  # hex digits of a batch's name
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,22 @@ class Selected:
     means: tuple[float | None, ...]
 
 
+def check_positions(stats: pd.DataFrame) -> None:
+    """Refuse statistics of no position at all: nothing follows from them.
+
+    Args:
+        stats: A `tables.NEURON_STATS` table.
+
+    Raises:
+        UserError: Every baseline is empty.
+    """
+    if not stats["n_positions"].any():
+        raise UserError(
+            "every baseline text is empty, so that no neuron has statistics to choose by or a mean "
+            "to be set to; name neurons and values, without matching by activation"
+        )
+
+
 def write_selected(names: Sequence[str], operation: str, stats: pd.DataFrame, output: Path) -> None:
     """Write targets, and each one's mean for operation `mean`, as JSON.
 
@@ -89,22 +108,28 @@ def write_selected(names: Sequence[str], operation: str, stats: pd.DataFrame, ou
         operation: The sweep's.
         stats: A `tables.NEURON_STATS` table.
         output: Where; `read_selected` reads it.
+
+    Raises:
+        UserError: A mean is needed, and every baseline is empty.
     """
     means: list[float | None] = [None] * len(names)
     if operation == "mean":
+        check_positions(stats)
         table = stats.set_index(["layer", "neuron"])["mean"]
         means = [float(table[one.layer, one.index]) for (one,) in map(parse_target, names)]
-    write_text(json.dumps({"targets": list(names), "means": means}), output)
+    content = {"targets": list(names), "means": means, "place": place(output)}
+    write_text(json.dumps(content), output)
 
 
 def read_selected(path: Path | str) -> Selected:
     """What `write_selected` wrote.
 
     Raises:
-        UserError: The file is damaged.
+        UserError: The file is damaged, or copied from another sweep.
     """
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
+        check_place(Path(path), content["place"])
         return Selected(tuple(content["targets"]), tuple(content["means"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path}: damaged selection file; delete it and run again") from error
@@ -113,8 +138,9 @@ def read_selected(path: Path | str) -> Selected:
 def baselines(sweep: Sweep, prompts: pd.DataFrame) -> list[Combination]:
     """The baseline of every prompt, in the prompts' order, for each seed of sampling."""
     seeds = sweep.seeds if sweep.decoding.method == "sample" else (None,)
+    model = sweep.model.identity
     return [
-        Combination(sweep.model.identity, text, None, "none", None, None, sweep.decoding, seed)
+        Combination(model, text, None, "none", None, None, sweep.decoding, seed)
         for text in prompts["text"]
         for seed in seeds
     ]
@@ -136,10 +162,12 @@ def interventions(
         raise ValueError("the sweep selects its neurons: pass what was selected")
     else:
         pairs = [(target, None) for target in sweep.targets]
-    texts = list(prompts["text"])
+    texts, model = list(prompts["text"]), sweep.model.identity
+    resampled = sweep.seeds if sweep.operation == "resample" else ()
+    donors = {seed: _donors(texts, seed) for seed in resampled}
     return [
         Combination(
-            sweep.model.identity,
+            model,
             text,
             target,
             sweep.operation,
@@ -147,7 +175,7 @@ def interventions(
             sweep.scope,
             sweep.decoding,
             seed,
-            _donor(text, texts, seed) if sweep.operation == "resample" else None,
+            donors[seed][text] if donors else None,
         )
         for text in texts
         for target, mean in pairs
@@ -156,23 +184,36 @@ def interventions(
     ]
 
 
-def _donor(text: str, texts: Sequence[str], seed: int | None) -> str:
-    """The prompt that lends its activations: drawn by seed and prompt, never the prompt itself.
+def _donors(texts: Sequence[str], seed: int | None) -> dict[str, str]:
+    """The prompt that lends each one its activations: drawn by seed and prompt, never itself.
 
-    Each other prompt has a lot of its own and the lowest wins, so that a new prompt changes a donor
-    only by becoming it.
+    Every text has a place on a ring, by lot, and so has every search for a donor; the next text
+    along the ring is the donor. So a new prompt changes a donor only by becoming it.
     """
-    others = set(texts) - {text}
-    if not others:
+    ring = sorted((json_digest([seed, text]), text) for text in set(texts))
+    if len(ring) < 2:
         raise UserError("operation resample needs at least two different prompts in the promptset")
-    return min(others, key=lambda other: json_digest([seed, text, other]))
+    found = {}
+    for _, text in ring:
+        start = bisect.bisect(ring, (json_digest([seed, text, "donor"]), ""))
+        near = (ring[(start + step) % len(ring)][1] for step in (0, 1))
+        found[text] = next(other for other in near if other != text)
+    return found
 
 
 def pin(path: Path, content: Any) -> Path:
-    """Write a JSON file whose name is decided by its content, once; return its path."""
-    if not path.exists():
-        write_text(json.dumps(content, separators=(",", ":")), path)
+    """Write a JSON file whose name is decided by its content; return its path.
+
+    Once, unless it was damaged since.
+    """
+    text = json.dumps(content, separators=(",", ":"))
+    if not path.exists() or path.read_bytes() != text.encode():
+        write_text(text, path)
     return path
+
+
+def _batch_id(combinations: Iterable[Combination]) -> str:
+    return json_digest(sorted(one.key for one in combinations))[:_ID]
 
 
 def _batch_json(combinations: Sequence[Combination]) -> dict[str, Any]:
@@ -210,7 +251,7 @@ def read_batch(path: Path | str) -> tuple[str, list[Combination]]:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
         decoding = Decoding(**content["decoding"])
         texts = content["prompts"]
-        return content["model"], [
+        combinations = [
             Combination(
                 content["model"],
                 texts[row["prompt"]],
@@ -224,6 +265,9 @@ def read_batch(path: Path | str) -> tuple[str, list[Combination]]:
             )
             for row in content["combinations"]
         ]
+        if _batch_id(combinations) != Path(path).stem:
+            raise ValueError("other combinations than the name says")
+        return content["model"], combinations
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path}: damaged batch file; delete it and run again") from error
 
@@ -246,10 +290,11 @@ class Planner:
         """Keys of each batch that was on disk at the start."""
         return {
             path.stem: frozenset(one.key for one in read_batch(path)[1])
-            for path in sorted((self.results / "batches").glob("*.json"))
+            for path in sorted((self.results / "batches").glob("[0-9a-f]" * _ID + ".json"))
         }
 
-    def _finished(self, batch: str) -> bool:
+    def finished(self, batch: str) -> bool:
+        """Whether a batch's files are there."""
         return all(path.exists() for path in self.outputs(batch))
 
     def outputs(self, batch: str) -> tuple[Path, Path]:
@@ -268,13 +313,13 @@ class Planner:
         unheld = set(wanted) - set(self._holder)
         for finished in (True, False):
             for batch, keys in self.pinned.items():
-                if not unheld & keys or self._finished(batch) != finished:
+                if not unheld & keys or self.finished(batch) != finished:
                     continue
                 if finished or (keys <= self._wanted and not keys & set(self._holder)):
                     self._holder.update(dict.fromkeys(unheld & keys, batch))
                     unheld -= keys
         for group in self._pack([wanted[key] for key in unheld]):
-            batch = json_digest(sorted(one.key for one in group))[:16]
+            batch = _batch_id(group)
             pin(self.results / "batches" / f"{batch}.json", _batch_json(group))
             self._holder.update(dict.fromkeys((one.key for one in group), batch))
         return sorted({self._holder[key] for key in wanted})
@@ -328,6 +373,14 @@ def read_plan(path: Path) -> list[tuple[str, str]]:
         raise UserError(f"{path}: damaged plan file; delete it and run again") from error
 
 
+def _gathered(results: Path, table: Path) -> set[str]:
+    """Keys of a sweep's `generations`: as its plan says, or the table where the plan is gone."""
+    plan = results / "plans" / f"{footer(table).get('plan')}.json"
+    if plan.exists():
+        return {key for _, key in read_plan(plan)}
+    return set(read(table, GENERATIONS)["key"])
+
+
 def prune(results: Path, plans: Sequence[Path]) -> list[Path]:
     """Remove batches of which no sweep has a row; return the files removed.
 
@@ -338,15 +391,16 @@ def prune(results: Path, plans: Sequence[Path]) -> list[Path]:
     made = [
         path for at in ("*", "*/*") for path in sorted(results.glob(f"{at}/generations.parquet"))
     ]
-    gathered = [footer(path).get("plan") for path in made]
-    kept = {*plans, *(results / "plans" / f"{stem}.json" for stem in gathered if stem)}
-    used = {key for path in kept if path.exists() for _, key in read_plan(path)}
+    used = {key for path in plans for _, key in read_plan(path)}
+    for path in made:
+        used |= _gathered(results, path)
     planner = Planner(results, size=1)
     removed = []
     for batch, keys in planner.pinned.items():
         if not keys & used:
             files = (*planner.outputs(batch), results / "batches" / f"{batch}.json")
             removed += [path for path in files if path.exists()]
+            removed += sorted((results / ".scratch").glob(f"{batch}-*/*"))
     for path in removed:
         path.unlink()
     return removed

@@ -11,14 +11,13 @@ import hashlib
 import io
 import json
 import re
-import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from clampsweep.errors import UserError, explain_os_error
-from clampsweep.provenance import json_digest, text_digest
+from clampsweep.provenance import file_digest, json_digest, text_digest
 from clampsweep.tables import PROMPTS, atomic
 
 Row = tuple[str, Mapping[str, str]]
@@ -27,6 +26,9 @@ Row = tuple[str, Mapping[str, str]]
 _LEVEL = re.compile(r"\[LEVEL (\d{1,18})\]")
 _PROMPT = re.compile(r"([A-Za-z_]+):(.*)")
 _INTEGER = re.compile(r"[+-]?\d{1,18}")
+# Control characters, ends of lines and paragraphs, marks that turn the writing round, and what no
+# XML may hold.
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufffe\uffff]")
 
 
 def read_text(path: Path | str) -> str:
@@ -170,14 +172,24 @@ def _grid_rows(path: Path | str) -> list[Row]:
     return rows
 
 
+def _is_plain(name: str) -> bool:
+    """Whether a name can stand in a line, a figure and a page, and shows all that is in it."""
+    return not _CONTROLS.search(name)
+
+
 def _check(where: str, cells: Mapping[str, str]) -> None:
     name, level = cells.get("prompt_id", ""), cells.get("level", "")
     if not cells["text"].strip():
         raise UserError(f"{where}: the prompt is empty; write its text or delete the line")
-    if not name.strip() or any(unicodedata.category(char) in ("Cc", "Zl", "Zp") for char in name):
+    if not name.strip() or not _is_plain(name):
         raise UserError(
             f"{where}: prompt_id {name!r} is empty or holds a control character; write a plain name"
         )
+    for column in ("core", "type"):  # they name groups, in figures too
+        if not _is_plain(cells.get(column, "")):
+            raise UserError(
+                f"{where}: {column} {cells[column]!r} holds a control character; write a plain name"
+            )
     if level and not _INTEGER.fullmatch(level):
         raise UserError(f"{where}: level {level!r} is not an integer; write one, or leave it empty")
     if "text_digest" in cells:
@@ -266,6 +278,22 @@ def draw(prompts: pd.DataFrame, n: int, seed: int) -> pd.DataFrame:
     lots = [json_digest([seed, name]) for name in prompts["prompt_id"]]
     chosen = pd.Series(lots, index=prompts.index).sort_values().index[:n]
     return prompts.loc[sorted(chosen)].reset_index(drop=True)
+
+
+def check_digest(path: Path | str, sha256: str) -> None:
+    """Refuse a fetched promptset that has changed since.
+
+    Args:
+        path: The file.
+        sha256: What the config says.
+
+    Raises:
+        UserError: Its content has another digest.
+    """
+    if (got := file_digest(path)) != sha256:
+        raise UserError(
+            f"{path}: wrong digest {got}, the config says {sha256}; delete it and run again"
+        )
 
 
 def fetch(url: str, sha256: str, path: Path) -> None:

@@ -47,15 +47,22 @@ def _module_file(module: str) -> Path | None:
     return path.with_suffix(".py") if path.with_suffix(".py").exists() else None
 
 
-def _imports(path: Path) -> set[str]:
+@functools.cache
+def _imported(source: str) -> frozenset[str]:
+    """Names that a module's text imports; cached, because a workflow asks for the same 20 times."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             found.add(node.module)
             found.update(f"{node.module}.{alias.name}" for alias in node.names)
-    return {name for name in found if name.split(".")[0] == _PACKAGE and _module_file(name)}
+    return frozenset(found)
+
+
+def _imports(path: Path) -> set[str]:
+    names = _imported(path.read_text(encoding="utf-8"))
+    return {name for name in names if name.split(".")[0] == _PACKAGE and _module_file(name)}
 
 
 def import_closure(module: str) -> list[str]:

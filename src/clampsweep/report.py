@@ -6,7 +6,8 @@ cannot close.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -27,6 +28,7 @@ from clampsweep.view import (
 )
 
 FRAGILE_MARGIN = 1e-3  # logits
+MAX_LISTED = 1000  # collapsed baselines of a detector, texts and all
 _NOT_TESTED = (
     "Not tested whether this neuron is special: that takes the same sweep on control neurons and "
     "random directions (config key `controls`). Nothing here says that another neuron does less."
@@ -409,27 +411,44 @@ def improvement_report(sweep: Tables) -> str:
             & sweep.recovery["intervention_improves_baseline"]
         ]
         blocks += [f"## {plain(sweep.headline(detector))}", _count(sweep, rows, len(collapsed))]
-        for prompt_id, seed in collapsed[["prompt_id", "seed"]].itertuples(index=False, name=None):
-            own = rows[rows["prompt_id"] == prompt_id]
-            if sweep.sampled:
-                own = own[own["seed"] == seed]
-            blocks += _recovered(sweep, prompt_id, int(seed) if sweep.sampled else None, own)
+        rescued = _by_baseline(sweep, rows)
+        names = collapsed[["prompt_id", "seed"]].itertuples(index=False, name=None)
+        for prompt_id, seed in itertools.islice(names, MAX_LISTED):
+            own = (prompt_id, int(seed) if sweep.sampled else None)
+            blocks += _recovered(sweep, *own, rescued.get(own, []))
     return join(blocks)
+
+
+def _by_baseline(
+    sweep: Tables, rows: pd.DataFrame
+) -> dict[tuple[str, int | None], list[dict[str, Any]]]:
+    """Rows by prompt_id and seed of their baseline, by target and clamp."""
+    place = {target: number for number, target in enumerate(sweep.targets)}
+    order = rows.assign(
+        target_place=rows["target"].map(place), position=sweep.positions(rows)
+    ).sort_values(["target_place", "position", "seed"])
+    found: dict[tuple[str, int | None], list[dict[str, Any]]] = {}
+    for row in _named(order.to_dict("records")):
+        own = (row["prompt_id"], int(row["seed"]) if sweep.sampled else None)
+        found.setdefault(own, []).append(row)
+    return found
 
 
 def _count(sweep: Tables, rows: pd.DataFrame, n_collapsed: int) -> str:
     if n_collapsed == 0:
         return "No baseline is collapsed, so there is nothing to rescue."
     n_rescued = len(rows.drop_duplicates(["prompt_id", "seed"] if sweep.sampled else ["prompt_id"]))
+    more = f" The first {MAX_LISTED:,} stand here; `metrics.csv` has every text."
+    more = more if n_collapsed > MAX_LISTED else ""
     return (
         f"{n_rescued} of {n_collapsed} collapsed baselines are rescued by at least one clamp. "
         "Rescued means only that the detector finds no collapse; read the texts. What the same "
-        "clamps harm stands in the summary."
+        f"clamps harm stands in the summary.{more}"
     )
 
 
 def _recovered(
-    sweep: Tables, prompt_id: str, seed: int | None, rescued: pd.DataFrame
+    sweep: Tables, prompt_id: str, seed: int | None, rescued: Sequence[Mapping[str, Any]]
 ) -> Iterator[str]:
     """Blocks of one collapsed baseline: the prompt, the baseline, each recovered text."""
     yield f"### {code(prompt_id)}" + ("" if seed is None else f", seed {seed}")
@@ -437,15 +456,11 @@ def _recovered(
     yield fenced(sweep.prompt_texts[prompt_id])
     yield "Baseline, collapsed:"
     yield fenced(sweep.baseline_text(prompt_id, seed))
-    if rescued.empty:
+    if not rescued:
         yield "No clamp rescued it."
-    place = {target: number for number, target in enumerate(sweep.targets)}
-    order = rescued.assign(
-        target_place=rescued["target"].map(place), position=sweep.positions(rescued)
-    ).sort_values(["target_place", "position", "seed"])
-    for row in order.to_dict("records"):
+    for row in rescued:
         drawn = "" if seed is not None or pd.isna(row["seed"]) else f", seed {row['seed']}"
-        yield f"{_name({str(name): value for name, value in row.items()})}{drawn}:"
+        yield f"{_name(row)}{drawn}:"
         yield fenced(sweep.texts[row["prompt_id"], row["key"]])
 
 
@@ -466,6 +481,8 @@ def neuron_report(neuron_stats: pd.DataFrame, top: int = 10) -> str:
         "post-activations over the generated positions of the baselines. A neuron of large "
         "|mean| / SD is nearly constant: it acts much like a bias, whatever the prompt says.",
     ]
+    if not neuron_stats["n_positions"].any():
+        return join([*blocks, "Every baseline is empty, so there is nothing to rank."])
     for title, column, ascending in _RANKINGS:
         order = ([column, "layer", "neuron"], [ascending, True, True])
         ranked = neuron_stats[neuron_stats[column].notna()].sort_values(

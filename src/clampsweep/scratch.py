@@ -67,8 +67,7 @@ class Scratch:
         whole = []
         for path in sorted(self._folder.glob(f"[!.]*{_GENERATIONS}")):
             try:
-                for each, schema in _pair(path):
-                    self._read(each, schema)
+                self._frames(path)
                 whole.append(path)
             except UserError as fault:
                 log.warning("a part is computed again: %s", fault)
@@ -83,15 +82,22 @@ class Scratch:
                 raise UserError(f"{path}: made by another {name}")
         return tables.read(path, schema)
 
+    def _frames(self, path: Path) -> list[pd.DataFrame]:
+        """A part's two tables; refused if one is of other texts than the other."""
+        frames = [self._read(each, schema) for each, schema in _pair(path)]
+        if set(frames[0]["key"]) != set(frames[1]["key"]):
+            raise UserError(f"{path}: its vectors are of other texts")
+        return frames
+
     def _borrow(self, path: Path, wanted: set[str]) -> set[str]:
         """Copy the wanted rows of another batch's part; return their keys."""
-        frames = []
         try:
-            for each, schema in _pair(path):
-                frame = self._read(each, schema)
-                frames.append(frame[frame["key"].isin(wanted)].reset_index(drop=True))
-                if frames[0].empty:
-                    return set()
+            if not self._read(path, tables.BATCH_GENERATIONS)["key"].isin(wanted).any():
+                return set()
+            frames = [
+                frame[frame["key"].isin(wanted)].reset_index(drop=True)
+                for frame in self._frames(path)
+            ]
         except UserError as fault:  # or that batch has just been finished
             log.info("not taken over: %s", fault)
             return set()

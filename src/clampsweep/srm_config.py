@@ -13,6 +13,7 @@ from clampsweep.names import Neuron, parse_neuron, parse_target
 from clampsweep.validation import Checker, Key
 
 PROMPT_FACTORS = ("type", "level", "core")
+MAX_GROUPS = 100  # of a factor: 4,950 pairs
 PromptGroup = Mapping[str, str | int]
 
 
@@ -195,6 +196,12 @@ def check_prompts(srm: Srm, prompts: pd.DataFrame) -> None:
         if factor in PROMPT_FACTORS and prompts[factor].isna().all():
             raise UserError(
                 f"{srm.where}.group_by[{place}]: no prompt has a {factor}; leave {factor!r} out"
+            )
+        n = prompts[factor].nunique() if factor in PROMPT_FACTORS else 0
+        if n > MAX_GROUPS:
+            raise UserError(
+                f"{srm.where}.group_by[{place}]: the prompts have {n:,} values of {factor}, and "
+                f"each pair is tested; at most {MAX_GROUPS} can be; leave {factor!r} out"
             )
     for place, group in enumerate(srm.prompt_groups):
         found = pd.Series(True, prompts.index)

@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float64, Int
 from scipy import stats
 
 _ROWS_AT_ONCE = 256  # of a resampling: 4,096 draws of them are 8 MB
+_CELLS_AT_ONCE = 4_000_000  # of a resampling's weights, draws x clusters: 32 MB
 _EXACT = 12  # clusters that change: up to so many all flips are tried, 4,096 of them
 
 
@@ -96,14 +97,18 @@ def cluster_bootstrap(
     known = np.flatnonzero((wholes > 0).sum(0) >= 2)
     if not known.size:
         return ends
-    rng = np.random.default_rng(seed)
-    weights = rng.multinomial(n_clusters, np.full(n_clusters, 1 / n_clusters), n_resamples)
-    weights = weights.astype(float)  # [resample, cluster]: how often each cluster is drawn
-    for start in range(0, len(known), _ROWS_AT_ONCE):
-        rows = known[start : start + _ROWS_AT_ONCE]
+    rng, even = np.random.default_rng(seed), np.full(n_clusters, 1 / n_clusters)
+    shares = np.empty((n_resamples, len(known)))
+    step = max(1, _CELLS_AT_ONCE // n_clusters)
+    for start in range(0, n_resamples, step):
+        some = shares[start : start + step]
+        weights = rng.multinomial(n_clusters, even, len(some))
+        weights = weights.astype(float)  # [resample, cluster]: how often each cluster is drawn
         with np.errstate(invalid="ignore"):  # 0 / 0 is nan, and left out
-            shares = (weights @ parts[:, rows]) / (weights @ wholes[:, rows])
-        ends[rows] = np.nanquantile(shares, [0.025, 0.975], axis=0).T
+            some[:] = (weights @ parts[:, known]) / (weights @ wholes[:, known])
+    for start in range(0, len(known), _ROWS_AT_ONCE):
+        rows = slice(start, start + _ROWS_AT_ONCE)
+        ends[known[rows]] = np.nanquantile(shares[:, rows], [0.025, 0.975], axis=0).T
     return ends
 
 

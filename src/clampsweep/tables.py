@@ -165,11 +165,11 @@ NEURON_STATS = Schema(
         "neuron": Column("int", "index in the layer"),
         "n_prompts": Column("int", "number of baseline texts"),
         "n_positions": Column("int", "number of generated positions"),
-        "mean": Column("float", "mean post-activation over positions"),
+        "mean": Column("float", "mean post-activation over positions; null if none", null=True),
         "sd": Column("float", "standard deviation over positions (n - 1)", null=True),
-        "min": Column("float", "smallest value"),
-        "max": Column("float", "largest value"),
-        "share_positive": Column("float", "share of positions above 0, in 0..1"),
+        "min": Column("float", "smallest value", null=True),
+        "max": Column("float", "largest value", null=True),
+        "share_positive": Column("float", "share of positions above 0, in 0..1", null=True),
         "mean_over_sd": Column("float", "|mean| / sd; null where sd is 0", null=True),
         "w_out_norm": Column("float", "norm of what one unit of it adds to the residual stream"),
     },
@@ -495,6 +495,30 @@ def _check(frame: pd.DataFrame, schema: Schema, path: Path) -> None:
         )
 
 
+def place(path: Path) -> str | None:
+    """Where in `results` a file is, such as `s/rates.parquet`; None if elsewhere or in scratch."""
+    folders = path.parts[:-1]
+    if "results" not in folders or ".scratch" in folders:
+        return None
+    return "/".join(path.parts[len(folders) - folders[::-1].index("results") :])
+
+
+def check_place(path: Path, made_for: object) -> None:
+    """Refuse a file that was copied from another place in `results`: its rows are of other texts.
+
+    Args:
+        path: Where it is.
+        made_for: What `place` was when it was written, None if not known.
+
+    Raises:
+        UserError: It is not there.
+    """
+    if made_for is not None and place(path) not in (None, made_for):
+        raise UserError(
+            f"{path}: a copy of what belongs in results/{made_for}; delete it and run again"
+        )
+
+
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
     """A temporary path beside `path`, moved to `path` when the block ends well, removed otherwise.
@@ -551,6 +575,8 @@ def write(
             f"{path}: rows do not fit the {schema.name!r} table: {' '.join(reason.split())}"
         ) from error
     footer = {"schema": schema.name, "schema_version": SCHEMA_VERSION, **provenance}
+    if at := place(path):
+        footer["place"] = at
     table = table.replace_schema_metadata(
         {_FOOTER_KEY: json.dumps(footer, sort_keys=True).encode()}
     )
@@ -569,11 +595,13 @@ def read(path: Path | str, schema: Schema) -> pd.DataFrame:
     try:
         table = pq.read_table(path, page_checksum_verification=True)
         frame: pd.DataFrame = table.to_pandas(types_mapper=mapper)
+        made_for = _footer(table.schema).get("place")
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such file; run the workflow to make it") from error
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise UserError(f"{path}: not a whole Parquet file; delete it and run again") from error
     _check(frame, schema, path)
+    check_place(path, made_for)
     for name, column in schema.columns.items():
         if not table.schema.field(name).type.equals(_TYPES[column.type]):
             raise UserError(
@@ -594,8 +622,11 @@ def footer(path: Path | str) -> dict[str, object]:
         UserError: The file is missing or truncated.
     """
     try:
-        metadata = pq.read_schema(path).metadata or {}
-        found: dict[str, object] = json.loads(metadata.get(_FOOTER_KEY, b"{}"))
+        return _footer(pq.read_schema(path))
     except (pa.ArrowException, OSError, ValueError) as error:
         raise UserError(f"{path}: not a whole Parquet file; delete it and run again") from error
+
+
+def _footer(schema: pa.Schema) -> dict[str, object]:
+    found: dict[str, object] = json.loads((schema.metadata or {}).get(_FOOTER_KEY, b"{}"))
     return found

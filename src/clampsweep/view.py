@@ -247,11 +247,16 @@ class Tables:
             zip(zip(rows["prompt_id"], rows["key"], strict=True), rows["text"], strict=True)
         )
 
+    @cached_property
+    def _baseline_texts(self) -> dict[tuple[str, int | None], str]:
+        rows = baselines(self.generations)
+        seeds = [int(seed) for seed in rows["seed"]] if self.sampled else [None] * len(rows)
+        names = zip(rows["prompt_id"], seeds, strict=True)
+        return dict(zip(names, rows["text"], strict=True))
+
     def baseline_text(self, prompt_id: str, seed: int | None) -> str:
         """The text of a prompt without intervention, of a seed if there is one per seed."""
-        rows = baselines(self.generations)
-        own = rows[rows["prompt_id"] == prompt_id]
-        return str((own if seed is None else own[own["seed"] == seed])["text"].iloc[0])
+        return self._baseline_texts[prompt_id, seed]
 
     def headline(self, detector: str) -> str:
         """What a detector finds in the baselines, `surface: 8 of 140 baselines collapsed`."""

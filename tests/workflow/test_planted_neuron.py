@@ -279,8 +279,8 @@ def test_more_controls_keep_those_that_were_there(finished: Project) -> None:
     texts = finished.table("generations", "planted/controls")
     finished.config["sweeps"]["planted"]["controls"]["count"] = 22
     run = finished.write().run(SPECIAL).checked()
-    again = ("select_controls", "generate", "gather", "text_metrics", "recovery", "special")
-    assert run.rules == dict.fromkeys(again, 1)
+    again = ("generate", "gather", "text_metrics", "recovery", "special")
+    assert run.rules == dict.fromkeys(("choose_controls", "select_controls", *again), 1)
     new = read(finished, "planted/controls/controls", tables.CONTROLS)
     added = set(new["control"]) - set(old["control"])
     assert len(new) == len(old) + len(added) == 2 * 22
@@ -291,6 +291,14 @@ def test_more_controls_keep_those_that_were_there(finished: Project) -> None:
     assert now[~now["target"].isin(added)].reset_index(drop=True).equals(texts)
     assert now["target"].nunique() == 2 * 22
     assert set(primary(finished, "planted")["n_controls"]) == {22}
+
+
+def test_a_deleted_table_of_controls_is_missed_even_with_an_edit(finished: Project) -> None:
+    finished.path("results/planted/controls/controls.parquet").unlink()
+    finished.config["sweeps"]["planted"]["values"].append(7)
+    planned = finished.write().run("-n").checked().rules
+    assert planned["choose_controls"] == planned["special"] == 1
+    assert planned["generate"] >= 1
 
 
 # sampled baselines

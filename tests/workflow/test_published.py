@@ -15,12 +15,15 @@ OVERLAY = ("--configfile", "config/bcr_gpt2.yaml")
 
 def test_the_config_files_dry_run_without_network(real_config: Project, tmp_path: Path) -> None:
     project = real_config.copy(tmp_path / "project")
-    assert project.run("-n", *OVERLAY).checked().rules == {"fetch_promptset": 1}
+    planned = project.run("-n", *OVERLAY).checked().rules
+    assert planned["fetch_promptset"] == planned["fetch_model"] == planned["verify"] == 1
+    assert "generate" not in planned  # the batches follow from the prompts
     planned = project.run("-n", "--configfile", "config/quick.yaml").checked().rules
     assert planned["generate"] == 2
     assert planned["fetch_model"] == planned["figures"] == 1
-    planned = project.run("-n").checked().rules  # as far as the choice of the controls
-    assert planned["fetch_model"] == planned["generate"] == planned["select_controls"] == 1
+    planned = project.run("-n").checked().rules
+    assert planned["fetch_model"] == planned["select_controls"] == 1
+    assert planned["generate"] == 1 + 2  # the controls' follow from their choice
 
 
 def test_the_published_sweep_runs_as_it_is_configured(published: tuple[Project, Running]) -> None:

@@ -53,6 +53,21 @@ def test_decoding_code_makes_the_texts_stale(finished: Project) -> None:
     assert codes != _codes(finished)
 
 
+def test_texts_of_other_code_that_snakemake_has_no_record_of_are_refused(
+    finished: Project,
+) -> None:
+    shutil.rmtree(finished.folder / ".snakemake/metadata")
+    finished.append("src/clampsweep/decoding.py", "# changed")
+    finished.sweep["values"].append(7)
+    run = finished.write().run(TEXTS)
+    assert run.code != 0
+    assert run.rules["generate"] == 1
+    assert "gather" not in run.rules
+    (said,) = run.errors()
+    assert "made by another version of the code (so are 1 of the other batches); run once" in said
+    assert "--forcerun generate" in said
+
+
 def _codes(project: Project) -> set[object]:
     files = project.folder.glob("results/generations/*.parquet")
     return {tables.footer(path)["code"] for path in files}

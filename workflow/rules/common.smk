@@ -3,7 +3,7 @@ import re
 from functools import cache
 from pathlib import Path
 
-from clampsweep import plan, promptset
+from clampsweep import clock, plan, promptset, scratch
 from clampsweep.provenance import code_digest
 
 # What a run keeps of each sweep, and of generated ones besides; the reports say what each is.
@@ -113,7 +113,9 @@ def prompts_file(name):
     spec = CONFIG.sweeps[name].promptset
     if spec.url is None:
         return spec.path
-    return checkpoints.fetch_promptset.get(promptset=spec.name).output[0]
+    path = checkpoints.fetch_promptset.get(promptset=spec.name).output[0]
+    or_stop(promptset.check_digest, path, spec.sha256)
+    return path
 
 
 @cache
@@ -165,6 +167,7 @@ def files_of(batches):
     return [str(pair[0]) for pair in pairs], [str(pair[1]) for pair in pairs]
 
 
+@cache
 def model_of(batch):
     """Config entry of the model that a pinned batch is for."""
     identity, _ = or_stop(plan.read_batch, RESULTS / "batches" / f"{batch}.json")
@@ -183,7 +186,30 @@ def digests(spec):
 
 def fetched(spec):
     """The same, and what needs it is planned again once it is there."""
-    return checkpoints.fetch_model.get(model=spec.name).output.digests
+    path = checkpoints.fetch_model.get(model=spec.name).output.digests
+    or_stop(spec.check_fetched, Path(path).parent)
+    return path
+
+
+def model_memory(wildcards, input, attempt):
+    """Megabytes for a job that runs a model: a few times its weights; more at each attempt."""
+    weights = Path(input.model).parent.glob("*.safetensors")
+    size = sum(path.stat().st_size for path in weights) // 10**6
+    return attempt * (4000 + 4 * size)
+
+
+def table_memory(wildcards, input, attempt):
+    """Megabytes for a job that reads large tables; more at each attempt."""
+    return attempt * (2000 + 8 * input.size_mb)
+
+
+# What a cluster is asked for by a job that runs a model; other jobs ask for the profile's defaults.
+# A batch that runs out of time goes on where it was at the next attempt.
+HEAVY = {
+    "gpu": int(CONFIG.compute.device == "cuda"),
+    "mem_mb": model_memory,
+    "runtime": lambda w, attempt: attempt * 120,  # minutes
+}
 
 
 def selected_of(name):
@@ -227,8 +253,12 @@ def described(name):
     return {**kept(name), "figures/": "the figures, as SVG and PNG"}
 
 
-def everything(wildcards):
-    """All that a run keeps: the tables, exports, figures and reports of each sweep, the batches."""
+def kept_files(wildcards):
+    """All that a run keeps but the batches: models, tables, exports, figures, reports.
+
+    Apart from the batches, because nothing here waits for a checkpoint: what is missing is seen,
+    and what can be made is begun, before neurons or controls are chosen.
+    """
     wanted = [*DETECTORS]
     for name in CONFIG.run:
         wanted += [f"results/{name}/{file}" for file in kept(name)]
@@ -238,11 +268,47 @@ def everything(wildcards):
             figure=[*FIGURES, *(SRM_FIGURES if name in RESONANT else [])],
             ext=["svg", "png"],
         )
-    for name in [*GENERATED, *DERIVED]:
-        wanted.append(digests(CONFIG.sweeps[name].model))
-        for files in files_of(sweep_plan(name)[1]):
-            wanted += files
-    return wanted
+    models = {digests(CONFIG.sweeps[name].model) for name in [*GENERATED, *DERIVED]}
+    return [*wanted, *sorted(models)]
+
+
+def kept_batches(wildcards):
+    """The batches that hold the rows of each sweep."""
+    ids = {batch for name in [*GENERATED, *DERIVED] for batch in sweep_plan(name)[1]}
+    generations, vectors = files_of(sorted(ids))
+    return [*generations, *vectors]
+
+
+# Snakemake goes by the times of files and by records of its own; either may have been lost.
+def local_inputs():
+    """Files and folders whose times Snakemake looks at."""
+    sweeps = [CONFIG.sweeps[name] for name in CONFIG.run]
+    named = [spec.path for spec in CONFIG.promptsets.values()]
+    named += [one.reference for one in sweeps]
+    named += [CONFIG.sweeps[name].extracted for name in IMPORTED]
+    folders = ["config", "resources", "results", Path(workflow.basedir) / "workflow"]
+    return [*folders, *filter(None, named)]
+
+
+if _moved := clock.set_back(local_inputs()):
+    print(
+        f"note: the times of {_moved} files lay ahead of the clock; they are now, in their order",
+        file=sys.stderr,
+    )
+_made = [name for name in CONFIG.run if Path(f"results/{name}/rates.parquet").exists()]
+if _made and not any(Path(".snakemake").glob("metadata/*")):
+    _folders = ", ".join(f"results/{name}" for name in _made)
+    print(
+        "note: the records in .snakemake are gone, so edits of the config or the code since the "
+        f"last run are not seen; if there were any, delete {_folders} and run again",
+        file=sys.stderr,
+    )
+
+
+# Only where there are jobs: results on a read-only disk can be looked at.
+onstart:
+    for folder in ("results", "resources", "logs"):
+        or_stop(check_not_read_only, folder)
 
 
 # Faults in local promptsets show at parse time, before any job.

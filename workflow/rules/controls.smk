@@ -2,26 +2,45 @@
 # and sampled baselines are sweeps of their own, `<sweep>/controls` and `<sweep>/variability`.
 
 
-checkpoint select_controls:
+rule choose_controls:
     input:
         stats="results/{sweep}/neuron_stats.parquet",
         selected=lambda w: selected_of(w.sweep),
     output:
-        selected="results/{sweep}/controls/selected.json",
         controls="results/{sweep}/controls/controls.parquet",
     log:
-        "logs/select_controls/{sweep}.log",
+        "logs/choose_controls/{sweep}.log",
     conda:
         "../../environment.yml"
     params:
         targets=lambda w: CONFIG.sweeps[w.sweep].selection(),
-        operation=lambda w: CONFIG.sweeps[w.sweep].operation,
         number=lambda w: CONFIG.sweeps[w.sweep].controls.count,
         seed=lambda w: CONFIG.sweeps[w.sweep].controls.seed,
         matching=lambda w: CONFIG.sweeps[w.sweep].controls.matching,
         code=code_digest("controls"),
     message:
         "Choosing the controls of {wildcards.sweep}"
+    script:
+        "../scripts/choose_controls.py"
+
+
+# Apart from the rule above, because a checkpoint has one output: where Snakemake 9 misses another
+# one, it waits for the checkpoint, does not run it, and says that nothing is to be done.
+checkpoint select_controls:
+    input:
+        controls="results/{sweep}/controls/controls.parquet",
+        stats="results/{sweep}/neuron_stats.parquet",
+    output:
+        selected="results/{sweep}/controls/selected.json",
+    log:
+        "logs/select_controls/{sweep}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        operation=lambda w: CONFIG.sweeps[w.sweep].operation,
+        code=code_digest("controls"),
+    message:
+        "Naming the controls of {wildcards.sweep}"
     script:
         "../scripts/select_controls.py"
 

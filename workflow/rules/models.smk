@@ -3,9 +3,9 @@
 
 # A checkpoint, so that what follows is planned once the model is there. As a plain rule, where it
 # runs again, Snakemake 9 would look at no other reason why jobs after an ancient() input should.
+# One output of the whole folder, for the reason said at select_controls; the rest is checked.
 checkpoint fetch_model:
     output:
-        manifest="resources/models/{model}/model.json",
         digests="resources/models/{model}/model.sha256",
     log:
         "logs/fetch_model/{model}.log",

@@ -1,15 +1,17 @@
-# Before the config is merged: is clampsweep installed, and is the file readable YAML?
+# Before the config is merged: is clampsweep installed, can Snakemake write its records (it would
+# stop in the middle of them), and is the file readable YAML?
 import sys
 
 try:
     from clampsweep import config as configuration
-    from clampsweep.errors import UserError
+    from clampsweep.errors import UserError, check_not_read_only, check_writable
 except ModuleNotFoundError as missing:
     sys.exit(
         f"error: {missing}; run `make reproduce`, or `pip install -e . -c constraints.txt`"
     )
 
 try:
+    check_writable(".snakemake")
     configuration.read_yaml("config/config.yaml")
 except UserError as fault:
     sys.exit(f"error: {fault}")

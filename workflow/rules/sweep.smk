@@ -37,6 +37,7 @@ rule generate:
         "../../environment.yml"
     threads: CONFIG.compute.threads
     resources:
+        **HEAVY,
         device=CONFIG.compute.device,
         rows_per_forward=CONFIG.compute.rows_per_forward,
     params:
@@ -62,6 +63,7 @@ rule neuron_stats:
         "../../environment.yml"
     threads: CONFIG.compute.threads
     resources:
+        **HEAVY,
         device=CONFIG.compute.device,
     params:
         model=lambda w: CONFIG.sweeps[w.sweep].model.loading(),
@@ -108,8 +110,11 @@ rule gather:
         sweep="|".join(map(re.escape, [*GENERATED, *DERIVED])) or "(?!)",
     conda:
         "../../environment.yml"
+    resources:
+        mem_mb=table_memory,
     params:
         model=lambda w: CONFIG.sweeps[w.sweep].model.name,
+        texts_code=code_digest("sweep"),
         code=code_digest("gather"),
     message:
         "Gathering the texts of {wildcards.sweep}"

@@ -8,4 +8,4 @@ with reported(snakemake.log[0]):
     from clampsweep.config import ModelSpec
     from clampsweep.fetching import fetch
 
-    fetch(ModelSpec(**snakemake.params.spec), Path(snakemake.output.manifest).parent)
+    fetch(ModelSpec(**snakemake.params.spec), Path(snakemake.output.digests).parent)

@@ -13,6 +13,7 @@ with reported(snakemake.log[0]):
         batches=[Path(path) for path in snakemake.input.generations],
         vector_batches=[Path(path) for path in snakemake.input.vectors],
         model=snakemake.params.model,
+        texts_code=snakemake.params.texts_code,
         code=snakemake.params.code,
         generations=Path(snakemake.output.generations),
         vectors=Path(snakemake.output.vectors),

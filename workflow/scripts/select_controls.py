@@ -1,22 +1,15 @@
-"""Choose the controls of a sweep's targets."""
+"""Name the controls of a sweep for its plan."""
 
 from pathlib import Path
 
 from clampsweep.errors import reported
 
 with reported(snakemake.log[0]):
-    from clampsweep.controls import write_controls
-    from clampsweep.plan import read_selected
+    from clampsweep.controls import write_names
 
-    params, source = snakemake.params, snakemake.input.selected
-    write_controls(
+    write_names(
+        table=Path(snakemake.input.controls),
         stats=Path(snakemake.input.stats),
-        targets=read_selected(source).targets if source else params.targets,
-        operation=params.operation,
-        number=params.number,
-        seed=params.seed,
-        matching=params.matching,
-        code=params.code,
+        operation=snakemake.params.operation,
         selected=Path(snakemake.output.selected),
-        table=Path(snakemake.output.controls),
     )

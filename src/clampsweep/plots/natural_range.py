@@ -40,6 +40,8 @@ def natural_range(sweep: Tables) -> Figure:
     """
     if sweep.neuron_stats is None:
         return empty(sweep, "No activations were recorded: the natural range is not known.")
+    if not sweep.neuron_stats["n_positions"].any():
+        return empty(sweep, "Every baseline is empty: the natural range is not known.")
     known = _known(sweep, sweep.neuron_stats)
     if not known:
         return empty(sweep, "The activation statistics hold none of these neurons.")

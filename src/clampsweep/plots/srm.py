@@ -174,6 +174,7 @@ def _legend(ax: Axes, styles: Mapping[str, Style], sizes: pd.Series) -> None:
     handles = []
     for group, (colour, line) in styles.items():
         label = f"{minus(_short(group))} ({sizes[group]})"
+        label = f" {label}" if label.startswith("_") else label  # matplotlib would leave it out
         handles += ax.plot([], [], color=colour, linestyle=line, label=label)
     ax.set_axis_off()
     legend = ax.legend(

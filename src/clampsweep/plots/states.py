@@ -26,6 +26,10 @@ from clampsweep.view import Tables, counted
 
 MAX_TARGETS = 3
 MAX_LABELS = 60
+MAX_ROWS = 1000  # more are thinner than a dot of the PNG
+_CROWDED = (
+    "Too many rows to tell apart: in each column they stand by state, so a row is not one prompt."
+)
 STATES = (
     ("both fine", PALE),
     ("rescued", BLUE),
@@ -48,15 +52,18 @@ def states(sweep: Tables) -> Figure:
     row_height = 0.12 if len(order) <= MAX_LABELS else 0.045
     height = min(7.2 / len(shown), 0.5 + len(order) * row_height)
     figure, grid = panels(len(shown), len(sweep.detectors), height, share_y="all")
-    complete = True
+    complete, crowded = True, len(order) > MAX_ROWS // len(shown)
     for row, target in zip(grid, shown, strict=True):
         for ax, detector in zip(row, sweep.detectors, strict=True):
             codes = _codes(sweep, detector, target, order)
             complete &= bool(codes.notna().all(axis=None))
-            _draw(ax, codes)
+            _draw(ax, _by_state(codes) if crowded else codes)
             width = (WIDTH - 1.5) / len(sweep.detectors)
             clamp_axis(ax, sweep, width, _baseline_at(len(sweep.clamps)))
-        _label_rows(row[0], order)
+        if crowded:
+            row[0].set_yticks([])
+        else:
+            _label_rows(row[0], order)
         row[0].set_ylabel(target if len(sweep.targets) > 1 else "")
     for ax, detector in zip(grid[0], sweep.detectors, strict=True):
         said = sweep.headline(detector).replace(": ", "\n", 1)
@@ -64,6 +71,7 @@ def states(sweep: Tables) -> Figure:
         ax.set_title(said.replace(" baselines", "\nbaselines") if narrow else said, fontsize=7)
     handles = [Patch(color=colour, label=state) for state, colour in STATES]
     remarks = [f"Rows: {_count(sweep, order)}."] + ([] if complete else ["White: not generated."])
+    remarks += [_CROWDED] if crowded else []
     return finish(figure, sweep, handles, [*remarks, *left_out(sweep, MAX_TARGETS)])
 
 
@@ -93,6 +101,13 @@ def _codes(sweep: Tables, detector: str, target: str, order: pd.DataFrame) -> pd
     codes.insert(0, -1, every.groupby(keys)["before"].first())
     wanted = pd.MultiIndex.from_frame(order[keys])
     return codes.reindex(index=wanted, columns=range(-1, len(sweep.clamps))).astype(float)
+
+
+def _by_state(codes: pd.DataFrame) -> pd.DataFrame:
+    """Each column's codes in order: fine baselines above collapsed ones, the unchanged outside."""
+    swapped = {1.0: 2.0, 2.0: 1.0}  # harmed (2) beside fine, rescued (1) beside collapsed
+    in_order = np.sort(codes.replace(swapped).to_numpy(), axis=0)
+    return pd.DataFrame(in_order, columns=codes.columns).replace(swapped)
 
 
 def _baseline_at(n_clamps: int) -> float:

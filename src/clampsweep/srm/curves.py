@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from jaxtyping import Float64, Int
+from scipy.sparse import csr_array
 
 from clampsweep.srm.texts import Points, Texts, members
 from clampsweep.statistics import cluster_bootstrap
@@ -16,7 +17,7 @@ MIN_CORES = 4  # from so many on, resampling draws whole cores
 SEED = 0
 
 Weights = Float64[np.ndarray, " text"]
-Sums = Float64[np.ndarray, "cluster text"]
+Sums = csr_array[np.float64]  # [cluster, text]: adds up over each cluster
 
 
 def group_of(
@@ -46,11 +47,11 @@ def group_of(
     if len(set(prompts)) < 2:
         return row, []
     clusters = _clusters(prompts, cores)
-    sums = np.eye(clusters.max() + 1)[clusters].T  # adds up over each cluster
+    sums = csr_array((np.ones(len(clusters)), (clusters, np.arange(len(clusters)))))
     own, weight = points[mine], texts.weight[mine]
     grey = weight @ own / weight.sum()
     drawn = _curves(own, weight, sums, grey, thresholds)
-    row |= {"n_clusters": len(sums), **_summary(own, weight, sums, grey)}
+    row |= {"n_clusters": sums.shape[0], **_summary(own, weight, sums, grey)}
     return row, [one.assign(factor=factor, group=group)[list(SRM_CURVES.columns)] for one in drawn]
 
 

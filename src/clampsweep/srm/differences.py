@@ -66,7 +66,7 @@ def _difference(
     if _changes_plane(srm, factor, pair):
         gaps = _gaps_anew(texts, rows, dealt, factor, pair, srm)
     else:
-        gaps = _gaps(dealt, fixed, weight)
+        gaps = np.concatenate([_gaps(some, fixed, weight) for some in _parts(dealt)])
     distance = float(np.hypot(*observed))
     # Lengths that are equal but for rounding count as equal.
     chance = (np.nan_to_num(np.hypot(*gaps.T), nan=np.inf) * (1 + 1e-9)).tolist()
@@ -117,6 +117,11 @@ def _gaps(
     return np.asarray((greys[0] - greys[1])[:, 0])
 
 
+def _parts(dealt: Marks) -> list[Bool[np.ndarray, "part some"]]:
+    """Some draws at a time: all together would fill the memory."""
+    return np.array_split(dealt, -(-len(dealt) // _DRAWS_AT_ONCE))
+
+
 def _changes_plane(srm: Srm, factor: str, pair: tuple[str, str]) -> bool:
     """Whether the plane is made of the very labels that are exchanged."""
     named = {str(group[factor]) for group in srm.prompt_groups if factor in group}
@@ -129,14 +134,13 @@ def _gaps_anew(
     """`_gaps`, each in the plane that the labels dealt out span; nan if one vector has no text.
 
     In a plane made to tell two groups apart they differ by construction: chance must have the same
-    privilege. Only inner products of vectors are needed.
+    privilege.
     """
     pool = np.union1d(rows, np.flatnonzero(texts.labels["clamp"] == BASELINE))
     labels = {name: column[pool] for name, column in texts.labels.items()}
-    inner = texts.vectors[pool] @ texts.vectors[pool].T
     place = np.searchsorted(pool, rows)
     found = []
-    for some in np.array_split(dealt, -(-len(dealt) // _DRAWS_AT_ONCE)):
+    for some in _parts(dealt):
         own = np.tile(labels[factor], (len(some), 1))
         own[:, place] = np.where(some, *pair)
         one, other = (
@@ -144,29 +148,29 @@ def _gaps_anew(
             * texts.weight[pool]
             for group in srm.prompt_groups
         )
-        points = _points_in(inner, one, other)[:, place]
+        points = _points_in(texts.vectors[pool], one, other)[:, place]
         found.append(_gaps(some, points, texts.weight[rows]))
     return np.concatenate(found)
 
 
 def _points_in(
-    inner: Float64[np.ndarray, "text text"],
+    vectors: Float64[np.ndarray, "text d"],
     one: Float64[np.ndarray, "draw text"],
     other: Float64[np.ndarray, "draw text"],
 ) -> Float64[np.ndarray, "draw text 2"]:
     """Projections of unit vectors onto the planes of two weighted means of the vectors.
 
-    Gram-Schmidt on inner products; the means' lengths do not matter.
+    Gram-Schmidt on inner products with each vector; the means' lengths do not matter.
 
     Args:
-        inner: Of each two vectors.
+        vectors: The vectors, of any length.
         one: Weights of the first mean.
         other: Weights of the second.
     """
-    first, second = one @ inner, other @ inner  # of each mean with each vector
+    first, second = (one @ vectors) @ vectors.T, (other @ vectors) @ vectors.T
     with np.errstate(invalid="ignore"):  # a mean of no texts
         first = first / np.sqrt((first * one).sum(1, keepdims=True))
         second = second - (first * other).sum(1, keepdims=True) * first
         second = second / np.sqrt((second * other).sum(1, keepdims=True))
     scaled = np.array([first, second])
-    return np.asarray(np.moveaxis(scaled / np.sqrt(np.diag(inner)), 0, -1))
+    return np.asarray(np.moveaxis(scaled / np.linalg.norm(vectors, axis=1), 0, -1))
