@@ -83,7 +83,7 @@ def test_a_selection_is_written_as_names(tmp_path: Path) -> None:
     write_selection(
         _written(tmp_path), Selection("lowest_mean", None, 2), "set", tmp_path / "out.json"
     )
-    wanted = {"targets": ["L1N0", "L0N1"], "means": [None, None]}
+    wanted = {"targets": ["L1N0", "L0N1"], "means": [None, None], "place": None}
     assert json.loads((tmp_path / "out.json").read_text()) == wanted
 
 
