@@ -117,6 +117,25 @@ def test_fetching_replaces_what_was_there(tmp_path: Path, source: ModelSpec) -> 
     assert _load((folder, source)).d_mlp == D_MLP
 
 
+def test_a_fetched_folder_is_known_from_that_of_another_model(
+    tmp_path: Path, source: ModelSpec
+) -> None:
+    folder = tmp_path / "model"
+    fetch(source, folder)
+    source.check_fetched(folder)
+    for other in (replace(source, dtype="float32"), replace(source, prepend_bos=True)):
+        with pytest.raises(UserError, match="of another model than") as error:
+            other.check_fetched(folder)
+        assert f"delete {folder} and run again" in _message(error)
+    for content in ("", "[]", "{}", None):
+        (folder / "model.json").unlink()
+        if content is not None:
+            (folder / "model.json").write_text(content)
+        with pytest.raises(UserError, match="missing or damaged") as error:
+            source.check_fetched(folder)
+        assert f"delete {folder} and run again" in _message(error)
+
+
 def test_code_and_pickles_that_lie_beside_the_weights_are_not_taken(
     tmp_path: Path, source: ModelSpec
 ) -> None:
@@ -125,6 +144,19 @@ def test_code_and_pickles_that_lie_beside_the_weights_are_not_taken(
     fetch(source, tmp_path / "model")
     kinds = {path.suffix for path in (tmp_path / "model").iterdir()}
     assert kinds == {".json", ".safetensors", ".sha256"}
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "generation_config.json"])
+@pytest.mark.parametrize("size", [0, -5], ids=["empty", "truncated"])
+def test_a_source_file_that_is_not_whole_is_named(
+    tmp_path: Path, source: ModelSpec, name: str, size: int
+) -> None:
+    path = _source_folder(source) / name
+    path.write_bytes(path.read_bytes()[:size])
+    with pytest.raises(UserError) as error:
+        fetch(source, tmp_path / "model")
+    assert f"{name} is not a whole JSON file" in _message(error)
+    assert not (tmp_path / "model").exists()
 
 
 def test_pickled_weights_alone_are_refused(tmp_path: Path, source: ModelSpec) -> None:

@@ -839,6 +839,20 @@ def refused(path: Path) -> None:
         assert "damaged" in message and "delete" in message
 
 
+def test_a_batch_file_with_the_content_of_another_is_refused(tmp_path):
+    path = pinned(tmp_path)
+    (other,) = Planner(tmp_path, 9).assign(many(3))
+    path.write_bytes((tmp_path / "batches" / f"{other}.json").read_bytes())
+    refused(path)
+
+
+def test_files_that_are_no_batches_are_passed_over(tmp_path):
+    path = pinned(tmp_path)
+    for name in ("notes.json", ".DS_Store", "._0123456789abcdef.json"):
+        (path.parent / name).write_bytes(b"no")
+    assert planner_over(path).assign([PLAIN]) == [path.stem]
+
+
 def planner_over(path: Path) -> Planner:
     return Planner(path.parents[1], 9)
 
@@ -927,6 +941,16 @@ def test_a_plan_does_not_depend_on_how_its_rows_are_batched(tmp_path):
     assert one.name == two.name and one.read_bytes() == two.read_bytes()
 
 
+@pytest.mark.parametrize("content", [b"", b"{", b"[]"])
+def test_a_damaged_plan_is_written_again_as_it_was(tmp_path, content):
+    table = prompts("One", "Two")
+    (path, _), _ = pin_main(tmp_path, table)
+    before = path.read_bytes()
+    path.write_bytes(content)
+    pin_main(tmp_path, table)
+    assert path.read_bytes() == before
+
+
 # Pruning
 
 
@@ -978,6 +1002,19 @@ def test_pruning_keeps_what_the_sweeps_in_results_were_gathered_from(tmp_path):
     gather(tmp_path, "earlier", path)
     current, _ = pin_plan(tmp_path, many(3, target="L0N7"))
     assert plan.prune(tmp_path, [current]) == []
+
+
+def test_pruning_keeps_what_a_sweep_was_gathered_from_though_its_plan_is_gone(tmp_path):
+    wanted = many(3)
+    path, batches = pin_plan(tmp_path, wanted, "earlier")
+    rows = [{**factories.baseline(f"p{at}", "Text."), "key": wanted[at].key} for at in range(3)]
+    table = factories.frame(rows, tables.GENERATIONS)
+    found = tmp_path / "earlier" / "generations.parquet"
+    tables.write(table, found, tables.GENERATIONS, {"plan": path.stem})
+    path.unlink()
+    assert plan.prune(tmp_path, []) == []
+    found.unlink()
+    assert len(plan.prune(tmp_path, [])) == 3 * len(batches)
 
 
 def test_pruning_keeps_what_controls_in_results_were_gathered_from(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import subprocess
 import sys
 import uuid
@@ -259,6 +260,33 @@ def test_a_table_of_another_schema_is_refused(written):
 
 
 @pytest.mark.parametrize("column", list(tables.PROMPTS.columns))
+def _in_results(tmp_path, *places):
+    """A table written to the first place in `results` and copied to the others."""
+    paths = [tmp_path / "results" / place for place in places]
+    tables.write(prompts("One."), paths[0], tables.PROMPTS, {})
+    for path in paths[1:]:
+        path.parent.mkdir(exist_ok=True)
+        shutil.copy(paths[0], path)
+    return paths
+
+
+def test_a_table_copied_from_another_place_in_results_is_refused(tmp_path):
+    path, copy, beside = _in_results(tmp_path, "s/p.parquet", "t/p.parquet", "s/q.parquet")
+    assert len(tables.read(path, tables.PROMPTS)) == 1
+    for wrong in (copy, beside):
+        message = error_of(tables.read, wrong, tables.PROMPTS)
+        assert message.startswith(f"{wrong}: ")
+        assert "results/s/p.parquet" in message and "delete" in message
+
+
+def test_a_table_may_be_read_elsewhere_and_its_results_folder_moved(tmp_path):
+    (path,) = _in_results(tmp_path, "s/p.parquet")
+    shutil.copy(path, tmp_path / "mine.parquet")
+    shutil.copytree(tmp_path / "results", tmp_path / "there/results")
+    for good in (tmp_path / "mine.parquet", tmp_path / "there/results/s/p.parquet"):
+        assert len(tables.read(good, tables.PROMPTS)) == 1
+
+
 def test_reading_names_a_missing_column(path, column):
     write_raw(raw_prompts(**{column: None}), path)
     assert repr(column) in read_error(path)

@@ -44,8 +44,9 @@ def explain_os_error(error: OSError, path: Path | str, action: str) -> UserError
             "finished work is kept"
         )
     if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+        must_be = "readable" if action == "read" else "writable"
         return UserError(
-            f"{path}: cannot {action}: {error.strerror}; make it writable for you and run again, "
+            f"{path}: cannot {action}: {error.strerror}; make it {must_be} for you and run again, "
             "finished work is kept"
         )
     return UserError(f"{path}: cannot {action}: {error.strerror or error}")

@@ -74,6 +74,7 @@ def _manifest(spec: ModelSpec, folder: Path) -> dict[str, Any]:
         )
     if not any(all((folder / name).exists() for name in names) for names in _TOKENIZERS):
         raise UserError(f"{spec.where}: the source holds no tokenizer; add its tokenizer.json")
+    _check_json(spec, folder)
     _check_indices(spec, folder)
     for path in folder.glob("*.safetensors"):
         try:
@@ -104,6 +105,17 @@ def _manifest(spec: ModelSpec, folder: Path) -> dict[str, Any]:
 
 def _digests(folder: Path) -> dict[str, str]:
     return {path.name: file_digest(path) for path in sorted(folder.iterdir())}
+
+
+def _check_json(spec: ModelSpec, folder: Path) -> None:
+    """Refuse a truncated or empty JSON file, which transformers may take for none."""
+    for path in sorted(folder.glob("*.json")):
+        try:
+            is_whole = isinstance(json.loads(path.read_text(encoding="utf-8")), dict)
+        except ValueError:
+            is_whole = False
+        if not is_whole:
+            raise UserError(f"{spec.where}: {path.name} is not a whole JSON file; get it again")
 
 
 def _check_indices(spec: ModelSpec, folder: Path) -> None:

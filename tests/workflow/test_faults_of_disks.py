@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from disks import Disk
-from harness import REPO, Project, Run, State
+from harness import REPO, TEXTS, Project, Run, State
 
 from clampsweep.plots import FIGURES
 from clampsweep.provenance import file_digest
@@ -144,16 +144,17 @@ def _move(folder: Path, to: Path) -> None:
 def _configure(project: Project, server: tuple[Path, str]) -> None:
     """Ask for a sweep of each kind, and for a promptset to be fetched."""
     shutil.copy(project.path(f"{S}/extracted.tsv"), project.folder / "old.tsv")
-    spare = shutil.copy(project.path("promptsets/grid.txt"), server[0] / "spare.txt")
-    project.config["promptsets"]["spare"] = {
-        "url": f"{server[1]}/spare.txt",
-        "sha256": file_digest(spare),
-        "format": "grid",
-    }
+    project.config["promptsets"]["spare"] = _served(project, server)
     project.sweep.update(KEYS)
     project.config["sweeps"]["old"] = OLD
     project.config["compute"]["rows_per_forward"] = 1  # so that each text is a part
     project.write()
+
+
+def _served(project: Project, server: tuple[Path, str]) -> dict[str, str]:
+    """The project's promptset as one to be fetched."""
+    served = shutil.copy(project.path("promptsets/grid.txt"), server[0] / "spare.txt")
+    return {"url": f"{server[1]}/spare.txt", "sha256": file_digest(served), "format": "grid"}
 
 
 def test_no_step_that_writes_is_left_out() -> None:
@@ -271,6 +272,25 @@ def test_on_a_read_only_disk_nothing_is_lost_and_it_is_said_in_a_line(whole: Who
     assert run.rules == {"neuron_report": 1, "export_vectors": 1, "export": 1}
     whole.side.free()
     assert whole.content() == before
+
+
+def test_a_plan_that_cannot_be_pinned_in_the_midst_of_a_run_is_named(
+    fresh: Project, server: tuple[Path, str], tmp_path: Path
+) -> None:
+    fresh.config["promptsets"]["grid"] = _served(fresh, server)
+    with Disk(tmp_path / "disk", "4m") as disk:
+        for name in ("results", "resources"):
+            (disk.folder / name).mkdir()
+            (fresh.folder / name).symlink_to(disk.folder / name)
+        disk.fill(leave=4096)  # room for the promptset, which is fetched first
+        run = fresh.write().run(TEXTS)
+        assert run.code != 0
+        assert run.rules == {"fetch_promptset": 1}
+        (fault,) = run.errors()
+        assert re.fullmatch(rf"error: results/batches/\w+\.json: {FULL}", fault)
+        assert "Traceback" not in run.output
+        disk.free()
+        assert fresh.run(f"{S}/prompts.parquet").checked().rules == {"prompts": 1}
 
 
 def test_where_snakemake_has_no_space_itself_it_does_not_begin(

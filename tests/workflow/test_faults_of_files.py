@@ -168,9 +168,10 @@ def test_damaged_json_and_a_damaged_promptset_are_named_before_any_job(
             "again",
         ]
     )
-    finished.path(f"{MODEL}/model.json").write_text("[]")
+    finished.path(f"{MODEL}/model.json").write_text('{"identity": "of a foreign model"}')
     assert _obeyed(finished) == [
-        f"error: {MODEL}/model.json: missing or damaged; delete {MODEL} and run again"
+        f"error: {MODEL}/model.json: of another model than config/config.yaml: models.tiny names; "
+        f"delete {MODEL} and run again"
     ]
     finished.config["sweeps"] = {"s": config}
     finished.config["run"] = ["s"]

@@ -74,12 +74,18 @@ SCHEMA = Path(workflow.basedir) / "workflow/schemas/config.schema.yaml"
 RESULTS = Path("results")
 
 
+def stop(fault):
+    """End Snakemake in one line; in the midst of a run it would not print what it exits with."""
+    print(f"error: {fault}", file=sys.stderr)
+    sys.exit(1)
+
+
 def or_stop(function, *arguments):
     """Result of a function; a fault of the user's ends Snakemake in one line."""
     try:
         return function(*arguments)
     except UserError as fault:
-        sys.exit(f"error: {fault}")
+        stop(fault)
 
 
 def config_files():
@@ -174,9 +180,7 @@ def model_of(batch):
     for spec in CONFIG.models.values():
         if or_stop(lambda: spec.identity) == identity:
             return spec
-    sys.exit(
-        f"error: results/batches/{batch}.json: no model in the config has this identity"
-    )
+    stop(f"results/batches/{batch}.json: no model in the config has this identity")
 
 
 def digests(spec):
@@ -290,7 +294,7 @@ def local_inputs():
     return [*folders, *filter(None, named)]
 
 
-if _moved := clock.set_back(local_inputs()):
+if workflow.is_main_process and (_moved := clock.set_back(local_inputs())):
     print(
         f"note: the times of {_moved} files lay ahead of the clock; they are now, in their order",
         file=sys.stderr,
