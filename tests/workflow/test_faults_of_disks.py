@@ -171,13 +171,15 @@ def test_on_a_full_disk_each_step_fails_in_a_line_and_the_next_run_makes_what_is
 ) -> None:
     project, before, states = whole.project, whole.content(), whole.states()
     batches = [whole.batch("sample"), whole.batch("controls")]
+    waiting = list(batches)
     whole.disk.fill()
-    _assert_plans_need_space(project)
-    for number, lost in enumerate(ROUNDS, 1):
+    _assert_not_pinned(project, [-5, 0, 5, 7], rf"results/batches/\w+\.json: {FULL}")
+    _assert_not_pinned(project, [0, 5], rf"results/plans/s-\w+\.json: {FULL}")
+    for lost in ROUNDS:
         if "generate" in lost:
-            lost = {**lost, "generate": batches[number - 4]}
-        if number == 5:
-            whole.side.fill(leave=2**16)  # room for a few parts
+            lost = {**lost, "generate": waiting.pop(0)}
+            if not waiting:
+                whole.side.fill(leave=2**16)  # room for a few parts
         options = ("--config", 'run=["old"]') if "import_extracted" in lost else ()
         _assert_each_fails(whole, lost, *options)
 
@@ -192,23 +194,24 @@ def test_on_a_full_disk_each_step_fails_in_a_line_and_the_next_run_makes_what_is
     assert whole.content() == before
     kept = {name for name in states if "/generations/" in name or "/vectors/" in name}
     kept -= {name for batch in batches for name in batch}
-    assert kept and all(whole.states()[name] == states[name] for name in kept)
+    after = whole.states()
+    assert kept and all(after[name] == states[name] for name in kept)
     assert not list(whole.side.folder.glob(".scratch/*"))
     run = project.run("results/old/prompts.parquet", "--config", 'run=["old"]').checked()
     assert run.rules == {"import_extracted": 1}
     assert not project.run("-n").checked().rules
 
 
-def _assert_plans_need_space(project: Project) -> None:
-    """A new batch, and a new plan of known batches, are named when they cannot be pinned."""
-    for values, folder in (([-5, 0, 5, 7], "batches"), ([0, 5], "plans")):
-        project.sweep["values"] = values
-        run = project.write().run("-n")
-        (fault,) = run.errors()
-        assert re.fullmatch(rf"error: results/{folder}/[\w.-]+\.json: {FULL}", fault)
-        assert run.code != 0
-        assert "Traceback" not in run.output
-    project.sweep["values"] = [-5, 0, 5]
+def _assert_not_pinned(project: Project, values: list[int], said: str) -> None:
+    """With other clamps, a dry run says why what it plans cannot be written down."""
+    before = project.sweep["values"]
+    project.sweep["values"] = values
+    run = project.write().run("-n")
+    (fault,) = run.errors()
+    assert re.fullmatch(f"error: {said}", fault)
+    assert run.code != 0
+    assert "Traceback" not in run.output
+    project.sweep["values"] = before
     project.write()
 
 
@@ -229,6 +232,7 @@ def _assert_each_fails(whole: Whole, lost: dict[str, tuple[str, ...]], *options:
     failed = ["generate" if parts.fullmatch(name) else rule_of.get(name, name) for name in named]
     assert sorted(failed) == sorted(lost), run.errors()
     assert whole.disk.files() == there
+    assert not list(whole.side.folder.rglob("*.part"))
 
 
 def test_on_a_read_only_disk_nothing_is_lost_and_it_is_said_in_a_line(whole: Whole) -> None:
@@ -244,19 +248,13 @@ def test_on_a_read_only_disk_nothing_is_lost_and_it_is_said_in_a_line(whole: Who
         "error: results: read-only; make it writable for you and run again, finished work is kept"
     ]
     assert "Traceback" not in run.output
-    project.sweep["values"].append(7)
-    run = project.write().run("-n")
-    (fault,) = run.errors()
-    assert re.fullmatch(rf"error: results/batches/\w+\.json: {READ_ONLY}", fault)
-    project.sweep["values"].remove(7)
+    _assert_not_pinned(project, [-5, 0, 5, 7], rf"results/batches/\w+\.json: {READ_ONLY}")
     assert whole.states() == there
 
     whole.disk.allow(writing=True)
     whole.lose(f"{S}/metrics.csv")
     whole.disk.allow(writing=False)
-    run = project.write().run(
-        f"{S}/metrics.csv"
-    )  # Snakemake's own words, where some files are left
+    run = project.run(f"{S}/metrics.csv")  # where some files are left, Snakemake has its own words
     assert run.code != 0
     assert "Write-protected output files for rule export" in run.output
     assert f"{S}/extracted.tsv" in run.output
