@@ -537,6 +537,7 @@ def test_a_sweep_goes_from_plan_to_gathered_tables(bench: Bench, llama: Model) -
         batches=[one for one, _ in files],
         vector_batches=[two for _, two in files],
         model=bench.spec.name,
+        texts_code="c0de",
         code="c0de",
         **out,
     )

@@ -259,7 +259,6 @@ def test_a_table_of_another_schema_is_refused(written):
     assert "'detector'" in read_error(written, tables.RATES)
 
 
-@pytest.mark.parametrize("column", list(tables.PROMPTS.columns))
 def _in_results(tmp_path, *places):
     """A table written to the first place in `results` and copied to the others."""
     paths = [tmp_path / "results" / place for place in places]
@@ -287,6 +286,7 @@ def test_a_table_may_be_read_elsewhere_and_its_results_folder_moved(tmp_path):
         assert len(tables.read(good, tables.PROMPTS)) == 1
 
 
+@pytest.mark.parametrize("column", list(tables.PROMPTS.columns))
 def test_reading_names_a_missing_column(path, column):
     write_raw(raw_prompts(**{column: None}), path)
     assert repr(column) in read_error(path)

@@ -166,6 +166,7 @@ def test_no_step_that_writes_is_left_out() -> None:
     assert writing == {rule for lost in ROUNDS for rule in lost}
 
 
+@pytest.mark.slow
 def test_on_a_full_disk_each_step_fails_in_a_line_and_the_next_run_makes_what_is_missing(
     whole: Whole,
 ) -> None:

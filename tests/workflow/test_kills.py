@@ -7,6 +7,7 @@ import random
 import signal
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from time import monotonic, sleep
 
@@ -15,6 +16,7 @@ from harness import PROMPTS, TEXTS, Project, Running
 
 from clampsweep import tables
 
+SLOW = partial(pytest.param, marks=pytest.mark.slow)
 N_NEW = 46 * len(PROMPTS)  # texts that the sweep of `_longer` lacks
 # Added to a project's copy of the library: what is made is written down before it is kept.
 WRITE_DOWN = """
@@ -114,7 +116,7 @@ def _assert_equal(project: Project, other: Project) -> None:
     assert not list(project.folder.glob("results/.scratch/*"))
 
 
-@pytest.mark.parametrize("what", ["job", "snakemake", "all"])
+@pytest.mark.parametrize("what", [SLOW("job"), "snakemake", SLOW("all")])
 def test_after_a_kill_the_next_run_goes_on_and_makes_no_text_twice(
     finished: Project, undisturbed: Project, what: str
 ) -> None:
