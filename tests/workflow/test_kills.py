@@ -12,11 +12,12 @@ from pathlib import Path
 from time import monotonic, sleep
 
 import pytest
-from harness import PROMPTS, TEXTS, Project, Running
+from harness import PROMPTS, TEXTS, Project, Run, Running
 
 from clampsweep import tables
 
 SLOW = partial(pytest.param, marks=pytest.mark.slow)
+WAITING = "another job is at work on this batch"
 N_NEW = 46 * len(PROMPTS)  # texts that the sweep of `_longer` lacks
 # Added to a project's copy of the library: what is made is written down before it is kept.
 WRITE_DOWN = """
@@ -107,6 +108,20 @@ def _kill(running: Running, what: str) -> None:
         running.kill()
 
 
+def _signal(running: Running, number: int) -> None:
+    for job in _jobs(running):
+        os.kill(job, number)
+
+
+def _run_beside(other: Running, project: Project, *arguments: str) -> Run:
+    """A run beside another's stopped jobs, which go on once it waits for them."""
+    with project.start(TEXTS, *arguments) as running:
+        if _jobs(other):
+            _wait(running, lambda: WAITING in running.log.read_text())
+            _signal(other, signal.SIGCONT)
+        return running.wait()
+
+
 def _assert_equal(project: Project, other: Project) -> None:
     patterns = ("results/generations/*", "results/vectors/*", "results/s/*.parquet")
     got, wanted = project.states(*patterns), other.states(*patterns)
@@ -123,6 +138,7 @@ def test_after_a_kill_the_next_run_goes_on_and_makes_no_text_twice(
     with _longer(finished).start(TEXTS) as running:
         _wait(running, lambda: len(_made(finished)) >= 5)
         _kill(running, what)
+        _signal(running, signal.SIGSTOP)
         parts = list(finished.folder.glob("results/.scratch/*/[!.]*.generations.parquet"))
         assert all(len(tables.read(part, tables.BATCH_GENERATIONS)) == 1 for part in parts)
         if what == "job":
@@ -135,10 +151,10 @@ def test_after_a_kill_the_next_run_goes_on_and_makes_no_text_twice(
             assert "--unlock" in locked.output
             finished.run("--unlock").checked()
             assert bool(_jobs(running)) == (what == "snakemake")
-        resumed = finished.run(TEXTS).checked()
+        resumed = _run_beside(running, finished).checked()
     assert resumed.rules == {"generate": 1, "gather": 1}
     if what == "snakemake":  # its job went on
-        assert "another job is at work on this batch" in resumed.output
+        assert WAITING in resumed.output
         assert "another job made this batch meanwhile" in resumed.output
     else:
         assert f"{N_NEW} combinations in {N_NEW} parts, {len(parts)} already d" in resumed.output
@@ -152,10 +168,11 @@ def test_a_second_snakemake_is_refused_and_the_first_goes_on(
 ) -> None:
     with _longer(finished).start(TEXTS) as first:
         _wait(first, lambda: _made(finished))
+        _signal(first, signal.SIGSTOP)
         second = finished.run(TEXTS)
         assert second.code != 0
         assert "Error: Directory cannot be locked" in second.output
-        unlocked = finished.run(TEXTS, "--nolock").checked()  # at one's own risk
+        unlocked = _run_beside(first, finished, "--nolock").checked()  # at one's own risk
         assert "another job made this batch meanwhile" in unlocked.output
         first.wait().checked()
     assert len(_made(finished)) == len(set(_made(finished))) == N_NEW
