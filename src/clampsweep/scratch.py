@@ -52,8 +52,8 @@ class Scratch:
     def finished(self) -> set[str]:
         """Keys that are done, those included that are found in other batches' parts."""
         found: set[str] = set()
-        for path in self._whole():
-            found |= set(tables.read(path, tables.BATCH_GENERATIONS)["key"])
+        for generations, _ in self._whole():
+            found |= set(generations["key"])
         code = self._folder.name.rpartition("-")[2]
         for folder in sorted(self._folder.parent.glob(f"*-{code}")):
             for path in sorted(folder.glob(f"[!.]*{_GENERATIONS}")):
@@ -62,17 +62,14 @@ class Scratch:
                     found |= self._borrow(path, missing)
         return found & set(self._keys)
 
-    def _whole(self) -> list[Path]:
-        """Generations of the batch's own parts; those that are damaged or foreign are removed."""
-        whole = []
+    def _whole(self) -> Iterator[list[pd.DataFrame]]:
+        """Tables of the batch's own parts; those that are damaged or foreign are removed."""
         for path in sorted(self._folder.glob(f"[!.]*{_GENERATIONS}")):
             try:
-                self._frames(path)
-                whole.append(path)
+                yield self._frames(path)
             except UserError as fault:
                 log.warning("a part is computed again: %s", fault)
                 path.unlink(missing_ok=True)
-        return whole
 
     def _read(self, path: Path, schema: tables.Schema) -> pd.DataFrame:
         """A part's table; refused if another model, code or library made it."""
@@ -119,10 +116,11 @@ class Scratch:
             UserError: A part is missing, or the operating system refused.
         """
         rank = {key: at for at, key in enumerate(self._keys)}
-        parts = self._whole()
-        for at, (path, by) in enumerate(((vectors, ["key", "layer"]), (generations, ["key"]))):
-            schema = _SCHEMAS[1 - at]
-            each = [tables.read(_pair(part)[1 - at][0], schema) for part in parts]
+        parts = list(self._whole())
+        for at, path in ((1, vectors), (0, generations)):
+            schema = _SCHEMAS[at]
+            by = list(schema.key)
+            each = [part[at] for part in parts]
             frame = pd.concat(each, ignore_index=True).drop_duplicates(by)
             if not set(self._keys) <= set(frame["key"]):
                 raise UserError(f"{self._folder}: a part was removed meanwhile; run again")
