@@ -76,6 +76,16 @@ class Combination:
         return (layer, *prompt, self.target or "", self.operation, value, self.seed or 0, self.key)
 
 
+def stream(prompt: str, seed: int | None) -> tuple[int, ...]:
+    """The integers that seed a text's draws: its seed and the prompt's digest, no more.
+
+    So its draws do not depend on the batch, and all clamps of a prompt share them with its
+    baseline (common random numbers), which makes their difference less noisy.
+    """
+    digest = text_digest(prompt)
+    return seed or 0, *(int(digest[at : at + 8], 16) for at in range(0, 64, 8))
+
+
 @dataclass(frozen=True)
 class Selected:
     """What follows from the baseline's statistics: targets, and their means for `mean`."""

@@ -21,7 +21,7 @@ from clampsweep.errors import UserError
 from clampsweep.interventions import Edit, Scope, edit
 from clampsweep.models import Model, load
 from clampsweep.names import Neuron, parse_target
-from clampsweep.plan import Combination, read_batch
+from clampsweep.plan import Combination, read_batch, stream
 from clampsweep.provenance import record, text_digest
 from clampsweep.scratch import Scratch, alone
 from clampsweep.texts import Decoded
@@ -94,8 +94,7 @@ def _run(
         UserError: A prompt exceeds the context, or some texts cannot be computed; the others are.
     """
     texts = {one.prompt for one in combinations} | {one.donor for one in combinations if one.donor}
-    tokens = {text: model.encode(text) for text in sorted(texts)}
-    _check_lengths(model, tokens)
+    tokens = {text: encode(model, text) for text in sorted(texts)}
     parts = _parts(combinations, tokens, rows_per_forward)
     finished = scratch.finished()
     todo = [[one for one in part if one.key not in finished] for part in parts]
@@ -191,15 +190,21 @@ def _estimate(
     log.info("%d combinations, at most %d tokens: %s", rows, most, said)
 
 
-def _check_lengths(model: Model, tokens: Mapping[str, Sequence[int]]) -> None:
-    for text, ids in tokens.items():
-        if not ids:
-            raise UserError(f"prompt {text!r} has no tokens; remove it from the promptset")
-        if len(ids) >= model.n_ctx:
-            raise UserError(
-                f"prompt {text[:60]!r}... has {len(ids)} tokens; the model reads at most "
-                f"{model.n_ctx - 1} and one new one; shorten it in the promptset"
-            )
+def encode(model: Model, prompt: str) -> list[int]:
+    """A prompt's token ids, at least one and fewer than the context holds.
+
+    Raises:
+        UserError: There are none, or too many.
+    """
+    ids = model.encode(prompt)
+    if not ids:
+        raise UserError(f"prompt {prompt!r} has no tokens; write something, or remove it")
+    if len(ids) >= model.n_ctx:
+        raise UserError(
+            f"prompt {prompt[:60]!r}... has {len(ids)} tokens; the model reads at most "
+            f"{model.n_ctx - 1} and one new one; shorten it"
+        )
+    return ids
 
 
 def _parts(
@@ -311,7 +316,9 @@ def _decode(
         [_edits(one, lenders) for one in part],
         Scope.parse(part[0].scope or "all"),
         decoding,
-        streams=[_stream(one) for one in part] if decoding.method == "sample" else None,
+        streams=(
+            [stream(one.prompt, one.seed) for one in part] if decoding.method == "sample" else None
+        ),
         capture_layers=_layers(part[0]) or tuple(range(model.n_layers)),
         on_tokens=on_tokens,
         with_nll=True,
@@ -323,16 +330,6 @@ def _edits(one: Combination, lenders: Lenders) -> list[Edit]:
     return [
         edit(neuron, one.operation, one.value, lent.get(neuron, ())) for neuron in _neurons(one)
     ]
-
-
-def _stream(one: Combination) -> tuple[int, ...]:
-    """What seeds a combination's draws: its seed and the prompt's digest, no more.
-
-    So its draws do not depend on the batch, and all clamps of a prompt share them with its
-    baseline (common random numbers), which makes their difference less noisy.
-    """
-    digest = text_digest(one.prompt)
-    return one.seed or 0, *(int(digest[at : at + 8], 16) for at in range(0, 64, 8))
 
 
 def _lenders(

@@ -343,6 +343,31 @@ SPLIT_HALF = Schema(
     },
     key=("detector", "half"),
 )  # fmt: skip
+EXPLORED = Schema(
+    "explored",
+    {
+        "run": Column("int", "number of the run in its browser tab, from 1"),
+        "made": Column("str", "when, ISO 8601 in UTC"),
+        "model": GENERATIONS.columns["model"],
+        "prompt": Column("str", "the prompt"),
+        "clamps": Column("str", "JSON: layer, neuron, operation and value of each clamp"),
+        "scope": Column("str", "positions changed"),
+        "decoding": Column("str", "JSON: how tokens were chosen"),
+        "seed": _INTERVENTION["seed"],
+        "role": Column("str", "baseline or clamped"),
+        "token_ids": Column("tokens", _DECODED["token_ids"].doc),
+        "text": _DECODED["text"],
+        "stop_reason": Column("str", "eos, max_new_tokens, context, or stopped (by the user)"),
+        "probabilities": Column(
+            "vector", "probability of each token before temperature and cuts, in 0..1"
+        ),
+        **PUBLISHED_METRICS,
+        **FURTHER_METRICS,
+        **LIKELIHOOD_METRICS,
+        "collapsed": Column("str", "collapse detectors that flag the text, joined by +"),
+    },
+    key=("run", "role"),
+)
 VERIFICATION = Schema(
     "verification",
     {

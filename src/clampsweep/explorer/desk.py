@@ -1,0 +1,174 @@
+"""What the tabs of the page share: the config, the models, and each browser tab's job."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pandas as pd
+from snakemake.utils import update_config
+
+from clampsweep import config as configuration
+from clampsweep import promptset
+from clampsweep.config import Config, ModelSpec, Sweep
+from clampsweep.errors import UserError
+from clampsweep.explorer import settings as form
+from clampsweep.explorer.jobs import Job
+from clampsweep.explorer.settings import Clamp, Settings
+from clampsweep.explorer.shelf import Shelf
+from clampsweep.names import parse_target
+from clampsweep.validation import Checker, read_yaml
+
+_Result = TypeVar("_Result")
+SCHEMA = Path("workflow/schemas/config.schema.yaml")
+
+
+def read_config(files: Sequence[str]) -> Config:
+    """The config of some files laid over each other, as Snakemake does it.
+
+    Args:
+        files: Names of YAML files; a later one wins.
+
+    Raises:
+        UserError: A file is missing or wrong.
+    """
+    contents = {name: read_yaml(name) for name in files}
+    merged: dict[str, Any] = {}
+    for content in contents.values():
+        update_config(merged, content)
+    return configuration.parse(merged, contents, SCHEMA)
+
+
+class Desk:
+    """The config, its models, and the job of each browser tab.
+
+    Args:
+        config: The config.
+        root: The project's folder.
+    """
+
+    def __init__(self, config: Config, root: Path):
+        self.config, self.root = config, root
+        self.shelf = Shelf(config, root / "resources" / "models")
+        self._checker = Checker({"the form": {}}, read_yaml(SCHEMA))
+        self._jobs: dict[str, Job[Any]] = {}
+        self._lock = threading.Lock()
+
+    # Jobs
+
+    def start(self, session: str, work: Callable[[Job[_Result]], _Result]) -> Job[_Result]:
+        """Begin a browser tab's work; what it was doing is stopped."""
+        with self._lock:
+            if session in self._jobs:
+                self._jobs[session].stop()
+            self._jobs[session] = job = Job(work)
+        return job
+
+    def stop(self, session: str) -> None:
+        """Stop a browser tab's work, if there is any."""
+        with self._lock:
+            if session in self._jobs:
+                self._jobs[session].stop()
+
+    def leave(self, session: str) -> None:
+        """Stop a browser tab's work and forget it: the tab was closed."""
+        self.stop(session)
+        with self._lock:
+            self._jobs.pop(session, None)
+
+    # What the form starts with
+
+    @property
+    def sweeps(self) -> list[Sweep]:
+        """The config's sweeps that generate text, those that are run first."""
+        found = [self.config.sweeps[name] for name in self.config.run]
+        found += [one for name, one in self.config.sweeps.items() if "/" not in name]
+        return [one for one in found if isinstance(one, Sweep)]
+
+    @property
+    def models(self) -> list[str]:
+        """Names of the configured models, that of the run first."""
+        first = [one.model.name for one in self.sweeps]
+        return list(dict.fromkeys([*first, *self.config.models]))
+
+    def first_clamp(self, model: str) -> Clamp:
+        """A clamp to begin with: the neuron of the config's sweep of the model, if it names one."""
+        for one in self.sweeps:
+            if one.model.name == model and isinstance(one.targets, tuple) and one.targets:
+                neuron = parse_target(one.targets[0])[0]
+                return Clamp(neuron.layer, neuron.index, "set", 10.0)
+        return Clamp(self.spec(model).n_layers - 1, 0, "set", 10.0)
+
+    def values(self, model: str) -> list[float]:
+        """Values to sweep to begin with: those of the config's sweep of the model, if any."""
+        for one in self.sweeps:
+            found = [value for value in one.values if value is not None]
+            if one.model.name == model and one.operation in configuration.VALUED and found:
+                return found
+        return [-50.0, -10.0, -5.0, 0.0, 5.0, 10.0, 50.0]
+
+    @property
+    def promptsets(self) -> list[str]:
+        """Names of the promptsets whose file is there, that of the run first."""
+        names = dict.fromkeys(
+            [*(one.promptset.name for one in self.sweeps), *self.config.promptsets]
+        )
+        return [name for name in names if self._promptset_file(name).is_file()]
+
+    def prompts(self, name: str) -> pd.DataFrame:
+        """Prompts of a promptset (`tables.PROMPTS`).
+
+        Raises:
+            UserError: Its file is damaged.
+        """
+        spec = self.config.promptsets[name]
+        return promptset.read(self._promptset_file(name), spec.format)
+
+    def _promptset_file(self, name: str) -> Path:
+        spec = self.config.promptsets[name]
+        return Path(spec.path) if spec.path else self.root / "resources" / "promptsets" / name
+
+    # What is asked for
+
+    def spec(self, model: str) -> ModelSpec:
+        """A model's config entry."""
+        return self.shelf.spec(model)
+
+    def settings(
+        self,
+        model: str,
+        prompt: str,
+        clamps: Sequence[Clamp],
+        decoding: Mapping[str, Any],
+        scope: str,
+        positions: str,
+        seed: float | None,
+    ) -> Settings:
+        """What the form asks for, checked.
+
+        Args:
+            model: Name in the config.
+            prompt: The prompt.
+            clamps: The rows, on and off.
+            decoding: As in a config; what is None, or not for the method, is left out.
+            scope: A name, or `positions`.
+            positions: For `positions`, such as `0, 3`.
+            seed: Of sampling.
+
+        Raises:
+            UserError: Something is missing or out of range.
+        """
+        if not prompt:
+            raise UserError("the prompt is empty; write one, or pick one from a promptset")
+        if decoding["method"] == "sample" and (seed is None or seed != int(seed) or seed < 0):
+            raise UserError(f"the form: seed: got {seed}; write a whole number from 0")
+        return Settings(
+            model,
+            prompt,
+            form.check_clamps(clamps, self.spec(model)),
+            form.check_scope(scope, positions, self._checker),
+            form.check_decoding(decoding, self._checker),
+            int(seed or 0) if decoding["method"] == "sample" else 0,
+        )

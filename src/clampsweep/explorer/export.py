@@ -1,0 +1,160 @@
+"""Runs of the explorer as files: JSON, Parquet, and a config that the workflow runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from clampsweep import promptset
+from clampsweep.config import ModelSpec
+from clampsweep.explorer.running import Close, Outcome
+from clampsweep.explorer.settings import Settings, as_config
+from clampsweep.provenance import json_digest, record
+from clampsweep.tables import EXPLORED, write, write_text
+
+FOLDER = "explored"  # in config/ and promptsets/
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """A run in the history of a browser tab; each is its own, however alike.
+
+    Attributes:
+        number: From 1.
+        made: When, ISO 8601 in UTC.
+        outcome: What it made.
+    """
+
+    number: int
+    made: str
+    outcome: Outcome
+
+
+def entry(number: int, outcome: Outcome) -> Entry:
+    """A run that is over now."""
+    return Entry(number, datetime.now(UTC).isoformat(timespec="seconds"), outcome)
+
+
+def _texts(outcome: Outcome) -> list[tuple[str, Close]]:
+    """The run's texts by role."""
+    found = [("baseline", outcome.baseline)]
+    return found if outcome.clamped is None else [*found, ("clamped", outcome.clamped)]
+
+
+def as_json(entries: Sequence[Entry]) -> str:
+    """The runs as JSON: settings; texts with tokens, probabilities, metrics, activations."""
+    return json.dumps([_json(one) for one in entries], indent=1, ensure_ascii=False)
+
+
+def _json(one: Entry) -> dict[str, Any]:
+    texts = {
+        role: {
+            "text": close.said.text,
+            "token_ids": close.said.token_ids,
+            "tokens": [piece.text for piece in close.pieces],
+            "probabilities": [step.probability for step in close.steps],
+            "stop_reason": close.said.stop_reason,
+            "metrics": close.said.metrics,
+            "collapsed": close.said.collapsed,
+            "natural_activation": close.natural,
+        }
+        for role, close in _texts(one.outcome)
+    }
+    return {"run": one.number, "made": one.made, **one.outcome.settings.as_json(), "texts": texts}
+
+
+def frame(entries: Sequence[Entry]) -> pd.DataFrame:
+    """The runs as a table (`tables.EXPLORED`), one row per text."""
+    rows = [
+        {
+            "run": one.number,
+            "made": one.made,
+            **_asked(one.outcome.settings),
+            "role": role,
+            "token_ids": close.said.token_ids,
+            "text": close.said.text,
+            "stop_reason": close.said.stop_reason,
+            "probabilities": [
+                step.probability for step in close.steps[: len(close.said.token_ids)]
+            ],
+            **close.said.metrics,
+            "collapsed": "+".join(close.said.flags),
+        }
+        for one in entries
+        for role, close in _texts(one.outcome)
+    ]
+    found = pd.DataFrame(rows)
+    kinds = {"int": "Int64", "float": "float64"}
+    numbers = {name: kinds[c.type] for name, c in EXPLORED.columns.items() if c.type in kinds}
+    return found.astype(numbers)
+
+
+def _asked(settings: Settings) -> dict[str, Any]:
+    asked = settings.as_json()
+    return {name: json.dumps(one) if name in ("clamps", "decoding") else one
+            for name, one in asked.items()}  # fmt: skip
+
+
+def save(entries: Sequence[Entry], folder: Path) -> tuple[Path, Path]:
+    """Write the runs as `runs.json` and `runs.parquet`; return the two paths.
+
+    Args:
+        entries: At least one.
+        folder: Where; made if it is not there.
+
+    Raises:
+        UserError: The files could not be written.
+    """
+    files = folder / "runs.json", folder / "runs.parquet"
+    write_text(as_json(entries), files[0])
+    write(frame(entries), files[1], EXPLORED, record())
+    return files
+
+
+def config_text(settings: Settings, spec: ModelSpec) -> str:
+    """The config file that makes the run's texts.
+
+    Raises:
+        UserError: The clamps are not one intervention of a sweep.
+    """
+    name = _name(settings)
+    content = as_config(settings, spec, f"promptsets/{FOLDER}/{name}.jsonl")
+    head = (
+        f"# A run of the explorer. make reproduce CONFIG=config/{FOLDER}/{name}.yaml\n"
+        "# makes its texts; they are then in results/explored/.\n"
+    )
+    return head + yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+
+
+def save_config(settings: Settings, spec: ModelSpec, root: Path) -> Path:
+    """Write the config file and its promptset into a project; return the config's path.
+
+    Args:
+        settings: The run's.
+        spec: Its model.
+        root: The project's folder.
+
+    Raises:
+        UserError: The clamps are not one intervention of a sweep, the prompt is blank, or the
+            files could not be written.
+    """
+    text, name = config_text(settings, spec), _name(settings)
+    prompts = root / "promptsets" / FOLDER / f"{name}.jsonl"
+    line = {"prompt_id": "explored", "text": settings.prompt}
+    write_text(json.dumps(line, ensure_ascii=False) + "\n", prompts)
+    promptset.read(prompts, "jsonl")
+    config = root / "config" / FOLDER / f"{name}.yaml"
+    write_text(text, config)
+    return config
+
+
+def _name(settings: Settings) -> str:
+    """A file name that the settings decide."""
+    return json_digest(settings.as_json())[:12]

@@ -1,0 +1,143 @@
+"""Parts of the form that tabs share: how tokens are chosen, which positions, run and stop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from clampsweep.explorer.desk import Desk
+from clampsweep.explorer.settings import SCOPES, Settings
+
+PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+_METHODS = [("greedy", "greedy"), ("sampling", "sample")]
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """The components that say how tokens are chosen, and which positions a clamp changes."""
+
+    method: gr.Radio
+    max_new_tokens: gr.Number
+    temperature: gr.Number
+    top_k: gr.Number
+    top_p: gr.Number
+    seed: gr.Number
+    scope: gr.Dropdown
+    positions: gr.Textbox
+
+    @property
+    def components(self) -> list[Any]:
+        """All of them, in the order that `values` takes."""
+        return list(vars(self).values())
+
+
+def decoding(prefix: str, max_new_tokens: int) -> Decoding:
+    """Make these components.
+
+    Args:
+        prefix: Of their ids.
+        max_new_tokens: To begin with.
+    """
+
+    def number(name: str, value: float | None, label: str, shown: bool = False) -> gr.Number:
+        return gr.Number(
+            value,
+            label=label,
+            elem_id=f"{prefix}-{name}",
+            min_width=110,
+            visible=shown,
+            interactive=True,
+        )
+
+    with gr.Row(elem_classes="cs-row"):
+        method = gr.Radio(_METHODS, value="greedy", label="Tokens are chosen by", min_width=190,
+                          elem_id=f"{prefix}-method", interactive=True)  # fmt: skip
+        tokens = number("tokens", max_new_tokens, "Most new tokens", shown=True)
+        scope = gr.Dropdown([*SCOPES, "positions"], value="all", label="Positions changed (scope)",
+                            elem_id=f"{prefix}-scope", min_width=150, interactive=True)  # fmt: skip
+        positions = gr.Textbox(label="Which positions, from 0", placeholder="0, 3", visible=False,
+                               elem_id=f"{prefix}-positions", min_width=150,
+                               interactive=True)  # fmt: skip
+        made = Decoding(
+            method,
+            tokens,
+            number("temperature", 1.0, "Temperature"),
+            number("top-k", None, "Top k (empty: all)"),
+            number("top-p", None, "Top p (empty: all)"),
+            number("seed", 0, "Seed"),
+            scope,
+            positions,
+        )
+    drawn = [made.temperature, made.top_k, made.top_p, made.seed]
+    method.change(
+        lambda chosen: [gr.update(visible=chosen == "sample")] * len(drawn),
+        method,
+        drawn,
+        **PRIVATE,
+    )
+    scope.change(
+        lambda chosen: gr.update(visible=chosen == "positions"), scope, positions, **PRIVATE
+    )
+    return made
+
+
+def values(method: str, tokens: float | None, *rest: Any) -> dict[str, Any]:
+    """What the components hold, as `Desk.settings` takes it."""
+    temperature, top_k, top_p, seed, scope, positions = rest
+    names = ("method", "max_new_tokens", "temperature", "top_k", "top_p")
+    entry = dict(zip(names, (method, tokens, temperature, top_k, top_p), strict=True))
+    return {"decoding": entry, "scope": scope, "positions": positions, "seed": seed}
+
+
+def of_settings(settings: Settings) -> list[Any]:
+    """What the components shall hold, in the order of `Decoding.components`."""
+    one, listed = settings.decoding, settings.scope[:1].isdigit()
+    return [
+        one.method,
+        one.max_new_tokens,
+        one.temperature,
+        one.top_k,
+        one.top_p,
+        settings.seed,
+        "positions" if listed else settings.scope,
+        settings.scope if listed else "",
+    ]
+
+
+def prompt(prefix: str, text: str) -> gr.Textbox:
+    """The prompt box; Enter runs (explorer.js)."""
+    return gr.Textbox(
+        text,
+        label="Prompt (Shift+Enter for a new line)",
+        lines=2,
+        max_lines=10,
+        elem_id=f"{prefix}-prompt",
+        interactive=True,
+    )
+
+
+def html(value: str = "", **more: Any) -> gr.HTML:
+    """A piece of the page that the style sheets of this folder dress."""
+    return gr.HTML(str(value), apply_default_css=False, **more)
+
+
+def stopper(desk: Desk) -> Callable[[gr.Request], None]:
+    """What a Stop button does: it stops the work of its browser tab."""
+
+    def stop(request: gr.Request) -> None:
+        desk.stop(str(request.session_hash))
+
+    return stop
+
+
+def run_and_stop(prefix: str, label: str) -> tuple[gr.Button, gr.Button]:
+    """The two buttons; Enter and Esc press them (explorer.js)."""
+    with gr.Row(elem_classes="cs-row"):
+        run = gr.Button(
+            f"{label} (Enter)", variant="primary", scale=0, min_width=200, elem_id=f"{prefix}-run"
+        )
+        stop = gr.Button("Stop (Esc)", scale=0, min_width=140, elem_id=f"{prefix}-stop")
+    return run, stop

@@ -1,0 +1,116 @@
+"""The history of a browser tab: runs listed, taken up again, and exported."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from clampsweep.errors import UserError
+from clampsweep.explorer import export, pages
+from clampsweep.explorer.desk import Desk
+from clampsweep.explorer.export import Entry
+from clampsweep.explorer.form import PRIVATE, html
+from clampsweep.explorer.marking import message
+
+# Buttons in the list tell which run they are of.
+_PRESSED = """
+element.addEventListener('click', (event) => {
+  const button = event.target.closest('button[data-run]');
+  if (!button) return;
+  const named = {use: 'use', again: 'again', config: 'config', forget: 'forget'};
+  trigger(named[button.dataset.action], {run: Number(button.dataset.run)});
+});
+"""
+
+
+@dataclass(frozen=True)
+class History:
+    """The runs (`gr.State` of a tuple of `Entry`), and their list, whose events are `use` etc."""
+
+    entries: gr.State
+    listed: gr.HTML
+
+
+def picked(entries: Sequence[Entry], event: gr.EventData) -> Entry | None:
+    """The run whose button was pressed."""
+    return next((one for one in entries if one.number == event.run), None)
+
+
+def build(desk: Desk) -> History:
+    """Make the list, the downloads and the config file."""
+    html("<h3>History of this browser tab</h3>")
+    entries = gr.State(())
+    listed = html(pages.history([]), elem_id="try-history", js_on_load=_PRESSED)
+    with gr.Row(elem_classes="cs-row"):
+        downloads = [
+            gr.DownloadButton(f"Download all as {name}", interactive=False, size="sm",
+                              elem_id=f"try-{name.lower()}")
+            for name in ("JSON", "Parquet")
+        ]  # fmt: skip
+    said = html(elem_id="history-said")
+    entries.change(_list, entries, [listed, *downloads, said], **PRIVATE)
+    listed.forget(_forget, entries, entries, **PRIVATE)
+    _build_config(desk, entries, listed)
+    return History(entries, listed)
+
+
+def _list(entries: tuple[Entry, ...]) -> list[Any]:
+    """The list and the two files, as they are now."""
+    shown = str(pages.history(entries))
+    if not entries:
+        return [shown, *[gr.update(value=None, interactive=False)] * 2, ""]
+    try:
+        files = export.save(entries, Path(tempfile.mkdtemp(prefix="clampsweep-")))
+    except UserError as error:
+        nothing = [gr.update(value=None, interactive=False)] * 2
+        return [shown, *nothing, message(str(error), "alert")]
+    return [shown, *[gr.update(value=str(file), interactive=True) for file in files], ""]
+
+
+def _forget(entries: tuple[Entry, ...], event: gr.EventData) -> tuple[Entry, ...]:
+    return tuple(one for one in entries if one.number != event.run)
+
+
+def _build_config(desk: Desk, entries: gr.State, listed: gr.HTML) -> None:
+    """The config file of a run: shown, and saved where the workflow finds it."""
+    with gr.Accordion(
+        "Config file of a run, for the workflow", open=False, elem_id="config"
+    ) as fold:
+        code = gr.Code(
+            "", language="yaml", label="Config", interactive=False, elem_id="config-text"
+        )
+        save = gr.Button("Save it in the project", size="sm", elem_id="config-save")
+        said = html(str(message("Press Config at a run in the history.")), elem_id="config-said")
+    chosen = gr.State(None)
+
+    def show(had: tuple[Entry, ...], event: gr.EventData) -> list[Any]:
+        entry = picked(had, event)
+        if entry is None:
+            return [gr.skip()] * 4
+        settings = entry.outcome.settings
+        opened = gr.update(open=True)
+        try:
+            text = export.config_text(settings, desk.spec(settings.model))
+        except UserError as error:
+            return [None, "", message(f"run {entry.number}: {error}", "alert"), opened]
+        return [entry, text, message(f"Config file of run {entry.number}."), opened]
+
+    def keep(entry: Entry | None) -> str:
+        if entry is None:
+            return message("Press Config at a run in the history first.", "alert")
+        settings = entry.outcome.settings
+        try:
+            path = export.save_config(settings, desk.spec(settings.model), desk.root)
+        except UserError as error:
+            return message(str(error), "alert")
+        return message(
+            f"Saved. In the project: make reproduce CONFIG={path.relative_to(desk.root)}"
+        )
+
+    listed.config(show, entries, [chosen, code, said, fold], **PRIVATE)
+    save.click(keep, chosen, said, **PRIVATE)

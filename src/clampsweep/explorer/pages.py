@@ -1,0 +1,216 @@
+"""Runs as HTML: texts as they are made, what was measured, neurons' values, the history."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from markupsafe import Markup
+
+from clampsweep.explorer.export import Entry
+from clampsweep.explorer.marking import Piece, passage, side_by_side, table, words
+from clampsweep.explorer.running import Close, Outcome, Said, Swept
+from clampsweep.explorer.settings import Settings
+from clampsweep.tables import TEXT_METRICS
+
+_STOPS = {
+    "eos": "the model ended the text",
+    "max_new_tokens": "cut at the most new tokens",
+    "context": "cut at the end of the model's context",
+    "stopped": "stopped by you",
+}
+_ACTIONS = (
+    ("use", "Use", "Use the settings of run {}"),
+    ("again", "Run again", "Run the settings of run {} again"),
+    ("config", "Config", "Config file of run {}"),
+    ("forget", "Forget", "Forget run {}"),
+)
+_SHORT = 90  # characters of a text in the history
+
+
+def clamp_words(settings: Settings) -> str:
+    """The clamps in a line."""
+    return ", ".join(map(str, settings.clamps)) or "no clamp"
+
+
+def how_words(settings: Settings) -> str:
+    """Scope and decoding in a line."""
+    one = settings.decoding
+    drawn = [
+        f"{name} {value:g}"
+        for name, value in (
+            ("temperature", one.temperature),
+            ("top k", one.top_k),
+            ("top p", one.top_p),
+            ("seed", settings.seed),
+        )
+        if value is not None
+    ]
+    how = [one.method, *(drawn if one.method == "sample" else [])]
+    return f"{', '.join(how)}; {one.max_new_tokens} tokens; scope {settings.scope}"
+
+
+def texts(titles: Sequence[str], closes: Sequence[Close]) -> Markup:
+    """One text, or two side by side with what differs marked, a line under each on how it ends."""
+    if len(closes) == 1:
+        body = Markup(
+            '<section class="cs-column" aria-label="{0}"><h4>{0}</h4>{1}</section>'
+        ).format(titles[0], passage(closes[0].pieces))
+    else:
+        body = side_by_side((titles[0], titles[1]), (closes[0].pieces, closes[1].pieces))
+    ends = Markup().join(
+        Markup("<p>{}: {}</p>").format(title, _ending(close))
+        for title, close in zip(titles, closes, strict=True)
+        if close.said.stop_reason
+    )
+    return Markup('{}<div class="cs-quiet">{}</div>').format(body, ends)
+
+
+def _ending(close: Close) -> str:
+    """How a text ends, in words."""
+    n, reason = len(close.said.token_ids), close.said.stop_reason
+    words = f"{n} tokens, {_STOPS[reason]}"
+    if reason == "eos":
+        words += f" (probability {close.steps[-1].probability:.3g})"
+    return words
+
+
+def details(outcome: Outcome) -> Markup:
+    """What was measured of a run's texts, and the neurons' values beside their clamps."""
+    closes = [outcome.baseline, *([outcome.clamped] if outcome.clamped else [])]
+    parts = [measures([close.said for close in closes], ["baseline", "clamped"])]
+    for clamp in outcome.settings.clamps:
+        name = str(clamp.place)
+        for title, close, after in (
+            ("in the baseline", outcome.baseline, None),
+            ("in the clamped run", outcome.clamped, str(clamp)),
+        ):
+            if close is not None and name in close.natural:
+                parts.append(_activation(f"{name} {title}", outcome.prompt, close, name, after))
+    return Markup().join(parts)
+
+
+def measures(said: Sequence[Said], titles: Sequence[str]) -> Markup:
+    """Metrics and collapse flags of some texts, a column each."""
+    rows: list[list[object]] = [
+        [name, *(one.metrics[name] for one in said)] for name in said[0].metrics
+    ]
+    flags = [
+        [f"collapsed ({name})", *(_flag(one.collapsed[name]) for one in said)]
+        for name in said[0].collapsed
+    ]
+    heads = [*titles[: len(said)], "meaning"]
+    for row in rows:
+        row.append(TEXT_METRICS.columns[str(row[0])].doc)
+    for flag in flags:
+        flag.append("whether the detector calls the text broken")
+    return table(["", *heads], [*flags, *rows], "Collapse flags and text metrics")
+
+
+def _flag(collapsed: bool) -> Markup:
+    words = ("cs-bad", "collapsed") if collapsed else ("cs-good", "fine")
+    return Markup('<span class="{}">{}</span>').format(*words)
+
+
+def _activation(
+    title: str, prompt: Sequence[Piece], close: Close, name: str, clamp: str | None
+) -> Markup:
+    """A neuron's value at each token before any change, as a strip of cells with bars."""
+    values = close.natural[name]
+    tokens = [*prompt, *close.pieces]
+    if len(tokens) != len(prompt) + len(close.said.token_ids):
+        tokens = []  # tokens that share a character have no place each
+    most = max(map(abs, values), default=0.0) or 1.0
+    cells = []
+    for at, value in enumerate(values):
+        token = tokens[at].text if at < len(tokens) else f"({at})"
+        kind = "cs-prompt" if at < len(prompt) else "cs-new"
+        height = f"{abs(value) / most * 100:.0f}"
+        cells.append(
+            Markup(
+                '<li class="{0}" title="{1}: {2}"><span class="cs-bar {3}" style="height:{4}%">'
+                '</span><span class="cs-token">{1}</span><span class="cs-value">{2}</span></li>'
+            ).format(kind, token, f"{value:.3g}", "cs-up" if value >= 0 else "cs-down", height)
+        )
+    said = f"; replaced: {clamp}" if clamp else ""
+    return Markup(
+        '<h4>{}, by itself at each token{}</h4><ol class="cs-strip" tabindex="0" '
+        'aria-label="{}: natural activation by token">{}</ol>'
+    ).format(title, said, title, Markup().join(cells))
+
+
+def history(entries: Sequence[Entry]) -> Markup:
+    """The runs of a browser tab, newest first, each with its buttons."""
+    if not entries:
+        return Markup('<p class="cs-quiet">No run yet.</p>')
+    rows = [
+        [
+            one.number,
+            one.outcome.settings.model,
+            _cut(one.outcome.settings.prompt),
+            clamp_words(one.outcome.settings),
+            how_words(one.outcome.settings),
+            _cut(one.outcome.baseline.said.text),
+            _cut(one.outcome.clamped.said.text) if one.outcome.clamped else "none",
+            "stopped" if one.outcome.stopped else "",
+            _buttons(one.number),
+        ]
+        for one in reversed(entries)
+    ]
+    heads = ["run", "model", "prompt", "clamps", "how", "baseline", "clamped", "", "do"]
+    return table(heads, rows, "Runs, newest first")
+
+
+def _buttons(number: int) -> Markup:
+    return Markup('<span class="cs-buttons">{}</span>').format(
+        Markup().join(
+            Markup(
+                '<button type="button" data-run="{}" data-action="{}" aria-label="{}">{}</button>'
+            ).format(number, action, label.format(number), word)
+            for action, word, label in _ACTIONS
+        )
+    )
+
+
+def _cut(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _SHORT else f"{line[:_SHORT]} …"
+
+
+def strip(swept: Swept, chosen: int) -> Markup:
+    """Every value's text in a row of its own, the chosen one outlined; each row is a button."""
+    rows = []
+    for at, (value, said) in enumerate(zip(swept.values, swept.texts, strict=True)):
+        flags = Markup(" ").join(
+            Markup('<span class="cs-bad">{}</span>').format(name) for name in said.flags
+        ) or Markup('<span class="cs-good">fine</span>')
+        same = said.token_ids == swept.baseline.token_ids
+        rows.append(
+            Markup(
+                '<li><button type="button" data-at="{0}" aria-pressed="{1}" aria-label="value {2}">'
+                '<span class="cs-knob">{2}</span><span class="cs-said">{3}</span>'
+                '<span class="cs-flags">{4}</span></button></li>'
+            ).format(
+                at,
+                "true" if at == chosen else "false",
+                f"{value:+g}" if value else "0",
+                "(as the baseline)" if same else said.text.strip() or "(empty text)",
+                flags,
+            )
+        )
+    return Markup('<ol class="cs-knobs" aria-label="Text by value">{}</ol>').format(
+        Markup().join(rows)
+    )
+
+
+def chosen(swept: Swept, at: int) -> Markup:
+    """One value's text beside the baseline."""
+    value, said = swept.values[at], swept.texts[at]
+    title = f"{swept.settings.clamps[0].operation} {value:+g}"
+    both = (words(swept.baseline.text), words(said.text))
+    return side_by_side(("Baseline", title), both)
+
+
+def chosen_measures(swept: Swept, at: int) -> Markup:
+    """What was measured of the baseline and of one value's text."""
+    title = f"{swept.settings.clamps[0].operation} {swept.values[at]:+g}"
+    return measures([swept.baseline, swept.texts[at]], ["baseline", title])

@@ -1,0 +1,252 @@
+"""What the explorer runs on a model: one intervention watched closely, or many values at once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from clampsweep import collapse, hooked, inspection, sweep, text_metrics
+from clampsweep.decoding import decode
+from clampsweep.explorer.marking import Piece
+from clampsweep.explorer.settings import Clamp, Settings
+from clampsweep.inspection import Seen, Step
+from clampsweep.interventions import Edit, Scope, edit
+from clampsweep.models import Model
+from clampsweep.plan import stream
+
+Metrics = dict[str, int | float | None]
+
+
+@dataclass(frozen=True)
+class Said:
+    """One text, measured.
+
+    Attributes:
+        text: The text.
+        token_ids: Its tokens.
+        stop_reason: `eos`, `max_new_tokens`, `context` or `stopped`.
+        metrics: By the names of `tables.TEXT_METRICS`.
+        collapsed: What each collapse detector says.
+    """
+
+    text: str
+    token_ids: list[int]
+    stop_reason: str
+    metrics: Metrics
+    collapsed: dict[str, bool]
+
+    @property
+    def flags(self) -> list[str]:
+        """The detectors that call it collapsed."""
+        return [name for name, flag in self.collapsed.items() if flag]
+
+
+@dataclass(frozen=True)
+class Close:
+    """One text with what was seen of it while it was made.
+
+    Attributes:
+        said: The text.
+        pieces: Its tokens, with what is known of each.
+        steps: The choices, an end-of-sequence token included.
+        natural: By neuron name, its value before any change at each position, prompt included.
+    """
+
+    said: Said
+    pieces: list[Piece]
+    steps: list[Step]
+    natural: dict[str, list[float]]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run of the Try tab made.
+
+    Attributes:
+        settings: What it was asked for.
+        prompt: The prompt in pieces.
+        baseline: The text without intervention.
+        clamped: The text with it; None if no clamp was on.
+        stopped: Whether the user ended it.
+    """
+
+    settings: Settings
+    prompt: list[Piece]
+    baseline: Close
+    clamped: Close | None
+    stopped: bool
+
+
+def measure(text: str, ids: Sequence[int], stop_reason: str, nll: float | None) -> Said:
+    """A text with its metrics and flags, as the workflow computes them."""
+    metrics = {**text_metrics.published(text), **text_metrics.further(text, ids)}
+    nll = math.inf if nll is None else nll  # of a text without tokens, which is collapsed anyway
+    flags = {name: test(text, ids, nll) for name, test in collapse.DETECTORS.items()}
+    shown = None if math.isinf(nll) else nll
+    return Said(text, list(ids), stop_reason, {**metrics, "nll_unclamped": shown}, flags)
+
+
+def pieces(model: Model, ids: Sequence[int], hints: Sequence[str] = ()) -> list[Piece]:
+    """The tokens as text; the parts of a character that several tokens make stand with the last."""
+    found, start, whole = [], 0, ""
+    for n in range(1, len(ids) + 1):
+        now = model.decode(list(ids[:n]))
+        if now.endswith("\N{REPLACEMENT CHARACTER}") and n < len(ids):
+            continue
+        hint = "\n".join(hints[start:n])
+        found.append(Piece(now[len(whole) :], hint))
+        start, whole = n, now
+    return found
+
+
+def edits(clamps: Sequence[Clamp]) -> list[Edit]:
+    """What the decoder does for each clamp."""
+    return [edit(one.place, one.operation, one.used) for one in clamps]
+
+
+def try_out(model: Model, settings: Settings, tell: Callable[[list[Close]], object]) -> Outcome:
+    """Run the prompt without and with the clamps, side by side.
+
+    Args:
+        model: Loaded model.
+        settings: What is asked for, checked.
+        tell: Told the texts so far, unmeasured; may raise `Stopped`.
+
+    Raises:
+        UserError: The prompt does not fit, or logits are not finite.
+    """
+    prompt = sweep.encode(model, settings.prompt)
+    rows = [[], edits(settings.clamps)] if settings.clamps else [[]]
+    stopped = False
+
+    def on_step(seen: Sequence[Seen]) -> None:
+        nonlocal stopped
+        try:
+            tell([_unmeasured(model, one) for one in seen])
+        except inspection.Stopped:
+            stopped = True
+            raise
+
+    seen = inspection.watch(
+        model,
+        prompt,
+        rows,
+        Scope.parse(settings.scope),
+        settings.decoding,
+        stream=stream(settings.prompt, settings.seed) if settings.draws is not None else None,
+        on_step=on_step,
+    )
+    closes = _close(model, settings, prompt, seen)
+    return Outcome(
+        settings,
+        pieces(model, prompt),
+        closes[0],
+        closes[1] if settings.clamps else None,
+        stopped,
+    )
+
+
+def _unmeasured(model: Model, seen: Seen) -> Close:
+    ids = seen.token_ids
+    found = pieces(model, ids, [_chance(step) for step in seen.steps])
+    return Close(Said("", ids, "", {}, {}), found, list(seen.steps), {})
+
+
+def _chance(step: Step) -> str:
+    return f"probability {step.probability:.3g}"
+
+
+def _close(
+    model: Model, settings: Settings, prompt: Sequence[int], seen: Sequence[Seen]
+) -> list[Close]:
+    """The texts measured, each token with its probability, its rivals and the neurons' values."""
+    said = [one.token_ids for one in seen]
+    full = [ids for ids in said if ids]
+    known = iter(hooked.nll(model, [prompt] * len(full), full).tolist())
+    found = []
+    for row, (one, ids) in enumerate(zip(seen, said, strict=True)):
+        nll = next(known) if ids else None
+        hints = [
+            _hint(model, settings.clamps if row else (), one, at, len(prompt))
+            for at in range(len(ids))
+        ]
+        found.append(
+            Close(
+                measure(model.decode(ids), ids, one.stop_reason, nll),
+                pieces(model, ids, hints),
+                one.steps,
+                {str(neuron): values for neuron, values in one.natural.items()},
+            )
+        )
+    return found
+
+
+def _hint(model: Model, clamps: Sequence[Clamp], seen: Seen, at: int, n_prompt: int) -> str:
+    """What is said of a token: how probable, what else was, what the neurons did there."""
+    step = seen.steps[at]
+    others = [
+        f"{model.decode([token])!r} {chance:.2g}"
+        for token, chance in step.rivals
+        if token != step.token
+    ]
+    lines = [_chance(step), f"others: {', '.join(others)}"]
+    for neuron, values in seen.natural.items():
+        if n_prompt + at < len(values):
+            lines.append(f"{neuron} by itself: {values[n_prompt + at]:.3g}")
+    return "\n".join([*lines, *map(str, clamps)])
+
+
+@dataclass(frozen=True)
+class Swept:
+    """What the Sweep tab made: the baseline, and a text for each value, ascending."""
+
+    settings: Settings
+    values: list[float]
+    baseline: Said
+    texts: list[Said]
+
+
+def sweep_values(
+    model: Model,
+    settings: Settings,
+    values: Sequence[float],
+    tell: Callable[[float], object],
+) -> Swept:
+    """Run the prompt without and with the first clamp at every value, all at once.
+
+    Args:
+        model: Loaded model.
+        settings: What is asked for, with one clamp, checked.
+        values: Of the clamp, each once.
+        tell: Told the share of the tokens that is done, in 0..1; may raise `Stopped`.
+
+    Raises:
+        UserError: The prompt does not fit, or logits are not finite.
+    """
+    prompt, values = sweep.encode(model, settings.prompt), sorted(values)
+    (clamp,) = settings.clamps
+    rows = [[], *(edits([replace(clamp, value=value)]) for value in values)]
+    most, done = len(rows) * settings.decoding.max_new_tokens, 0
+
+    def on_tokens(n: int) -> None:
+        nonlocal done
+        done += n
+        tell(done / most)
+
+    seed = stream(settings.prompt, settings.seed)
+    decoded = decode(
+        model,
+        [prompt] * len(rows),
+        rows,
+        Scope.parse(settings.scope),
+        settings.decoding,
+        streams=None if settings.draws is None else [seed] * len(rows),
+        on_tokens=on_tokens,
+        with_nll=True,
+    )
+    texts = [
+        measure(model.decode(one.token_ids), one.token_ids, one.stop_reason, one.nll_unclamped)
+        for one in decoded
+    ]
+    return Swept(settings, values, texts[0], texts[1:])

@@ -1,0 +1,165 @@
+"""The Sweep tab: one prompt, one neuron, all values at once; a slider goes through the texts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+
+from clampsweep.errors import UserError
+from clampsweep.explorer import form, pages
+from clampsweep.explorer.desk import Desk
+from clampsweep.explorer.form import PRIVATE, html
+from clampsweep.explorer.jobs import Job
+from clampsweep.explorer.marking import message
+from clampsweep.explorer.running import Swept, sweep_values
+from clampsweep.explorer.settings import Clamp, Settings, read_values
+
+_PLACE = "Which value, by its place in the list"
+_PRESSED = """
+element.addEventListener('click', (event) => {
+  const button = event.target.closest('button[data-at]');
+  if (button) trigger('pick', {at: Number(button.dataset.at)});
+});
+"""
+
+
+def build(desk: Desk, model: gr.Dropdown, status: gr.HTML) -> None:
+    """Make the tab.
+
+    Args:
+        desk: Config, models, jobs.
+        model: The page's choice of the model.
+        status: The page's line about it.
+    """
+    with gr.Column(elem_id="sweep", elem_classes="cs-keys"):
+        asked = _form(desk)
+        decoding = form.decoding("sweep", 30)
+        run, stop = form.run_and_stop("sweep", "Sweep")
+    said = html(message("Ready."), elem_id="sweep-said")
+    slider = gr.Slider(
+        0,
+        1,
+        step=1,
+        label=_PLACE,
+        visible=False,
+        elem_id="sweep-slider",
+        interactive=True,
+        buttons=[],
+    )
+    pair = html(elem_id="sweep-pair")
+    knobs = html(elem_id="sweep-strip", js_on_load=_PRESSED)
+    measures = html(elem_id="sweep-measures")
+    shown = [pair, knobs, measures]
+    swept = gr.State(None)
+    n = len(decoding.components)
+
+    def start(request: gr.Request, name: str, *held: Any) -> Iterator[list[Any]]:
+        try:
+            settings, values = _settings(desk, name, held[:-n], held[-n:])
+        except UserError as error:
+            yield [message(str(error), "alert"), *[gr.skip()] * 6]
+            return
+        yield from _follow(desk, settings, values, request)
+
+    run.click(
+        start,
+        [model, *asked, *decoding.components],
+        [said, slider, *shown, swept, status],
+        concurrency_limit=None,
+        **PRIVATE,
+    )
+    stop.click(form.stopper(desk), queue=False, **PRIVATE)
+    slider.input(_show, [swept, slider], shown, **PRIVATE)
+    knobs.pick(_pick, swept, [slider, *shown], **PRIVATE)
+
+
+def _form(desk: Desk) -> list[Any]:
+    """Prompt, layer, neuron, operation, values."""
+    first = desk.first_clamp(desk.models[0])
+    sets = desk.promptsets
+    text = str(desk.prompts(sets[0])["text"].iloc[0]) if sets else ""
+    prompt = form.prompt("sweep", text)
+    with gr.Row(elem_classes="cs-row"):
+        layer = gr.Number(
+            first.layer, label="Layer", elem_id="sweep-layer", min_width=90, interactive=True
+        )
+        neuron = gr.Number(
+            first.neuron, label="Neuron", elem_id="sweep-neuron", min_width=90, interactive=True
+        )
+        operation = gr.Dropdown(
+            ["set", "add", "scale"],
+            value="set",
+            label="Operation",
+            elem_id="sweep-operation",
+            min_width=110,
+            interactive=True,
+        )
+        values = gr.Textbox(", ".join(f"{value:g}" for value in desk.values(desk.models[0])),
+                            label="Values, with commas between", elem_id="sweep-values",
+                            min_width=280, scale=4, interactive=True)  # fmt: skip
+    return [prompt, layer, neuron, operation, values]
+
+
+def _settings(
+    desk: Desk, model: str, asked: tuple[Any, ...], decoding: tuple[Any, ...]
+) -> tuple[Settings, list[float]]:
+    """What the form asks for, checked.
+
+    Raises:
+        UserError: Something is missing or out of range.
+    """
+    prompt, layer, neuron, operation, listed = asked
+    values = read_values(listed)
+    clamp = Clamp(layer, neuron, operation, values[0])
+    return desk.settings(model, prompt, [clamp], **form.values(*decoding)), values
+
+
+def _follow(
+    desk: Desk, asked: Settings, values: list[float], request: gr.Request
+) -> Iterator[list[Any]]:
+    """Run, and show how far it is, then the texts."""
+
+    def work(job: Job[Swept]) -> Swept:
+        return sweep_values(desk.shelf.get(asked.model, job.tell), asked, values, job.tell)
+
+    job = desk.start(str(request.session_hash), work)
+    for told in job.follow():
+        if isinstance(told, float):
+            line = f"Running: {len(values)} values and the baseline, {told:.0%} of the tokens."
+        else:
+            line = str(told or ("Waiting for another tab's run." if job.waiting else "Starting."))
+        yield [message(line), *[gr.skip()] * 6]
+    status = message(desk.shelf.describe(asked.model))
+    if job.result is None:
+        line = message(job.error, "alert") if job.error else message("Stopped.")
+        yield [line, *[gr.skip()] * 5, status]
+        return
+    swept, at = job.result, _start_at(job.result)
+    slider = gr.update(
+        minimum=0, maximum=max(1, len(values) - 1), value=at, visible=len(values) > 1
+    )
+    name, how = asked.clamps[0].place, pages.how_words(asked)
+    line = f"Done: {name} {asked.clamps[0].operation}, {len(values)} values; {how}."
+    yield [message(line), slider, *_show(swept, at), swept, status]
+
+
+def _start_at(swept: Swept) -> int:
+    """The value nearest to 0 whose text differs from the baseline; else the first."""
+    differ = [
+        at for at, said in enumerate(swept.texts) if said.token_ids != swept.baseline.token_ids
+    ]
+    return min(differ, key=lambda at: abs(swept.values[at]), default=0)
+
+
+def _show(swept: Swept | None, at: float) -> list[Any]:
+    """A value's text beside the baseline, the strip with it outlined, what was measured."""
+    if swept is None:
+        return [gr.skip()] * 3
+    at = min(int(at), len(swept.texts) - 1)
+    return [pages.chosen(swept, at), pages.strip(swept, at), pages.chosen_measures(swept, at)]
+
+
+def _pick(swept: Swept | None, event: gr.EventData) -> list[Any]:
+    return [gr.skip() if swept is None else event.at, *_show(swept, event.at)]

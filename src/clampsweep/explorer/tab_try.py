@@ -1,0 +1,235 @@
+"""The Try tab: one prompt, any clamps, baseline and clamped text side by side as they are made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from clampsweep.errors import UserError
+from clampsweep.explorer import clamps as rows_of_clamps
+from clampsweep.explorer import export, form, history, pages
+from clampsweep.explorer.clamps import Rows, fresh
+from clampsweep.explorer.desk import Desk
+from clampsweep.explorer.export import Entry
+from clampsweep.explorer.form import PRIVATE, html
+from clampsweep.explorer.jobs import Job
+from clampsweep.explorer.marking import message
+from clampsweep.explorer.running import Outcome, try_out
+from clampsweep.explorer.settings import Clamp, Settings
+
+_HEADS = (
+    '<div class="cs-heads" aria-hidden="true"><span class="cs-on">on</span><span>layer</span>'
+    "<span>neuron</span><span>operation</span><span>value</span></div>"
+)
+_TITLES = ("Baseline", "Clamped")
+
+
+@dataclass(frozen=True)
+class _Page:
+    """The components of the tab that its events read and write."""
+
+    model: gr.Dropdown
+    status: gr.HTML
+    prompt: gr.Textbox
+    rows: gr.State
+    decoding: form.Decoding
+    run: gr.Button
+    said: gr.HTML
+    texts: gr.HTML
+    details: gr.HTML
+    history: history.History
+
+    @property
+    def outputs(self) -> list[Any]:
+        """What a run writes to, in the order of what `_follow` yields."""
+        return [self.said, self.texts, self.details, self.status, self.history.entries]
+
+    @property
+    def form(self) -> list[Any]:
+        """What a run's settings are put into by Use."""
+        return [self.model, self.prompt, self.rows, *self.decoding.components]
+
+
+def build(desk: Desk, model: gr.Dropdown, status: gr.HTML, results: Path) -> None:
+    """Make the tab.
+
+    Args:
+        desk: Config, models, jobs.
+        model: The page's choice of the model.
+        status: The page's line about it.
+        results: Where the workflow writes, to import clamps from.
+    """
+    rows = gr.State(fresh([desk.first_clamp(desk.models[0])]))
+    with gr.Column(elem_id="try", elem_classes="cs-keys"):
+        prompt = _prompt(desk)
+        html(f"<h3>Clamps</h3>{_HEADS}")
+        drawn = gr.Column(elem_id="clamps")
+        _import(rows, results)
+        decoding = form.decoding("try", 50)
+        run, stop = form.run_and_stop("try", "Run")
+    said = html(message("Ready."), elem_id="try-said")
+    texts, details = html(elem_id="try-texts"), html(elem_id="try-details")
+    page = _Page(
+        model, status, prompt, rows, decoding, run, said, texts, details, history.build(desk)
+    )
+    with drawn:
+        _draw(desk, page)
+    stop.click(form.stopper(desk), queue=False, **PRIVATE)
+    _take_up(desk, page)
+
+
+def _prompt(desk: Desk) -> gr.Textbox:
+    """The prompt box, and the picker from the promptsets."""
+    sets = desk.promptsets
+    table = desk.prompts(sets[0]) if sets else None
+    names = [] if table is None else list(table["prompt_id"])
+    prompt = form.prompt("try", "" if table is None else str(table["text"].iloc[0]))
+    with gr.Row(elem_classes="cs-row"):
+        which = gr.Dropdown(sets, value=sets[0] if sets else None, label="Promptset",
+                            elem_id="try-promptset", min_width=140, scale=1,
+                            interactive=True)  # fmt: skip
+        pick = gr.Dropdown(
+            names,
+            value=names[0] if names else None,
+            label="Prompt of the set",
+            elem_id="try-pick",
+            min_width=240,
+            scale=3,
+            interactive=True,
+        )
+
+    def choose_set(name: str) -> Any:
+        return gr.update(choices=list(desk.prompts(name)["prompt_id"]), value=None)
+
+    def choose(name: str, prompt_id: str) -> str:
+        return str(desk.prompts(name).set_index("prompt_id")["text"][prompt_id])
+
+    which.input(choose_set, which, pick, **PRIVATE)
+    pick.input(choose, [which, pick], prompt, **PRIVATE)
+    return prompt
+
+
+def _import(rows: gr.State, results: Path) -> None:
+    """Clamps from a table that the workflow wrote."""
+    with gr.Accordion("Import clamps from a results table", open=False, elem_id="import"):
+        table = gr.Dropdown(list(rows_of_clamps.importable(results)), value=None, label="Table",
+                            elem_id="import-table", interactive=True)  # fmt: skip
+        which = gr.Dropdown(
+            [], multiselect=True, label="Its clamps", elem_id="import-clamps", interactive=True
+        )
+        add = gr.Button("Add these clamps", size="sm", elem_id="import-add")
+        said = html(elem_id="import-said")
+
+    def read(name: str | None) -> dict[str, list[Clamp]]:
+        found = rows_of_clamps.importable(results)
+        if name not in found:
+            raise UserError(f"{name or 'no table'}: not there; choose another")
+        return rows_of_clamps.read_table(found[name])
+
+    def show(name: str | None) -> tuple[Any, str]:
+        try:
+            labels = list(read(name))
+        except UserError as error:
+            return gr.update(choices=[], value=[]), message(str(error), "alert")
+        return gr.update(choices=labels, value=[]), message(f"{len(labels)} to choose from.")
+
+    def take(name: str | None, labels: list[str], had: Rows) -> tuple[Any, str]:
+        try:
+            new = [one for label in labels for one in read(name)[label]]
+        except UserError as error:
+            return gr.skip(), message(str(error), "alert")
+        return fresh([*had.clamps, *new]), message(f"{len(new)} added.")
+
+    table.input(show, table, [which, said], **PRIVATE)
+    add.click(take, [table, which, rows], [rows, said], **PRIVATE)
+
+
+def _draw(desk: Desk, page: _Page) -> None:
+    """The rows of clamps; what reads them is set up anew with them."""
+
+    @gr.render(inputs=page.rows)  # type: ignore[untyped-decorator]
+    def draw(rows: Rows) -> None:
+        cells = rows_of_clamps.draw(
+            rows.clamps, page.rows, page.model, lambda name: desk.spec(name).n_layers,
+            desk.first_clamp,
+        )  # fmt: skip
+        n = len(page.decoding.components)
+
+        def start(
+            request: gr.Request, model: str, prompt: str, entries: tuple[Entry, ...], *held: Any
+        ) -> Iterator[list[Any]]:
+            try:
+                clamps = rows_of_clamps.read_rows(held[n:])
+                asked = desk.settings(model, prompt, clamps, **form.values(*held[:n]))
+            except UserError as error:
+                yield [message(str(error), "alert"), *[gr.skip()] * 4]
+                return
+            yield from _follow(desk, asked, entries, request)
+
+        inputs = [page.model, page.prompt, page.history.entries, *page.decoding.components, *cells]
+        page.run.click(start, inputs, page.outputs, concurrency_limit=None, **PRIVATE)
+
+
+def _follow(
+    desk: Desk, asked: Settings, entries: tuple[Entry, ...], request: gr.Request
+) -> Iterator[list[Any]]:
+    """Run, and show what comes of it as it comes."""
+
+    def work(job: Job[Outcome]) -> Outcome:
+        return try_out(desk.shelf.get(asked.model, job.tell), asked, job.tell)
+
+    job = desk.start(str(request.session_hash), work)
+    for told in job.follow():
+        if isinstance(told, list):
+            n = max(len(one.steps) for one in told)
+            line = f"Running: {n} of at most {asked.decoding.max_new_tokens} tokens."
+            yield [message(line), pages.texts(_TITLES[: len(told)], told), "", *[gr.skip()] * 2]
+        else:
+            line = str(told or ("Waiting for another tab's run." if job.waiting else "Starting."))
+            yield [message(line), *[gr.skip()] * 4]
+    if job.result is None:
+        line = message(job.error, "alert") if job.error else message("Stopped.")
+        yield [line, gr.skip(), gr.skip(), message(desk.shelf.describe(asked.model)), gr.skip()]
+        return
+    yield _shown(desk, job.result, entries)
+
+
+def _shown(desk: Desk, outcome: Outcome, entries: Sequence[Entry]) -> list[Any]:
+    """What is shown of a run that is over."""
+    number = max((one.number for one in entries), default=0) + 1
+    closes = [outcome.baseline, *([outcome.clamped] if outcome.clamped else [])]
+    asked = outcome.settings
+    line = "Stopped" if outcome.stopped else "Done"
+    return [
+        message(f"{line}: run {number}. {pages.clamp_words(asked)}; {pages.how_words(asked)}."),
+        pages.texts(_TITLES[: len(closes)], closes),
+        pages.details(outcome),
+        message(desk.shelf.describe(asked.model)),
+        (*entries, export.entry(number, outcome)),
+    ]
+
+
+def _take_up(desk: Desk, page: _Page) -> None:
+    """Use puts a run's settings into the form; Run again runs them."""
+
+    def use(entries: tuple[Entry, ...], event: gr.EventData) -> list[Any]:
+        entry = history.picked(entries, event)
+        if entry is None:
+            return [gr.skip()] * len(page.form)
+        asked = entry.outcome.settings
+        return [asked.model, asked.prompt, fresh(asked.clamps), *form.of_settings(asked)]
+
+    def again(
+        entries: tuple[Entry, ...], event: gr.EventData, request: gr.Request
+    ) -> Iterator[list[Any]]:
+        entry = history.picked(entries, event)
+        if entry is not None:
+            yield from _follow(desk, entry.outcome.settings, entries, request)
+
+    listed, entries = page.history.listed, page.history.entries
+    listed.use(use, entries, page.form, **PRIVATE)
+    listed.again(again, entries, page.outputs, concurrency_limit=None, **PRIVATE)
