@@ -10,7 +10,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(CORES) --di
 WHERE := $(if $(PROFILE),--workflow-profile $(PROFILE),--cores $(CORES))
 SNAKEMAKE := $(BIN)/snakemake $(WHERE) $(if $(CONFIG),--configfile $(CONFIG))
 
-.PHONY: reproduce test test-slow test-cluster lint format prune bench bench-exact
+.PHONY: reproduce explore test test-slow test-cluster test-explorer lint format prune bench bench-exact bench-explorer
 .DEFAULT_GOAL := reproduce
 
 ## reproduce: run the experiment of config/config.yaml (or CONFIG=file) and write the report;
@@ -21,6 +21,11 @@ reproduce: $(if $(PROFILE),.venv/ready-slurm,.venv/ready)
 	$(SNAKEMAKE)
 	@$(SNAKEMAKE) --report results/report.html --quiet
 	@echo "Report: $(CURDIR)/results/report.html (open it in a browser)"
+
+## explore: see and try what a neuron does, in the browser (docs/explorer.md);
+## ARGS="--port 7900 --no-browser" and the like
+explore: .venv/ready-explorer
+	$(BIN)/python -m clampsweep.explorer $(if $(CONFIG),--configfile $(CONFIG)) $(ARGS)
 
 ## test: lint, types and all tests but the slow ones
 test: lint
@@ -33,6 +38,11 @@ test-slow: .venv/ready-test
 ## test-cluster: the workflow through a real SLURM on this machine (five minutes)
 test-cluster: .venv/ready-test .venv/ready-slurm
 	$(BIN)/python -m pytest tests/cluster
+
+## test-explorer: the explorer's tests in Chromium, on the default run's model
+test-explorer: .venv/ready-test
+	$(BIN)/snakemake $(MODEL) --cores $(CORES) --quiet
+	CLAMPSWEEP_TEST_MODEL=smollm2-135m $(BIN)/python -m pytest tests/explorer
 
 lint: .venv/ready-test
 	$(BIN)/ruff check
@@ -53,14 +63,19 @@ prune: .venv/ready
 
 MODEL := resources/models/smollm2-135m/model.sha256
 
+## bench-explorer: how soon the explorer's page and first token are there (on a quiet machine)
+bench-explorer: .venv/ready-test
+	$(BIN)/snakemake $(MODEL) --cores $(CORES) --quiet
+	$(BIN)/python benchmarks/explorer.py
+
 ## bench: speed of the sweep decoder against its alternatives (15 minutes, on a quiet machine)
 bench: .venv/ready
-	$(BIN)/snakemake --cores $(CORES) --quiet $(MODEL)
+	$(BIN)/snakemake $(MODEL) --cores $(CORES) --quiet
 	$(BIN)/python benchmarks/sweep.py $(ARGS)
 
 ## bench-exact: its tokens against one text at a time, and against float64 (20 minutes)
 bench-exact: .venv/ready
-	$(BIN)/snakemake --cores $(CORES) --quiet $(MODEL)
+	$(BIN)/snakemake $(MODEL) --cores $(CORES) --quiet
 	$(BIN)/python benchmarks/exact.py $(ARGS)
 
 # torch first and pinned: any other order may pull in several gigabytes of GPU packages.
@@ -71,6 +86,10 @@ bench-exact: .venv/ready
 	@echo "Installing the pinned packages into .venv (a few minutes, once)"
 	$(SETUP) torch
 	$(SETUP) --editable .
+	touch $@
+
+.venv/ready-explorer: .venv/ready
+	$(SETUP) --editable '.[explorer]'
 	touch $@
 
 .venv/ready-test: .venv/ready

@@ -16,6 +16,7 @@ SHAPED = (
     "decoding",
     "exact",
     "hooked",
+    "inspection",
     "interventions",
     "models",
     "packing",

@@ -21,7 +21,7 @@ LAYERS = {
     },
     3: {
         "models", "fetching", "interventions", "activations", "decoding", "trajectories", "hooked",
-        "attention", "unembedding", "packing", "choice", "exact", "texts",
+        "attention", "unembedding", "packing", "choice", "exact", "texts", "inspection",
     },
 }  # fmt: skip
 # Layer 4: each imports layers 1 to 3 and no other study.

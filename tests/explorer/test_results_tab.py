@@ -13,7 +13,7 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 gr = pytest.importorskip("gradio")
 api = pytest.importorskip("playwright.sync_api")
 
-from clampsweep.explorer import tab_results  # noqa: E402
+from clampsweep.explorer import results, tab_results  # noqa: E402
 from factories import baseline, generation, prompt  # noqa: E402
 from sweep_tables import BROKEN, FINE, make  # noqa: E402
 from test_explorer_results import HOSTILE, write  # noqa: E402
@@ -50,9 +50,9 @@ def serve():
     """Function from a results folder to the address of a page that holds the tab alone."""
     started = []
 
-    def start(results):
+    def start(folder):
         with gr.Blocks(analytics_enabled=False) as demo, gr.Tab("Results"):
-            tab_results.build(results)
+            tab_results.build(folder)
         _, url, _ = demo.queue().launch(quiet=True, prevent_thread_lock=True, css_paths=CSS)
         started.append(demo)
         return url
@@ -132,6 +132,22 @@ def test_a_figure_is_chosen_and_downloaded(page, address, tmp_path):
         waiting.value.save_as(file)
         assert waiting.value.suggested_filename == f"tiny-states.{ending.lower()}"
         assert file.read_bytes().startswith(start)
+
+
+def test_a_figure_is_chosen_by_keys_and_each_choice_draws_once(page, address, monkeypatch):
+    drawn, draw = [], results.figure
+    page.goto(address)
+    api.expect(picture(page)).to_be_visible()
+    monkeypatch.setattr(results, "figure", lambda *args: drawn.append(args[1]) or draw(*args))
+    field = page.locator("#results-figure input")
+    field.click()
+    field.fill("State of")
+    field.press("Enter")
+    api.expect(picture(page)).to_have_attribute("alt", re.compile("State of every text"))
+    choose(page, "figure", "Dose curve: texts")
+    api.expect(picture(page)).to_have_attribute("alt", re.compile("Number of texts"))
+    page.wait_for_timeout(SECOND)
+    assert drawn == ["states", "rescue_vs_harm"]
 
 
 def test_a_cell_is_clicked_and_its_texts_are_read(page, address):

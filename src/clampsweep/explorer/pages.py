@@ -176,29 +176,42 @@ def _cut(text: str) -> str:
     return line if len(line) <= _SHORT else f"{line[:_SHORT]} …"
 
 
-def strip(swept: Swept, chosen: int) -> Markup:
-    """Every value's text in a row of its own, the chosen one outlined; each row is a button."""
-    rows = []
-    for at, (value, said) in enumerate(zip(swept.values, swept.texts, strict=True)):
-        flags = Markup(" ").join(
-            Markup('<span class="cs-bad">{}</span>').format(name) for name in said.flags
-        ) or Markup('<span class="cs-good">fine</span>')
+def strip(swept: Swept, at: int) -> Markup:
+    """The baseline's text and every value's in rows; a value's row is a button, `at` is pressed."""
+    rows = [
+        Markup('<li><div class="cs-still">{}</div></li>').format(
+            _knob("baseline", swept.baseline.text, swept.baseline)
+        )
+    ]
+    for number, (value, said) in enumerate(zip(swept.values, swept.texts, strict=True)):
+        shown = f"{value:+g}" if value else "0"
         same = said.token_ids == swept.baseline.token_ids
         rows.append(
             Markup(
-                '<li><button type="button" data-at="{0}" aria-pressed="{1}" aria-label="value {2}">'
-                '<span class="cs-knob">{2}</span><span class="cs-said">{3}</span>'
-                '<span class="cs-flags">{4}</span></button></li>'
+                '<li><button type="button" data-at="{}" aria-pressed="{}" aria-label="value {}">'
+                "{}</button></li>"
             ).format(
-                at,
-                "true" if at == chosen else "false",
-                f"{value:+g}" if value else "0",
-                "(as the baseline)" if same else said.text.strip() or "(empty text)",
-                flags,
+                number,
+                "true" if number == at else "false",
+                shown,
+                _knob(shown, "(as the baseline)" if same else said.text, said),
             )
         )
     return Markup('<ol class="cs-knobs" aria-label="Text by value">{}</ol>').format(
         Markup().join(rows)
+    )
+
+
+def _knob(name: str, text: str, said: Said) -> Markup:
+    """Name, text in a line, and the detectors that call it collapsed."""
+    flags = [Markup('<span class="cs-bad">{}</span>').format(flag) for flag in said.flags]
+    return Markup(
+        '<span class="cs-knob">{}</span><span class="cs-said">{}</span>'
+        '<span class="cs-flags">{}</span>'
+    ).format(
+        name,
+        text.strip() or "(empty text)",
+        Markup(" ").join(flags) or Markup('<span class="cs-good">fine</span>'),
     )
 
 

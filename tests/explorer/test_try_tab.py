@@ -1,0 +1,12 @@
+def test_run(tab, site):
+    prompt = site.long_prompt()
+    clamp = site.strong_clamp(prompt)
+    print(prompt, clamp)
+    tab.ask(prompt, clamp)
+    print(tab.rows())
+    print(tab.run())
+    print(tab.parts("Baseline"), tab.parts("Clamped"))
+    print(repr(tab.before_first("Baseline")))
+    print(tab.table("#try-details"))
+    print(tab.page.locator("#try-details").inner_html()[-3000:])
+    tab.page.screenshot(path="/tmp/w/try.png", full_page=True)
