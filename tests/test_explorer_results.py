@@ -11,7 +11,7 @@ import pytest
 
 from clampsweep import tables
 from clampsweep.errors import UserError
-from clampsweep.explorer import results
+from clampsweep.explorer import results, results_pages
 from clampsweep.explorer.results import Choice
 from clampsweep.plots import FIGURES
 from clampsweep.plots.states import STATES
@@ -84,7 +84,8 @@ class Page(HTMLParser):
 
 
 def labels(sweep, detector="surface"):
-    return [button["aria-label"] for button in Page(results.grid(sweep, detector)).all("button")]
+    page = Page(results_pages.grid(sweep, detector))
+    return [button["aria-label"] for button in page.all("button")]
 
 
 # Listing and reading.
@@ -231,7 +232,7 @@ def test_a_selection_without_texts_is_refused():
 @pytest.mark.parametrize("name", FIGURES)
 def test_every_figure_of_a_selection_is_an_image_with_words_and_two_downloads(name):
     sweep = controlled(factored())
-    found = Page(results.figure(results.select(sweep, Choice(level=("2",))), name, "tiny-x"))
+    found = Page(results_pages.figure(results.select(sweep, Choice(level=("2",))), name, "tiny-x"))
     (image,), links = found.all("img"), found.all("a")
     assert image["src"].startswith("data:image/svg+xml;base64,")
     assert len(image["alt"]) > 40 and "exploratory" in image["alt"]
@@ -242,10 +243,10 @@ def test_every_figure_of_a_selection_is_an_image_with_words_and_two_downloads(na
 def test_dose_curves_and_controls_come_with_their_numbers():
     sweep = controlled(factored())
     for name in ("rescue_vs_harm", "improvement_rate"):
-        text = Page(results.figure(sweep, name, "x")).text
+        text = Page(results_pages.figure(sweep, name, "x")).text
         assert text.index("set -5") < text.index("set 0") < text.index("set +10")
-    assert "largest_net" in Page(results.figure(sweep, "controls", "x")).text
-    assert "Numbers" not in Page(results.figure(sweep, "states", "x")).text
+    assert "largest_net" in Page(results_pages.figure(sweep, "controls", "x")).text
+    assert "Numbers" not in Page(results_pages.figure(sweep, "states", "x")).text
 
 
 def test_the_colours_of_the_states_are_those_of_the_figure():
@@ -254,7 +255,7 @@ def test_the_colours_of_the_states_are_those_of_the_figure():
     assert [(int(place), colour.upper()) for place, colour in found] == [
         (place, colour.upper()) for place, (_, colour) in enumerate(STATES)
     ]
-    assert [state for state, _ in results.STATES] == [state for state, _ in STATES]
+    assert [state for state, _ in results_pages.STATES] == [state for state, _ in STATES]
 
 
 # The grid.
@@ -271,7 +272,7 @@ def test_each_cell_says_prompt_clamp_and_state():
 
 def test_cells_carry_class_cue_and_what_they_are_of():
     sweep = factored()
-    page = Page(results.grid(sweep, "surface"))
+    page = Page(results_pages.grid(sweep, "surface"))
     first = page.all("button")[0]
     own = sweep.generations.query("prompt_id == 'a' and value == -5")
     assert first["class"] == "cs-cell cs-state-1"
@@ -285,7 +286,7 @@ def test_cells_carry_class_cue_and_what_they_are_of():
 
 
 def test_the_legend_counts_every_state():
-    text = " ".join(Page(results.grid(factored(), "surface")).text.split())
+    text = " ".join(Page(results_pages.grid(factored(), "surface")).text.split())
     for words in ("both fine 3", "rescued 3", "harmed 3", "both collapsed 3"):
         assert words in text
 
@@ -312,7 +313,7 @@ def test_a_text_without_seed_stands_for_every_seed():
 
 def test_several_targets_have_columns_each_and_gaps_where_nothing_was_made():
     rows = untouched("BF") + clamped("L1N2", {1.0: "F ", 2.0: "FF"}) + clamped("L0N3", {2.0: "BB"})
-    page = Page(results.grid(make(rows), "surface"))
+    page = Page(results_pages.grid(make(rows), "surface"))
     assert [button["aria-label"] for button in page.all("button")] == [
         "a, L0N3 +2: both collapsed", "a, L1N2 +1: rescued", "a, L1N2 +2: rescued",
         "b, L0N3 +2: harmed", "b, L1N2 +2: both fine",
@@ -322,12 +323,12 @@ def test_several_targets_have_columns_each_and_gaps_where_nothing_was_made():
 
 
 def test_a_long_grid_is_cut_and_says_how_to_see_the_rest(monkeypatch):
-    monkeypatch.setattr(results, "MAX_ROWS", 3)
-    page = Page(results.grid(factored(), "surface"))
+    monkeypatch.setattr(results_pages, "MAX_ROWS", 3)
+    page = Page(results_pages.grid(factored(), "surface"))
     assert len(page.all("button")) == 9
     assert "The first 3 of 4 rows. Filter by core, type or level for others." in page.text
-    monkeypatch.setattr(results, "MAX_CELLS", 6)  # two rows of three clamps
-    assert len(Page(results.grid(factored(), "surface")).all("button")) == 6
+    monkeypatch.setattr(results_pages, "MAX_CELLS", 6)  # two rows of three clamps
+    assert len(Page(results_pages.grid(factored(), "surface")).all("button")) == 6
 
 
 # The reading.
@@ -340,7 +341,7 @@ def key_of(sweep, name, value):
 
 def test_a_reading_shows_prompt_both_texts_flags_and_numbers():
     sweep = factored()
-    text = " ".join(Page(results.reading(sweep, "a", key_of(sweep, "a", -5.0))).text.split())
+    text = " ".join(Page(results_pages.reading(sweep, "a", key_of(sweep, "a", -5.0))).text.split())
     assert "a: L1N2 set -5" in text and "Say a" in text
     assert BROKEN in text and "stands" in text
     assert "surface collapsed fine rescued" in text
@@ -351,17 +352,17 @@ def test_a_reading_shows_prompt_both_texts_flags_and_numbers():
 def test_the_baseline_is_that_of_the_same_seed_or_the_one_without():
     rows = [baseline("a", f"Drawn by lot {seed}.", seed=seed) for seed in (0, 1)]
     rows += [generation("a", FINE, 5.0, seed=seed, key=f"k{seed}") for seed in (0, 1)]
-    page = Page(results.reading(make(rows), "a", "k1"))
+    page = Page(results_pages.reading(make(rows), "a", "k1"))
     assert "1." in page.words and "0." not in page.words and "seed 1" in page.text
     rows = [baseline("a", "Without seed."), generation("a", FINE, 5.0, seed=4, key="k")]
-    assert "Without" in Page(results.reading(make(rows), "a", "k")).text
+    assert "Without" in Page(results_pages.reading(make(rows), "a", "k")).text
 
 
 @pytest.mark.parametrize(("name", "key"), [("a", "none"), ("z", "k"), ("a", "of the baseline")])
 def test_a_text_that_is_not_shown_is_refused(name, key):
     rows = [baseline("a", FINE, key="of the baseline"), generation("a", FINE, 5.0, key="k")]
     with pytest.raises(UserError, match="not among those shown; choose another cell"):
-        results.reading(make(rows), name, key)
+        results_pages.reading(make(rows), name, key)
 
 
 def test_nothing_that_a_table_holds_becomes_markup():
@@ -375,9 +376,9 @@ def test_nothing_that_a_table_holds_becomes_markup():
         frame["target"] = HOSTILE
     sweep.text_metrics["target"] = sweep.text_metrics["target"].mask(clamped_rows, HOSTILE)
     pages = [
-        results.grid(sweep, "surface"),
-        results.reading(sweep, HOSTILE, HOSTILE),
-        results.figure(sweep, "rescue_vs_harm", HOSTILE),
+        results_pages.grid(sweep, "surface"),
+        results_pages.reading(sweep, HOSTILE, HOSTILE),
+        results_pages.figure(sweep, "rescue_vs_harm", HOSTILE),
         results.note(sweep, results.select(sweep, Choice(type=(HOSTILE,)))),
     ]
     for page in map(Page, pages):

@@ -13,7 +13,7 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 gr = pytest.importorskip("gradio")
 api = pytest.importorskip("playwright.sync_api")
 
-from clampsweep.explorer import results, tab_results  # noqa: E402
+from clampsweep.explorer import results_pages, tab_results  # noqa: E402
 from factories import baseline, generation, prompt  # noqa: E402
 from sweep_tables import BROKEN, FINE, make  # noqa: E402
 from test_explorer_results import HOSTILE, write  # noqa: E402
@@ -51,8 +51,11 @@ def serve():
     started = []
 
     def start(folder):
-        with gr.Blocks(analytics_enabled=False) as demo, gr.Tab("Results"):
-            tab_results.build(folder)
+        with gr.Blocks(analytics_enabled=False) as demo:
+            with gr.Tab("First"):
+                gr.HTML("Something else.")
+            with gr.Tab("Results") as tab:
+                tab_results.build(folder, tab)
         _, url, _ = demo.queue().launch(quiet=True, prevent_thread_lock=True, css_paths=CSS)
         started.append(demo)
         return url
@@ -100,8 +103,13 @@ def cell(page, name):
     return page.get_by_role("button", name=name, exact=True)
 
 
-def show_texts(page, address):
+def open_tab(page, address):
     page.goto(address)
+    page.get_by_role("tab", name="Results").click()
+
+
+def show_texts(page, address):
+    open_tab(page, address)
     api.expect(picture(page)).to_be_visible()
     page.get_by_role("tab", name="Texts").click()
     cell(page, "a, -5: rescued").wait_for()
@@ -113,14 +121,14 @@ def choose(page, field, option):
 
 
 def test_the_first_sweep_is_open_with_its_dose_curve(page, address):
-    page.goto(address)
+    open_tab(page, address)
     api.expect(picture(page)).to_have_attribute("alt", re.compile("rescues .* tiny: tiny, L1N2"))
     assert page.locator("#results-sweep input").input_value() == "tiny"
     api.expect(page.locator("#results-status")).to_contain_text("All 2 prompts")
 
 
 def test_a_figure_is_chosen_and_downloaded(page, address, tmp_path):
-    page.goto(address)
+    open_tab(page, address)
     api.expect(picture(page)).to_be_visible()
     choose(page, "figure", "State of every text")
     api.expect(picture(page)).to_have_attribute("alt", re.compile("State of every text"))
@@ -135,10 +143,10 @@ def test_a_figure_is_chosen_and_downloaded(page, address, tmp_path):
 
 
 def test_a_figure_is_chosen_by_keys_and_each_choice_draws_once(page, address, monkeypatch):
-    drawn, draw = [], results.figure
-    page.goto(address)
+    drawn, draw = [], results_pages.figure
+    open_tab(page, address)
     api.expect(picture(page)).to_be_visible()
-    monkeypatch.setattr(results, "figure", lambda *args: drawn.append(args[1]) or draw(*args))
+    monkeypatch.setattr(results_pages, "figure", lambda *args: drawn.append(args[1]) or draw(*args))
     field = page.locator("#results-figure input")
     field.click()
     field.fill("State of")
@@ -215,7 +223,7 @@ def test_the_detector_of_the_grid_is_chosen(page, address):
 
 
 def test_a_damaged_sweep_is_told_and_the_next_one_opens(page, address):
-    page.goto(address)
+    open_tab(page, address)
     api.expect(picture(page)).to_be_visible()
     choose(page, "sweep", "zdamaged")
     alert = page.get_by_role("alert")
@@ -226,7 +234,7 @@ def test_a_damaged_sweep_is_told_and_the_next_one_opens(page, address):
 
 
 def test_without_results_the_tab_says_how_to_make_some_and_finds_them(page, serve, tmp_path):
-    page.goto(serve(tmp_path))
+    open_tab(page, serve(tmp_path))
     api.expect(page.locator("#results-status")).to_contain_text("make reproduce")
     write(sweep(), tmp_path / "later")
     page.get_by_role("button", name="Refresh").click()

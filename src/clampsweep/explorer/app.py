@@ -34,8 +34,8 @@ def page(desk: Desk, results: Path) -> Any:
                 tab_try.build(desk, model, status, results)
             with gr.Tab("Sweep here", id="sweep-tab"):
                 tab_sweep.build(desk, model, status)
-            with gr.Tab("Results", id="results-tab"):
-                tab_results.build(results)
+            with gr.Tab("Results", id="results-tab") as last:
+                tab_results.build(results, last)
         blocks.unload(_leaver(desk))
     return blocks
 

@@ -38,7 +38,7 @@ def fresh(clamps: Iterable[Clamp]) -> Rows:
 def read_rows(cells: Sequence[Any]) -> list[Clamp]:
     """The clamps that a form's components hold, row by row: on, layer, neuron, operation, value."""
     return [
-        Clamp(layer, neuron, operation, value, bool(on))
+        Clamp(layer, neuron, operation, None if value is None else float(value), bool(on))
         for on, layer, neuron, operation, value in (
             cells[start : start + _WIDTH] for start in range(0, len(cells), _WIDTH)
         )
@@ -184,7 +184,10 @@ def _of_statistics(stats: pd.DataFrame) -> dict[str, list[Clamp]]:
 
 
 def _clamps(target: str, operation: str, value: float | None) -> list[Clamp]:
-    neurons = parse_target(target)
+    try:
+        neurons = parse_target(target)
+    except ValueError as error:
+        raise UserError(f"{error}; the table is damaged, delete it and run again") from error
     if any(neuron.direction != OWN for neuron in neurons):
         return []
     return [Clamp(one.layer, one.index, operation, value) for one in neurons]

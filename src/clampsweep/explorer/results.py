@@ -1,14 +1,8 @@
-"""What the Results tab shows of a sweep: a selection of its tables, as a figure, a grid, a reading.
-
-Tables in, tables and escaped HTML out; no gradio here.
-"""
+"""What the workflow wrote, for the Results tab: sweeps found, read, and filtered."""
 
 from __future__ import annotations
 
-import base64
-import inspect
 import re
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,18 +12,12 @@ from typing import Any, cast
 import pandas as pd
 from markupsafe import Markup
 
-from clampsweep import recovery, special, split_half, tables, view
+from clampsweep import recovery, special, split_half, view
 from clampsweep.errors import UserError
 from clampsweep.explorer import marking
-from clampsweep.plots import FIGURES
-from clampsweep.plots.panels import save_figure
-from clampsweep.plots.texts import METRIC_TITLES
-from clampsweep.view import Tables, counted, describe
+from clampsweep.view import Tables, counted
 
 FACTORS = ("core", "type", "level")
-STATES = (("both fine", "·"), ("rescued", "R"), ("harmed", "H"), ("both collapsed", "C"))
-MAX_ROWS = 300
-MAX_CELLS = 6000
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")  # as the config's schema has it
 _NEEDED = ("prompts", "generations", "text_metrics", "recovery", "rates", "split_half")
 _CONTROLS = {
@@ -38,15 +26,6 @@ _CONTROLS = {
     "control_recovery": "controls/recovery.parquet",
     "control_metrics": "controls/text_metrics.parquet",
 }
-_CELL = Markup(
-    '<td><button type="button" class="cs-cell cs-state-{}" tabindex="{}" aria-label="{}" '
-    'data-prompt="{}" data-clamp="{}" data-key="{}">{}</button></td>'
-)
-_RATES = ["detector", "target", "clamp", "n_rescued", "n_collapsed_baseline", "n_harmed"]
-_RATES += ["n_fine_baseline", "net", "mcnemar_q", "cluster_q"]
-_RANKS = ["detector", "target", "kind", "statistic", "observed", "control_median", "control_low"]
-_RANKS += ["control_high", "n_controls", "p", "q"]
-_METRICS = (*tables.PUBLISHED_METRICS, *tables.FURTHER_METRICS, *tables.LIKELIHOOD_METRICS)
 
 
 @dataclass(frozen=True)
@@ -200,226 +179,3 @@ def note(sweep: Tables, shown: Tables) -> Markup:
         "to follow, no finding, since it was chosen with the results in sight."
         + (" The controls have no text in it." if lost else "")
     )
-
-
-def figure(sweep: Tables, name: str, stem: str) -> Markup:
-    """A figure as an image with its description, links to download it, and its numbers as a table.
-
-    Args:
-        sweep: The tables.
-        name: A key of `plots.FIGURES`.
-        stem: What the downloaded files are called, without the ending.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        paths = [Path(folder, f"figure.{ending}") for ending in ("svg", "png")]
-        save_figure(FIGURES[name](sweep), paths)
-        svg, png = (base64.b64encode(path.read_bytes()).decode() for path in paths)
-    says = f"{(inspect.getdoc(FIGURES[name]) or name).splitlines()[0]} {sweep.title}"
-    link = Markup('<a class="cs-download" download="{}.{}" href="data:{};base64,{}">{}</a>')
-    return Markup(
-        '<figure class="cs-figure"><img alt="{}" src="data:image/svg+xml;base64,{}">'
-        "<figcaption>{} {}</figcaption></figure>{}"
-    ).format(
-        says,
-        svg,
-        link.format(stem, "svg", "image/svg+xml", svg, "Download SVG"),
-        link.format(stem, "png", "image/png", png, "Download PNG"),
-        _numbers(sweep, name),
-    )
-
-
-def _numbers(sweep: Tables, name: str) -> Markup:
-    """What the dose curves and the comparison with controls show, as a table that unfolds."""
-    if name in ("rescue_vs_harm", "improvement_rate"):
-        made = sweep.rates[["operation", "value", "scope"]].itertuples(index=False, name=None)
-        clamps = [describe(view.clamp(*row)) for row in made]
-        rows = sweep.rates.assign(clamp=clamps, place=sweep.positions(sweep.rates))
-        rows, head = rows.sort_values(["target", "place"]), _RATES
-    elif name == "controls" and sweep.special is not None:
-        rows, head = sweep.special, _RANKS
-    else:
-        return Markup()
-    place = rows["detector"].map(sweep.detectors.index)
-    rows = rows.loc[place.sort_values(kind="stable").index, head]
-    found = [[_plain(value) for value in row] for row in rows.itertuples(index=False, name=None)]
-    return Markup("<details><summary>Numbers of this figure</summary>{}</details>").format(
-        marking.table([column.replace("_", " ") for column in head], found, sweep.title)
-    )
-
-
-def grid(sweep: Tables, detector: str) -> Markup:
-    """Prompts x clamps as a table of buttons, one per clamped text, and the baselines' column.
-
-    Rows stand core by core, a row per seed where texts have seeds, as in the figure `states`.
-
-    Args:
-        sweep: The tables.
-        detector: Whose judgement is shown.
-    """
-    rows = sweep.recovery[sweep.recovery["detector"] == detector]
-    code = rows["baseline_collapsed"].astype(int) + 2 * rows["collapsed"].astype(int)
-    rows = rows.assign(code=code, position=sweep.positions(rows))
-    places = [_seed(seed) for seed in rows["seed"]], rows["target"], rows["position"]
-    facts = zip(rows["code"], rows["key"], strict=True)
-    cells = dict(zip(zip(rows["prompt_id"], *places, strict=True), facts, strict=True))
-    order, columns = _order(sweep), _columns(sweep, rows)
-    limit = max(1, min(MAX_ROWS, MAX_CELLS // max(1, len(columns))))
-    body = Markup().join(_row(sweep, cells, columns, *place) for place in order[:limit])
-    cut = f"The first {limit:,} of {len(order):,} rows. Filter by core, type or level for others."
-    body = body.replace(Markup('tabindex="-1"'), Markup('tabindex="0"'), 1)
-    return Markup(
-        '{}{}<div class="cs-gridbox"><table class="cs-grid"><caption class="cs-unseen">{}</caption>'
-        "<thead>{}</thead><tbody>{}</tbody></table></div>"
-    ).format(
-        _legend(code),
-        Markup('<p class="cs-quiet">{}</p>').format(cut) if len(order) > limit else "",
-        f"State of every text by {detector}, prompts by clamps. Arrow keys move, Enter reads.",
-        _head(sweep, columns),
-        body,
-    )
-
-
-Column = tuple[str, int]  # target, place of its clamp in `Tables.clamps`
-Cells = dict[tuple[str, int | None, str, int], tuple[int, str]]  # of place: state, key
-
-
-def _seed(seed: Any) -> int | None:
-    return None if pd.isna(seed) else int(seed)
-
-
-def _order(sweep: Tables) -> list[tuple[str, int | None]]:
-    """The rows, core by core: prompt_id and seed, None where no text has one."""
-    prompts = sweep.prompts[["prompt_id", "core"]]
-    cores = pd.Series(pd.factorize(prompts["core"])[0], index=prompts.index)
-    names = prompts["prompt_id"].loc[cores.sort_values(kind="stable").index]
-    seeds = sorted(int(seed) for seed in sweep.recovery["seed"].dropna().unique())
-    return [(name, seed) for name in names for seed in seeds or (None,)]
-
-
-def _columns(sweep: Tables, rows: pd.DataFrame) -> list[Column]:
-    found = set(zip(rows["target"], rows["position"], strict=True))
-    places = range(len(sweep.clamps))
-    return [(one, place) for one in sweep.targets for place in places if (one, place) in found]
-
-
-def _legend(code: pd.Series[int]) -> Markup:
-    item = Markup('<li><span class="cs-cell cs-state-{}" aria-hidden="true">{}</span> {} {:,}</li>')
-    items = [
-        item.format(place, cue, state, int((code == place).sum()))
-        for place, (state, cue) in enumerate(STATES)
-    ]
-    return Markup(
-        '<ul class="cs-legend" aria-label="States, with their number of texts">{}</ul>'
-    ).format(Markup().join(items))
-
-
-def _head(sweep: Tables, columns: Sequence[Column]) -> Markup:
-    """The clamps; above them the targets, if there are several."""
-    names = Markup().join(
-        Markup('<th scope="col">{}</th>').format(name)
-        for name in ["prompt", "baseline", *(sweep.labels[place] for _, place in columns)]
-    )
-    groups = Markup()
-    if len(sweep.targets) > 1:
-        sizes = [(one, sum(one == target for target, _ in columns)) for one in sweep.targets]
-        groups = Markup('<tr><td colspan="2"></td>{}</tr>').format(
-            Markup().join(
-                Markup('<th scope="colgroup" colspan="{}">{}</th>').format(size, one)
-                for one, size in sizes
-            )
-        )
-    return groups + Markup("<tr>{}</tr>").format(names)
-
-
-def _row(
-    sweep: Tables, cells: Cells, columns: Sequence[Column], prompt: str, seed: int | None
-) -> Markup:
-    label = prompt if seed is None else f"{prompt}, seed {seed}"
-    several, found, before = len(sweep.targets) > 1, [], None
-    for target, place in columns:
-        cell = cells.get((prompt, seed, target, place)) or cells.get((prompt, None, target, place))
-        if cell is None:
-            found.append(Markup('<td class="cs-none"></td>'))
-            continue
-        (code, key), clamp = cell, sweep.labels[place]
-        before = code % 2
-        says = f"{label}, {f'{target} ' if several else ''}{clamp}: {STATES[code][0]}"
-        found.append(_CELL.format(code, -1, says, prompt, clamp, key, STATES[code][1]))
-    return Markup('<tr><th scope="row" title="{0}">{0}</th>{1}{2}</tr>').format(
-        label, _baseline(before), Markup().join(found)
-    )
-
-
-def _baseline(collapsed: int | None) -> Markup:
-    if collapsed is None:
-        return Markup('<td class="cs-none"></td>')
-    state, cue = ("collapsed", STATES[3][1]) if collapsed else ("fine", STATES[0][1])
-    return Markup(
-        '<td><span class="cs-cell cs-state-{}" aria-hidden="true">{}</span>'
-        '<span class="cs-unseen">{}</span></td>'
-    ).format(3 * collapsed, cue, state)
-
-
-def reading(sweep: Tables, prompt: str, key: str) -> Markup:
-    """A clamped text beside its baseline, and what detectors and metrics say of both.
-
-    Args:
-        sweep: The tables.
-        prompt: The prompt's name.
-        key: The text's key.
-
-    Raises:
-        UserError: The sweep holds no such clamped text.
-    """
-    rows = view.intervened(sweep.generations)
-    rows = rows[(rows["prompt_id"] == prompt) & (rows["key"] == key)]
-    if rows.empty:
-        raise UserError("that text is not among those shown; choose another cell")
-    row = rows.iloc[0]
-    own = view.baselines(sweep.generations)
-    own = own[(own["prompt_id"] == prompt) & (own["seed"].isna() | (own["seed"] == row["seed"]))]
-    before = own.sort_values("seed").iloc[0]  # that of the same seed if there is one: null is last
-    done = describe(view.clamp(row["operation"], row["value"], row["scope"]))
-    seed = "" if _seed(row["seed"]) is None else f", seed {row['seed']}"
-    pieces = marking.words(before["text"]), marking.words(row["text"])
-    return Markup("<h3>{}</h3><h4>Prompt</h4>{}{}{}").format(
-        f"{prompt}: {row['target']} {done}{seed}",
-        marking.passage(marking.words(sweep.prompt_texts[prompt])),
-        marking.side_by_side(("Baseline", f"Clamped, {done}"), pieces),
-        Markup('<div class="cs-tables">{}{}</div>').format(
-            _judged(sweep, prompt, key), _measured(sweep, before, row)
-        ),
-    )
-
-
-def _judged(sweep: Tables, prompt: str, key: str) -> Markup:
-    rows = sweep.recovery
-    rows = rows[(rows["prompt_id"] == prompt) & (rows["key"] == key)]
-    words = {True: "collapsed", False: "fine"}
-    found = [
-        (detector, words[bool(a)], words[bool(b)], STATES[int(a) + 2 * int(b)][0])
-        for detector, a, b in zip(
-            rows["detector"], rows["baseline_collapsed"], rows["collapsed"], strict=True
-        )
-    ]
-    return marking.table(("detector", "baseline", "clamped", "state"), found, "Collapse")
-
-
-def _measured(sweep: Tables, before: pd.Series[Any], after: pd.Series[Any]) -> Markup:
-    metrics = sweep.text_metrics.set_index(["prompt_id", "key"])
-    both = [metrics.loc[(row["prompt_id"], row["key"])] for row in (before, after)]
-    found = [
-        (METRIC_TITLES.get(name, name), *(_plain(own[name]) for own in both)) for name in _METRICS
-    ]
-    found += [
-        (title, _plain(before[name]), _plain(after[name]))
-        for title, name in (("model tokens", "n_new_tokens"), ("ended by", "stop_reason"))
-    ]
-    return marking.table(("metric", "baseline", "clamped"), found, "Numbers of the texts")
-
-
-def _plain(value: Any) -> object:
-    """A cell of a table as Python's own number or word; None for null."""
-    if pd.isna(value):
-        return None
-    return value.item() if hasattr(value, "item") else value

@@ -12,7 +12,7 @@ from typing import Any
 import gradio as gr
 
 from clampsweep.errors import UserError
-from clampsweep.explorer import marking, results
+from clampsweep.explorer import marking, results, results_pages
 from clampsweep.plots import FIGURES
 from clampsweep.view import Tables
 
@@ -87,17 +87,18 @@ class _Parts:
     reading: gr.HTML
 
 
-def build(folder: Path) -> None:
-    """Put the tab's content into the `gr.Tab` that is open.
+def build(folder: Path, tab: gr.Tab) -> None:
+    """Put the content into the tab.
 
     Args:
         folder: Where the workflow writes its results.
+        tab: The tab, open; nothing is read before it is selected.
     """
     parts = _layout()
     listed, read = functools.partial(_listed, folder), functools.partial(_read, folder)
     fields = [parts.opened, parts.detector, *parts.filters, parts.status]
     there = [parts.sweep, parts.status]
-    gr.on(None, functools.partial(listed, None), [], there, **_QUIET)  # as the page is opened
+    tab.select(listed, parts.sweep, there, **_QUIET)
     again = parts.refresh.click(listed, parts.sweep, there, **_QUIET)
     _then_select(parts, again.then(read, parts.sweep, fields, **_QUIET).then)
     # Not input, which Gradio fires twice for a pointer, nor select, which it does not for a key.
@@ -234,16 +235,16 @@ def _grid(shown: Tables | None, place: int | None) -> tuple[str, str]:
     if shown is None or place is None or place >= len(shown.detectors):
         return "", ""
     hint = marking.message("Choose a cell to read its text beside the baseline.")
-    return _told(lambda: results.grid(shown, shown.detectors[place])), str(hint)
+    return _told(lambda: results_pages.grid(shown, shown.detectors[place])), str(hint)
 
 
 def _figure(shown: Tables | None, name: str, sweep: str | None) -> str:
     if shown is None:
         return ""
-    return _told(lambda: results.figure(shown, name, f"{sweep}-{name}"))
+    return _told(lambda: results_pages.figure(shown, name, f"{sweep}-{name}"))
 
 
 def _reading(shown: Tables | None, event: gr.EventData) -> str:
     if shown is None:
         return ""
-    return _told(lambda: results.reading(shown, str(event.prompt), str(event.key)))
+    return _told(lambda: results_pages.reading(shown, str(event.prompt), str(event.key)))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+import pandas as pd
 
 from clampsweep.errors import UserError
 from clampsweep.explorer import clamps as rows_of_clamps
@@ -86,15 +87,14 @@ def _prompt(desk: Desk) -> gr.Textbox:
     """The prompt box, and the picker from the promptsets."""
     sets = desk.promptsets
     table = desk.prompts(sets[0]) if sets else None
-    names = [] if table is None else list(table["prompt_id"])
     prompt = form.prompt("try", "" if table is None else str(table["text"].iloc[0]))
     with gr.Row(elem_classes="cs-row"):
         which = gr.Dropdown(sets, value=sets[0] if sets else None, label="Promptset",
                             elem_id="try-promptset", min_width=140, scale=1,
                             interactive=True)  # fmt: skip
         pick = gr.Dropdown(
-            names,
-            value=names[0] if names else None,
+            [] if table is None else _numbered(table),
+            value=None if table is None else 0,
             label="Prompt of the set",
             elem_id="try-pick",
             min_width=240,
@@ -103,14 +103,19 @@ def _prompt(desk: Desk) -> gr.Textbox:
         )
 
     def choose_set(name: str) -> Any:
-        return gr.update(choices=list(desk.prompts(name)["prompt_id"]), value=None)
+        return gr.update(choices=_numbered(desk.prompts(name)), value=None)
 
-    def choose(name: str, prompt_id: str) -> str:
-        return str(desk.prompts(name).set_index("prompt_id")["text"][prompt_id])
+    def choose(name: str, at: int) -> str:
+        return str(desk.prompts(name)["text"].iloc[at])
 
     which.input(choose_set, which, pick, **PRIVATE)
     pick.input(choose, [which, pick], prompt, **PRIVATE)
     return prompt
+
+
+def _numbered(prompts: pd.DataFrame) -> list[tuple[str, int]]:
+    """Names of prompts with their places: a refused value would be shown as HTML by Gradio."""
+    return [(str(name), at) for at, name in enumerate(prompts["prompt_id"])]
 
 
 def _import(rows: gr.State, results: Path) -> None:
