@@ -193,17 +193,23 @@ def test_exports_hold_what_was_made(gpt2: Model, tmp_path: Path) -> None:
     bare = try_out(
         gpt2, Settings("tiny", "the", (), "last", Decoding("greedy", 4)), lambda told: None
     )
-    entries = [export.entry(1, made), export.entry(4, bare)]
-    as_json, as_parquet = export.save(entries, tmp_path)
+    runs = export.Runs()
+    for outcome in (made, bare, bare, bare):
+        runs.add(outcome)
+    runs.forget(2), runs.forget(3)
+    assert runs.get(2) is None
+    assert runs.add(bare).number == 5
+    runs.forget(5)
+    as_json, as_parquet = export.save(runs.entries, tmp_path)
     table = tables.read(as_parquet, tables.EXPLORED)
     assert list(zip(table["run"], table["role"], strict=True)) == [
         (1, "baseline"), (1, "clamped"), (4, "baseline"),
     ]  # fmt: skip
-    runs = json.loads(as_json.read_text(encoding="utf-8"))
-    texts = [text for run in runs for text in run["texts"].values()]
+    saved = json.loads(as_json.read_text(encoding="utf-8"))
+    texts = [text for run in saved for text in run["texts"].values()]
     assert [text["text"] for text in texts] == list(table["text"])
     assert [text["token_ids"] for text in texts] == [list(ids) for ids in table["token_ids"]]
-    assert json.loads(table["clamps"][1]) == runs[0]["clamps"] == SETTINGS.as_json()["clamps"]
+    assert json.loads(table["clamps"][1]) == saved[0]["clamps"] == SETTINGS.as_json()["clamps"]
     for text, row in zip(texts, table.itertuples(), strict=True):
         n = len(text["token_ids"])
         assert text["probabilities"][:n] == pytest.approx(list(row.probabilities), rel=1e-6)
@@ -219,7 +225,9 @@ def test_a_blank_text_has_no_metrics_in_the_table(
     for prompt in PROMPTS:
         asked = Settings("tiny", prompt, (Clamp(2, 3, "set", 80.0),), "all", Decoding("greedy", 3))
         made = try_out(model, asked, lambda told: None)
-        _, path = export.save([export.entry(1, made)], tmp_path)
+        runs = export.Runs()
+        runs.add(made)
+        _, path = export.save(runs.entries, tmp_path)
         table = tables.read(path, tables.EXPLORED)
         for row in table.itertuples():
             assert pd.isna(row.nll_unclamped) == (len(row.token_ids) == 0)

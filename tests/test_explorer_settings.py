@@ -90,14 +90,17 @@ def test_scopes_are_names_or_positions() -> None:
 def test_decoding_keeps_what_the_method_uses() -> None:
     given = {"method": "greedy", "max_new_tokens": 9.0, "temperature": -1, "top_k": 0, "top_p": 7}
     assert check_decoding(given, CHECKER) == Decoding("greedy", 9)
-    given |= {"method": "sample", "temperature": 0.5, "top_k": 3.0, "top_p": None}
+    given |= {"method": "sample", "temperature": 0.5, "top_k": " 3", "top_p": " "}
     assert check_decoding(given, CHECKER) == Decoding("sample", 9, 0.5, 3, None)
+    given |= {"top_k": "", "top_p": "0.25"}
+    assert check_decoding(given, CHECKER) == Decoding("sample", 9, 0.5, None, 0.25)
 
 
 @pytest.mark.parametrize(
     "wrong",
     [{"max_new_tokens": 0}, {"max_new_tokens": None}, {"max_new_tokens": 2.5}, {"temperature": 0},
-     {"temperature": None}, {"top_k": 0}, {"top_k": 1.5}, {"top_p": 0}, {"top_p": 1.1}],
+     {"temperature": None}, {"top_k": 0}, {"top_k": 1.5}, {"top_p": 0},
+     {"top_p": "1.1"}, {"top_k": "many"}, {"top_p": "nan"}, {"temperature": float("inf")}],
 )  # fmt: skip
 def test_decoding_out_of_range_is_refused(wrong: dict[str, Any]) -> None:
     given = {"method": "sample", "max_new_tokens": 5, "temperature": 1.0, "top_k": 2, "top_p": 0.5}

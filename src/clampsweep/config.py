@@ -387,7 +387,7 @@ def _sweep(
         return _imported(checker, name, entry)
     checker.check(entry, "generated_sweep", key)
     model = checker.choose((*key, "model"), entry["model"], models, "model")
-    decoding = _decoding(checker, (*key, "decoding"), entry["decoding"])
+    decoding = parse_decoding(checker, (*key, "decoding"), entry["decoding"])
     targets = _targets(checker, (*key, "neurons"), entry["neurons"], model)
     joint = [] if isinstance(targets, Selection) else [name for name in targets if "+" in name]
     if joint and entry["operation"] == "mean":
@@ -404,7 +404,7 @@ def _sweep(
         targets=targets,
         operation=entry["operation"],
         values=values,
-        scope=_scope(checker, (*key, "scope"), entry["scope"]),
+        scope=parse_scope(checker, (*key, "scope"), entry["scope"]),
         decoding=decoding,
         seeds=_seeds(checker, key, entry, decoding),
         detectors=_detectors(checker, entry, "generated_sweep"),
@@ -533,7 +533,12 @@ def _imported(checker: Checker, name: str, entry: Mapping[str, Any]) -> Imported
     )
 
 
-def _decoding(checker: Checker, key: Key, entry: Mapping[str, Any]) -> Decoding:
+def parse_decoding(checker: Checker, key: Key, entry: Mapping[str, Any]) -> Decoding:
+    """How tokens are chosen, of an entry `decoding`.
+
+    Raises:
+        UserError: Its first fault, with the key.
+    """
     if entry.get("method") not in ("greedy", "sample"):
         raise checker.fault(
             (*key, "method"), f"got {entry.get('method')!r}; allowed: greedy, sample"
@@ -557,7 +562,12 @@ def _values(checker: Checker, key: Key, entry: Mapping[str, Any]) -> tuple[float
     )
 
 
-def _scope(checker: Checker, key: Key, entry: str | list[int]) -> str:
+def parse_scope(checker: Checker, key: Key, entry: str | list[int]) -> str:
+    """A scope as it stands in a combination: a name, or positions such as `0,3`.
+
+    Raises:
+        UserError: It is neither.
+    """
     checker.check(entry, "scope_name" if isinstance(entry, str) else "scope_indices", key)
     return entry if isinstance(entry, str) else ",".join(map(str, sorted(entry)))
 

@@ -26,7 +26,9 @@ def page(desk: Desk, results: Path) -> Any:
         desk: Config, models, jobs.
         results: The folder that the workflow writes to.
     """
-    with gr.Blocks(title="clampsweep explorer", analytics_enabled=False) as blocks:
+    with gr.Blocks(
+        title="clampsweep explorer", analytics_enabled=False, delete_cache=(3600, 86400)
+    ) as blocks:
         html("<h1>clampsweep explorer</h1>")
         model, status = _model(desk)
         with gr.Tabs():

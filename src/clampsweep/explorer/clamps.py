@@ -14,6 +14,7 @@ import pandas as pd
 from clampsweep import tables
 from clampsweep.errors import UserError
 from clampsweep.explorer.form import PRIVATE
+from clampsweep.explorer.marking import message
 from clampsweep.explorer.settings import OPERATIONS, Clamp
 from clampsweep.names import OWN, parse_target
 
@@ -126,6 +127,30 @@ def spread_over(clamps: Sequence[Clamp], at: int, n_layers: int) -> list[Clamp]:
     one = clamps[at]
     every = [replace(one, layer=layer) for layer in range(n_layers)]
     return [*clamps[:at], *every, *clamps[at + 1 :]]
+
+
+@dataclass(frozen=True)
+class Import:
+    """The components that choose clamps of a table, and how a table's clamps are read."""
+
+    table: gr.Dropdown
+    which: gr.Dropdown
+    add: gr.Button
+    said: gr.HTML
+    read: Callable[[str | None], dict[str, list[Clamp]]]
+
+    def connect(self, rows: gr.State, cells: Sequence[Any]) -> None:
+        """Let the button add what is chosen to the rows, as the cells hold them."""
+
+        def take(name: str | None, labels: list[str], *held: Any) -> tuple[Any, str]:
+            try:
+                found = self.read(name)
+            except UserError as error:
+                return gr.skip(), message(str(error), "alert")
+            new = [one for label in labels for one in found.get(label, [])]
+            return fresh([*read_rows(held), *new]), message(f"{len(new)} added.")
+
+        self.add.click(take, [self.table, self.which, *cells], [rows, self.said], **PRIVATE)
 
 
 def importable(results: Path) -> dict[str, Path]:

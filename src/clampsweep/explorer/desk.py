@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -53,8 +54,14 @@ class Desk:
         self.config, self.root = config, root
         self.shelf = Shelf(config, root / "resources" / "models")
         self._checker = Checker({"the form": {}}, read_yaml(SCHEMA))
+        self._files = tempfile.TemporaryDirectory(prefix="clampsweep-")  # gone when this ends
         self._jobs: dict[str, Job[Any]] = {}
         self._lock = threading.Lock()
+
+    @property
+    def downloads(self) -> Path:
+        """A new folder for files to be downloaded, removed at the end."""
+        return Path(tempfile.mkdtemp(dir=self._files.name))
 
     # Jobs
 

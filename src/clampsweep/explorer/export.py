@@ -27,7 +27,7 @@ class Entry:
     """A run in the history of a browser tab; each is its own, however alike.
 
     Attributes:
-        number: From 1.
+        number: From 1; of a run that was forgotten it is not given again.
         made: When, ISO 8601 in UTC.
         outcome: What it made.
     """
@@ -37,9 +37,27 @@ class Entry:
     outcome: Outcome
 
 
-def entry(number: int, outcome: Outcome) -> Entry:
-    """A run that is over now."""
-    return Entry(number, datetime.now(UTC).isoformat(timespec="seconds"), outcome)
+class Runs:
+    """The history of a browser tab."""
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+        self._numbers = 0
+
+    def add(self, outcome: Outcome) -> Entry:
+        """Note a run that is over now."""
+        self._numbers += 1
+        entry = Entry(self._numbers, datetime.now(UTC).isoformat(timespec="seconds"), outcome)
+        self.entries.append(entry)
+        return entry
+
+    def get(self, number: int) -> Entry | None:
+        """The run of a number, if it is there."""
+        return next((one for one in self.entries if one.number == number), None)
+
+    def forget(self, number: int) -> None:
+        """Take a run out of the history."""
+        self.entries = [one for one in self.entries if one.number != number]
 
 
 def _texts(outcome: Outcome) -> list[tuple[str, Close]]:

@@ -22,8 +22,8 @@ class Decoding:
     method: gr.Radio
     max_new_tokens: gr.Number
     temperature: gr.Number
-    top_k: gr.Number
-    top_p: gr.Number
+    top_k: gr.Textbox
+    top_p: gr.Textbox
     seed: gr.Number
     scope: gr.Dropdown
     positions: gr.Textbox
@@ -42,13 +42,24 @@ def decoding(prefix: str, max_new_tokens: int) -> Decoding:
         max_new_tokens: To begin with.
     """
 
-    def number(name: str, value: float | None, label: str, shown: bool = False) -> gr.Number:
+    def number(name: str, value: float, label: str, shown: bool = False) -> gr.Number:
         return gr.Number(
             value,
             label=label,
             elem_id=f"{prefix}-{name}",
             min_width=110,
             visible=shown,
+            interactive=True,
+        )
+
+    def cut(name: str, label: str) -> gr.Textbox:  # an empty gr.Number that is hidden becomes 0
+        return gr.Textbox(
+            label=label,
+            placeholder="all",
+            max_lines=1,
+            elem_id=f"{prefix}-{name}",
+            min_width=90,
+            visible=False,
             interactive=True,
         )
 
@@ -65,8 +76,8 @@ def decoding(prefix: str, max_new_tokens: int) -> Decoding:
             method,
             tokens,
             number("temperature", 1.0, "Temperature"),
-            number("top-k", None, "Top k (empty: all)"),
-            number("top-p", None, "Top p (empty: all)"),
+            cut("top-k", "Top k"),
+            cut("top-p", "Top p"),
             number("seed", 0, "Seed"),
             scope,
             positions,
@@ -99,8 +110,8 @@ def of_settings(settings: Settings) -> list[Any]:
         one.method,
         one.max_new_tokens,
         one.temperature,
-        one.top_k,
-        one.top_p,
+        "" if one.top_k is None else str(one.top_k),
+        "" if one.top_p is None else str(one.top_p),
         settings.seed,
         "positions" if listed else settings.scope,
         settings.scope if listed else "",

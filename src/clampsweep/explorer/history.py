@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Sequence
+import functools
+import itertools
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -13,7 +12,7 @@ import gradio as gr
 from clampsweep.errors import UserError
 from clampsweep.explorer import export, pages
 from clampsweep.explorer.desk import Desk
-from clampsweep.explorer.export import Entry
+from clampsweep.explorer.export import Entry, Runs
 from clampsweep.explorer.form import PRIVATE, html
 from clampsweep.explorer.marking import message
 
@@ -28,23 +27,35 @@ element.addEventListener('click', (event) => {
 """
 
 
+_STAMPS = itertools.count(1)
+
+
 @dataclass(frozen=True)
 class History:
-    """The runs (`gr.State` of a tuple of `Entry`), and their list, whose events are `use` etc."""
+    """The runs (a `gr.State` of `Runs`), what tells that they changed, and their list.
 
-    entries: gr.State
+    The list's events are `use`, `again`, `config` and `forget`.
+    """
+
+    runs: gr.State
+    changed: gr.State
     listed: gr.HTML
 
 
-def picked(entries: Sequence[Entry], event: gr.EventData) -> Entry | None:
+def stamp() -> int:
+    """A value for `History.changed` that it has not had."""
+    return next(_STAMPS)
+
+
+def picked(runs: Runs, event: gr.EventData) -> Entry | None:
     """The run whose button was pressed."""
-    return next((one for one in entries if one.number == event.run), None)
+    return runs.get(int(event.run))
 
 
 def build(desk: Desk) -> History:
     """Make the list, the downloads and the config file."""
     html("<h3>History of this browser tab</h3>")
-    entries = gr.State(())
+    runs, changed = gr.State(Runs()), gr.State(0)
     listed = html(pages.history([]), elem_id="try-history", js_on_load=_PRESSED)
     with gr.Row(elem_classes="cs-row"):
         downloads = [
@@ -53,30 +64,31 @@ def build(desk: Desk) -> History:
             for name in ("JSON", "Parquet")
         ]  # fmt: skip
     said = html(elem_id="history-said")
-    entries.change(_list, entries, [listed, *downloads, said], **PRIVATE)
-    listed.forget(_forget, entries, entries, **PRIVATE)
-    _build_config(desk, entries, listed)
-    return History(entries, listed)
+    changed.change(functools.partial(_list, desk), runs, [listed, *downloads, said], **PRIVATE)
+    listed.forget(_forget, runs, changed, **PRIVATE)
+    _build_config(desk, runs, listed)
+    return History(runs, changed, listed)
 
 
-def _list(entries: tuple[Entry, ...]) -> list[Any]:
+def _list(desk: Desk, runs: Runs) -> list[Any]:
     """The list and the two files, as they are now."""
-    shown = str(pages.history(entries))
+    entries = list(runs.entries)
+    shown, nothing = str(pages.history(entries)), gr.update(value=None, interactive=False)
     if not entries:
-        return [shown, *[gr.update(value=None, interactive=False)] * 2, ""]
+        return [shown, nothing, nothing, ""]
     try:
-        files = export.save(entries, Path(tempfile.mkdtemp(prefix="clampsweep-")))
+        files = export.save(entries, desk.downloads)
     except UserError as error:
-        nothing = [gr.update(value=None, interactive=False)] * 2
-        return [shown, *nothing, message(str(error), "alert")]
+        return [shown, nothing, nothing, message(str(error), "alert")]
     return [shown, *[gr.update(value=str(file), interactive=True) for file in files], ""]
 
 
-def _forget(entries: tuple[Entry, ...], event: gr.EventData) -> tuple[Entry, ...]:
-    return tuple(one for one in entries if one.number != event.run)
+def _forget(runs: Runs, event: gr.EventData) -> int:
+    runs.forget(int(event.run))
+    return stamp()
 
 
-def _build_config(desk: Desk, entries: gr.State, listed: gr.HTML) -> None:
+def _build_config(desk: Desk, runs: gr.State, listed: gr.HTML) -> None:
     """The config file of a run: shown, and saved where the workflow finds it."""
     with gr.Accordion(
         "Config file of a run, for the workflow", open=False, elem_id="config"
@@ -88,7 +100,7 @@ def _build_config(desk: Desk, entries: gr.State, listed: gr.HTML) -> None:
         said = html(str(message("Press Config at a run in the history.")), elem_id="config-said")
     chosen = gr.State(None)
 
-    def show(had: tuple[Entry, ...], event: gr.EventData) -> list[Any]:
+    def show(had: Runs, event: gr.EventData) -> list[Any]:
         entry = picked(had, event)
         if entry is None:
             return [gr.skip()] * 4
@@ -112,5 +124,5 @@ def _build_config(desk: Desk, entries: gr.State, listed: gr.HTML) -> None:
             f"Saved. In the project: make reproduce CONFIG={path.relative_to(desk.root)}"
         )
 
-    listed.config(show, entries, [chosen, code, said, fold], **PRIVATE)
+    listed.config(show, runs, [chosen, code, said, fold], **PRIVATE)
     save.click(keep, chosen, said, **PRIVATE)

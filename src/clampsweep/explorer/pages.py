@@ -86,7 +86,21 @@ def details(outcome: Outcome) -> Markup:
         ):
             if close is not None and name in close.natural:
                 parts.append(_activation(f"{name} {title}", outcome.prompt, close, name, after))
+    for title, one in zip(("baseline", "clamped text"), closes, strict=False):
+        parts.append(_tokens(f"Every token of the {title}", one))
     return Markup().join(parts)
+
+
+def _tokens(title: str, close: Close) -> Markup:
+    """What the pointer shows of each token, as a table that unfolds."""
+    rows = [
+        [number, f"{piece.text!r}", *piece.hint.split("\n")[:2]]
+        for number, piece in enumerate(close.pieces, 1)
+    ]
+    heads = ["", "token", "", "most probable others"]
+    return Markup("<details><summary>{}</summary>{}</details>").format(
+        title, table(heads, rows, f"{title}, with its probability")
+    )
 
 
 def measures(said: Sequence[Said], titles: Sequence[str]) -> Markup:

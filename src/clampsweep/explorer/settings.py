@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from clampsweep.config import VALUED, Decoding, ModelSpec
+from clampsweep.config import VALUED, Decoding, ModelSpec, parse_decoding, parse_scope
 from clampsweep.errors import UserError
 from clampsweep.names import Neuron, target_name
 from clampsweep.validation import Checker
@@ -164,32 +164,42 @@ def check_scope(scope: str, positions: str, checker: Checker) -> str:
         UserError: It is none of these.
     """
     if scope != "positions":
-        checker.check(scope, "scope_name", ("scope",))
-        return scope
+        return parse_scope(checker, ("scope",), scope)
     try:
         numbers = [int(part) for part in positions.replace(",", " ").split()]
     except ValueError as error:
         raise UserError(
             f"the form: positions: got {positions!r}; write whole numbers from 0, such as 0, 3"
         ) from error
-    checker.check(numbers, "scope_indices", ("positions",))
-    return ",".join(map(str, sorted(numbers)))
+    return parse_scope(checker, ("positions",), numbers)
 
 
 def check_decoding(entry: Mapping[str, Any], checker: Checker) -> Decoding:
-    """How tokens are chosen; what is None, or not for the method, is left out.
+    """How tokens are chosen; what is None or blank, or not for the method, is left out.
+
+    Args:
+        entry: As in a config; top_k and top_p as they are typed.
+        checker: Knows the schema.
 
     Raises:
         UserError: A value is missing or out of range.
     """
     greedy = entry["method"] == "greedy"
     names = ("method", "max_new_tokens") if greedy else tuple(entry)
-    given = {name: entry[name] for name in names if entry[name] is not None}
-    for name in ("max_new_tokens", "top_k"):
-        if name in given and given[name] == int(given[name]):
-            given[name] = int(given[name])
-    checker.check(given, f"decoding_{entry['method']}", ("decoding",))
-    return Decoding(**given)
+    given = {name: _number(entry[name]) for name in names}
+    given = {name: value for name, value in given.items() if value is not None}
+    return parse_decoding(checker, ("decoding",), given)
+
+
+def _number(value: Any) -> Any:
+    """What was typed as a number, whole where it is; None if blank; else as it is."""
+    if isinstance(value, str):
+        try:
+            value = float(value) if value.strip() else None
+        except ValueError:
+            return value
+    whole = isinstance(value, float) and value.is_integer()
+    return int(value) if whole else value
 
 
 def as_config(settings: Settings, spec: ModelSpec, promptset: str) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,10 @@ import pandas as pd
 
 from clampsweep.errors import UserError
 from clampsweep.explorer import clamps as rows_of_clamps
-from clampsweep.explorer import export, form, history, pages
+from clampsweep.explorer import form, history, pages
 from clampsweep.explorer.clamps import Rows, fresh
 from clampsweep.explorer.desk import Desk
-from clampsweep.explorer.export import Entry
+from clampsweep.explorer.export import Runs
 from clampsweep.explorer.form import PRIVATE, html
 from clampsweep.explorer.jobs import Job
 from clampsweep.explorer.marking import message
@@ -47,7 +47,7 @@ class _Page:
     @property
     def outputs(self) -> list[Any]:
         """What a run writes to, in the order of what `_follow` yields."""
-        return [self.said, self.texts, self.details, self.status, self.history.entries]
+        return [self.said, self.texts, self.details, self.status, self.history.changed]
 
     @property
     def form(self) -> list[Any]:
@@ -69,7 +69,7 @@ def build(desk: Desk, model: gr.Dropdown, status: gr.HTML, results: Path) -> Non
         prompt = _prompt(desk)
         html(f"<h3>Clamps</h3>{_HEADS}")
         drawn = gr.Column(elem_id="clamps")
-        _import(rows, results)
+        imports = _import(results)
         decoding = form.decoding("try", 50)
         run, stop = form.run_and_stop("try", "Run")
     said = html(message("Ready."), elem_id="try-said")
@@ -78,7 +78,7 @@ def build(desk: Desk, model: gr.Dropdown, status: gr.HTML, results: Path) -> Non
         model, status, prompt, rows, decoding, run, said, texts, details, history.build(desk)
     )
     with drawn:
-        _draw(desk, page)
+        _draw(desk, page, imports)
     stop.click(form.stopper(desk), queue=False, **PRIVATE)
     _take_up(desk, page)
 
@@ -108,7 +108,7 @@ def _prompt(desk: Desk) -> gr.Textbox:
     def choose(name: str, at: int) -> str:
         return str(desk.prompts(name)["text"].iloc[at])
 
-    which.input(choose_set, which, pick, **PRIVATE)
+    which.change(choose_set, which, pick, **PRIVATE)
     pick.input(choose, [which, pick], prompt, **PRIVATE)
     return prompt
 
@@ -118,14 +118,13 @@ def _numbered(prompts: pd.DataFrame) -> list[tuple[str, int]]:
     return [(str(name), at) for at, name in enumerate(prompts["prompt_id"])]
 
 
-def _import(rows: gr.State, results: Path) -> None:
-    """Clamps from a table that the workflow wrote."""
+def _import(results: Path) -> rows_of_clamps.Import:
+    """Clamps from a table that the workflow wrote; `clamps.draw` adds them to its rows."""
     with gr.Accordion("Import clamps from a results table", open=False, elem_id="import"):
         table = gr.Dropdown(list(rows_of_clamps.importable(results)), value=None, label="Table",
                             elem_id="import-table", interactive=True)  # fmt: skip
-        which = gr.Dropdown(
-            [], multiselect=True, label="Its clamps", elem_id="import-clamps", interactive=True
-        )
+        which = gr.Dropdown([], multiselect=True, label="Its clamps", elem_id="import-clamps",
+                            interactive=True)  # fmt: skip
         add = gr.Button("Add these clamps", size="sm", elem_id="import-add")
         said = html(elem_id="import-said")
 
@@ -142,18 +141,11 @@ def _import(rows: gr.State, results: Path) -> None:
             return gr.update(choices=[], value=[]), message(str(error), "alert")
         return gr.update(choices=labels, value=[]), message(f"{len(labels)} to choose from.")
 
-    def take(name: str | None, labels: list[str], had: Rows) -> tuple[Any, str]:
-        try:
-            new = [one for label in labels for one in read(name)[label]]
-        except UserError as error:
-            return gr.skip(), message(str(error), "alert")
-        return fresh([*had.clamps, *new]), message(f"{len(new)} added.")
-
     table.input(show, table, [which, said], **PRIVATE)
-    add.click(take, [table, which, rows], [rows, said], **PRIVATE)
+    return rows_of_clamps.Import(table, which, add, said, read)
 
 
-def _draw(desk: Desk, page: _Page) -> None:
+def _draw(desk: Desk, page: _Page, imports: rows_of_clamps.Import) -> None:
     """The rows of clamps; what reads them is set up anew with them."""
 
     @gr.render(inputs=page.rows)  # type: ignore[untyped-decorator]
@@ -162,10 +154,11 @@ def _draw(desk: Desk, page: _Page) -> None:
             rows.clamps, page.rows, page.model, lambda name: desk.spec(name).n_layers,
             desk.first_clamp,
         )  # fmt: skip
+        imports.connect(page.rows, cells)
         n = len(page.decoding.components)
 
         def start(
-            request: gr.Request, model: str, prompt: str, entries: tuple[Entry, ...], *held: Any
+            request: gr.Request, model: str, prompt: str, runs: Runs, *held: Any
         ) -> Iterator[list[Any]]:
             try:
                 clamps = rows_of_clamps.read_rows(held[n:])
@@ -173,15 +166,13 @@ def _draw(desk: Desk, page: _Page) -> None:
             except UserError as error:
                 yield [message(str(error), "alert"), *[gr.skip()] * 4]
                 return
-            yield from _follow(desk, asked, entries, request)
+            yield from _follow(desk, asked, runs, request)
 
-        inputs = [page.model, page.prompt, page.history.entries, *page.decoding.components, *cells]
+        inputs = [page.model, page.prompt, page.history.runs, *page.decoding.components, *cells]
         page.run.click(start, inputs, page.outputs, concurrency_limit=None, **PRIVATE)
 
 
-def _follow(
-    desk: Desk, asked: Settings, entries: tuple[Entry, ...], request: gr.Request
-) -> Iterator[list[Any]]:
+def _follow(desk: Desk, asked: Settings, runs: Runs, request: gr.Request) -> Iterator[list[Any]]:
     """Run, and show what comes of it as it comes."""
 
     def work(job: Job[Outcome]) -> Outcome:
@@ -200,12 +191,12 @@ def _follow(
         line = message(job.error, "alert") if job.error else message("Stopped.")
         yield [line, gr.skip(), gr.skip(), message(desk.shelf.describe(asked.model)), gr.skip()]
         return
-    yield _shown(desk, job.result, entries)
+    yield _shown(desk, job.result, runs)
 
 
-def _shown(desk: Desk, outcome: Outcome, entries: Sequence[Entry]) -> list[Any]:
+def _shown(desk: Desk, outcome: Outcome, runs: Runs) -> list[Any]:
     """What is shown of a run that is over."""
-    number = max((one.number for one in entries), default=0) + 1
+    number = runs.add(outcome).number
     closes = [outcome.baseline, *([outcome.clamped] if outcome.clamped else [])]
     asked = outcome.settings
     line = "Stopped" if outcome.stopped else "Done"
@@ -214,27 +205,25 @@ def _shown(desk: Desk, outcome: Outcome, entries: Sequence[Entry]) -> list[Any]:
         pages.texts(_TITLES[: len(closes)], closes),
         pages.details(outcome),
         message(desk.shelf.describe(asked.model)),
-        (*entries, export.entry(number, outcome)),
+        history.stamp(),
     ]
 
 
 def _take_up(desk: Desk, page: _Page) -> None:
     """Use puts a run's settings into the form; Run again runs them."""
 
-    def use(entries: tuple[Entry, ...], event: gr.EventData) -> list[Any]:
-        entry = history.picked(entries, event)
+    def use(runs: Runs, event: gr.EventData) -> list[Any]:
+        entry = history.picked(runs, event)
         if entry is None:
             return [gr.skip()] * len(page.form)
         asked = entry.outcome.settings
         return [asked.model, asked.prompt, fresh(asked.clamps), *form.of_settings(asked)]
 
-    def again(
-        entries: tuple[Entry, ...], event: gr.EventData, request: gr.Request
-    ) -> Iterator[list[Any]]:
-        entry = history.picked(entries, event)
+    def again(runs: Runs, event: gr.EventData, request: gr.Request) -> Iterator[list[Any]]:
+        entry = history.picked(runs, event)
         if entry is not None:
-            yield from _follow(desk, entry.outcome.settings, entries, request)
+            yield from _follow(desk, entry.outcome.settings, runs, request)
 
-    listed, entries = page.history.listed, page.history.entries
-    listed.use(use, entries, page.form, **PRIVATE)
-    listed.again(again, entries, page.outputs, concurrency_limit=None, **PRIVATE)
+    listed, runs = page.history.listed, page.history.runs
+    listed.use(use, runs, page.form, **PRIVATE)
+    listed.again(again, runs, page.outputs, concurrency_limit=None, **PRIVATE)
