@@ -13,11 +13,11 @@ import pytest
 from clampsweep import collapse, tables, text_metrics
 from clampsweep.config import Decoding
 from clampsweep.errors import UserError
-from clampsweep.explorer import export, pages, running
+from clampsweep.explorer import export, pages
 from clampsweep.explorer.jobs import Job
 from clampsweep.explorer.running import pieces, sweep_values, try_out
 from clampsweep.explorer.settings import Clamp, Settings
-from clampsweep.inspection import Stopped
+from clampsweep.inspection import Seen, Stopped
 from clampsweep.models import Model
 from clampsweep.names import Neuron
 from reference import Clamp as Reference
@@ -161,7 +161,7 @@ def test_a_sweep_makes_the_reference_s_texts(model: Model) -> None:
 
 
 def test_a_stopped_run_keeps_its_texts(gpt2: Model) -> None:
-    def tell(told: list[running.Close]) -> None:
+    def tell(told: list[Seen]) -> None:
         if len(told[0].steps) == 2:
             raise Stopped
 
@@ -172,7 +172,7 @@ def test_a_stopped_run_keeps_its_texts(gpt2: Model) -> None:
 
 
 def test_pieces_join_to_the_text_where_tokens_share_a_character(gpt2: Model) -> None:
-    ids = gpt2.encode("é is é, naïve \N{SNOWMAN} end")
+    ids = gpt2.encode("é is é, naïve \N{SNOWMAN} end, and on " * 3)
     assert len(pieces(gpt2, ids)) < len(ids)
     assert "".join(piece.text for piece in pieces(gpt2, ids)) == gpt2.decode(ids)
     half = gpt2.encode("é")[:1]

@@ -119,7 +119,7 @@ def _on(button: gr.Button, cells: Sequence[Any], rows: gr.State, change: Callabl
 
 def _next(had: Sequence[Clamp]) -> Clamp:
     """A row like the last one, but for its neuron."""
-    return replace(had[-1], neuron=None, on=True)
+    return replace(had[-1], neuron=0, on=True)
 
 
 def spread_over(clamps: Sequence[Clamp], at: int, n_layers: int) -> list[Clamp]:

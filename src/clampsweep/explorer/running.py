@@ -16,6 +16,7 @@ from clampsweep.models import Model
 from clampsweep.plan import stream
 
 Metrics = dict[str, int | float | None]
+_BEFORE = 6  # tokens
 
 
 @dataclass(frozen=True)
@@ -88,15 +89,20 @@ def measure(text: str, ids: Sequence[int], stop_reason: str, nll: float | None) 
 
 
 def pieces(model: Model, ids: Sequence[int], hints: Sequence[str] = ()) -> list[Piece]:
-    """The tokens as text; the parts of a character that several tokens make stand with the last."""
-    found, start, whole = [], 0, ""
+    """The tokens as text; the parts of a character that several tokens make stand with the last.
+
+    A tokenizer may write a token in another way where it stands first, so each is read behind
+    those before it.
+    """
+    found, start = [], 0
     for n in range(1, len(ids) + 1):
-        now = model.decode(list(ids[:n]))
-        if now.endswith("\N{REPLACEMENT CHARACTER}") and n < len(ids):
+        before = max(0, start - _BEFORE)
+        text = model.decode(list(ids[before:n]))
+        if text.endswith("\N{REPLACEMENT CHARACTER}") and n < len(ids):
             continue
-        hint = "\n".join(hints[start:n])
-        found.append(Piece(now[len(whole) :], hint))
-        start, whole = n, now
+        known = len(model.decode(list(ids[before:start])))
+        found.append(Piece(text[known:], "\n".join(hints[start:n])))
+        start = n
     return found
 
 
@@ -105,29 +111,19 @@ def edits(clamps: Sequence[Clamp]) -> list[Edit]:
     return [edit(one.place, one.operation, one.used) for one in clamps]
 
 
-def try_out(model: Model, settings: Settings, tell: Callable[[list[Close]], object]) -> Outcome:
+def try_out(model: Model, settings: Settings, tell: Callable[[list[Seen]], object]) -> Outcome:
     """Run the prompt without and with the clamps, side by side.
 
     Args:
         model: Loaded model.
         settings: What is asked for, checked.
-        tell: Told the texts so far, unmeasured; may raise `Stopped`.
+        tell: Told what the texts are so far (`so_far`); may raise `Stopped`.
 
     Raises:
         UserError: The prompt does not fit, or logits are not finite.
     """
     prompt = sweep.encode(model, settings.prompt)
     rows = [[], edits(settings.clamps)] if settings.clamps else [[]]
-    stopped = False
-
-    def on_step(seen: Sequence[Seen]) -> None:
-        nonlocal stopped
-        try:
-            tell([_unmeasured(model, one) for one in seen])
-        except inspection.Stopped:
-            stopped = True
-            raise
-
     seen = inspection.watch(
         model,
         prompt,
@@ -135,7 +131,7 @@ def try_out(model: Model, settings: Settings, tell: Callable[[list[Close]], obje
         Scope.parse(settings.scope),
         settings.decoding,
         stream=stream(settings.prompt, settings.seed) if settings.draws is not None else None,
-        on_step=on_step,
+        on_step=lambda seen: tell([Seen(list(one.steps), one.n_new) for one in seen]),
     )
     closes = _close(model, settings, prompt, seen)
     return Outcome(
@@ -143,14 +139,15 @@ def try_out(model: Model, settings: Settings, tell: Callable[[list[Close]], obje
         pieces(model, prompt),
         closes[0],
         closes[1] if settings.clamps else None,
-        stopped,
+        any(one.stop_reason == "stopped" for one in seen),
     )
 
 
-def _unmeasured(model: Model, seen: Seen) -> Close:
+def so_far(model: Model, seen: Seen) -> Close:
+    """A text that is being made, not measured yet."""
     ids = seen.token_ids
     found = pieces(model, ids, [_chance(step) for step in seen.steps])
-    return Close(Said("", ids, "", {}, {}), found, list(seen.steps), {})
+    return Close(Said("", ids, "", {}, {}), found, seen.steps, {})
 
 
 def _chance(step: Step) -> str:

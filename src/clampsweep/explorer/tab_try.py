@@ -19,7 +19,7 @@ from clampsweep.explorer.export import Runs
 from clampsweep.explorer.form import PRIVATE, html
 from clampsweep.explorer.jobs import Job
 from clampsweep.explorer.marking import message
-from clampsweep.explorer.running import Outcome, try_out
+from clampsweep.explorer.running import Outcome, so_far, try_out
 from clampsweep.explorer.settings import Clamp, Settings
 
 _HEADS = (
@@ -120,9 +120,9 @@ def _numbered(prompts: pd.DataFrame) -> list[tuple[str, int]]:
 
 def _import(results: Path) -> rows_of_clamps.Import:
     """Clamps from a table that the workflow wrote; `clamps.draw` adds them to its rows."""
-    with gr.Accordion("Import clamps from a results table", open=False, elem_id="import"):
-        table = gr.Dropdown(list(rows_of_clamps.importable(results)), value=None, label="Table",
-                            elem_id="import-table", interactive=True)  # fmt: skip
+    with gr.Accordion("Import clamps from a results table", open=False, elem_id="import") as fold:
+        table = gr.Dropdown([], value=None, label="Table", elem_id="import-table",
+                            interactive=True)  # fmt: skip
         which = gr.Dropdown([], multiselect=True, label="Its clamps", elem_id="import-clamps",
                             interactive=True)  # fmt: skip
         add = gr.Button("Add these clamps", size="sm", elem_id="import-add")
@@ -141,6 +141,9 @@ def _import(results: Path) -> rows_of_clamps.Import:
             return gr.update(choices=[], value=[]), message(str(error), "alert")
         return gr.update(choices=labels, value=[]), message(f"{len(labels)} to choose from.")
 
+    fold.expand(
+        lambda: gr.update(choices=list(rows_of_clamps.importable(results))), None, table, **PRIVATE
+    )
     table.input(show, table, [which, said], **PRIVATE)
     return rows_of_clamps.Import(table, which, add, said, read)
 
@@ -181,9 +184,10 @@ def _follow(desk: Desk, asked: Settings, runs: Runs, request: gr.Request) -> Ite
     job = desk.start(str(request.session_hash), work)
     for told in job.follow():
         if isinstance(told, list):
+            closes = [so_far(desk.shelf.get(asked.model), one) for one in told]
             n = max(len(one.steps) for one in told)
             line = f"Running: {n} of at most {asked.decoding.max_new_tokens} tokens."
-            yield [message(line), pages.texts(_TITLES[: len(told)], told), "", *[gr.skip()] * 2]
+            yield [message(line), pages.texts(_TITLES[: len(told)], closes), "", *[gr.skip()] * 2]
         else:
             line = str(told or ("Waiting for another tab's run." if job.waiting else "Starting."))
             yield [message(line), *[gr.skip()] * 4]
