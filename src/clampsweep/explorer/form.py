@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 
 from clampsweep.explorer.desk import Desk
+from clampsweep.explorer.jobs import Job
 from clampsweep.explorer.settings import SCOPES, Settings
 
 PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
@@ -142,6 +143,13 @@ def stopper(desk: Desk) -> Callable[[gr.Request], None]:
         desk.stop(str(request.session_hash))
 
     return stop
+
+
+def waiting(job: Job[Any]) -> str:
+    """What is said of a job that makes no text yet."""
+    if isinstance(job.progress, str):
+        return job.progress
+    return "Waiting for another run to end." if job.waiting else "Starting."
 
 
 def run_and_stop(prefix: str, label: str) -> tuple[gr.Button, gr.Button]:

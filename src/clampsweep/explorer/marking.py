@@ -147,10 +147,11 @@ def _cell(value: object) -> Markup:
 
 
 def message(text: str, kind: str = "status") -> Markup:
-    """A line that says how things are; screen readers read it out.
+    """A line that says how things are.
 
     Args:
         text: The line.
-        kind: `status`, or `alert` for a fault.
+        kind: `status`, or `alert` for a fault: screen readers read these out; or `note`, for what
+            changes many times a second.
     """
     return Markup('<div class="cs-message cs-{0}" role="{0}">{1}</div>').format(kind, text)

@@ -60,7 +60,7 @@ class Close:
     natural: dict[str, list[float]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Outcome:
     """What a run of the Try tab made.
 
@@ -194,7 +194,7 @@ def _hint(model: Model, clamps: Sequence[Clamp], seen: Seen, at: int, n_prompt: 
     return "\n".join([*lines, *map(str, clamps)])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Swept:
     """What the Sweep tab made: the baseline, and a text for each value, ascending."""
 

@@ -129,8 +129,8 @@ def _follow(
         if isinstance(told, float):
             line = f"Running: {len(values)} values and the baseline, {told:.0%} of the tokens."
         else:
-            line = str(told or ("Waiting for another tab's run." if job.waiting else "Starting."))
-        yield [message(line), *[gr.skip()] * 6]
+            line = form.waiting(job)
+        yield [message(line, "note"), *[gr.skip()] * 6]
     status = message(desk.shelf.describe(asked.model))
     if job.result is None:
         line = message(job.error, "alert") if job.error else message("Stopped.")

@@ -187,10 +187,14 @@ def _follow(desk: Desk, asked: Settings, runs: Runs, request: gr.Request) -> Ite
             closes = [so_far(desk.shelf.get(asked.model), one) for one in told]
             n = max(len(one.steps) for one in told)
             line = f"Running: {n} of at most {asked.decoding.max_new_tokens} tokens."
-            yield [message(line), pages.texts(_TITLES[: len(told)], closes), "", *[gr.skip()] * 2]
+            yield [
+                message(line, "note"),
+                pages.texts(_TITLES[: len(told)], closes),
+                "",
+                *[gr.skip()] * 2,
+            ]
         else:
-            line = str(told or ("Waiting for another tab's run." if job.waiting else "Starting."))
-            yield [message(line), *[gr.skip()] * 4]
+            yield [message(form.waiting(job), "note"), *[gr.skip()] * 4]
     if job.result is None:
         line = message(job.error, "alert") if job.error else message("Stopped.")
         yield [line, gr.skip(), gr.skip(), message(desk.shelf.describe(asked.model)), gr.skip()]
