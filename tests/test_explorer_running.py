@@ -14,7 +14,7 @@ from clampsweep import collapse, tables, text_metrics
 from clampsweep.config import Decoding
 from clampsweep.errors import UserError
 from clampsweep.explorer import export, pages
-from clampsweep.explorer.jobs import Job
+from clampsweep.explorer.jobs import Job, Worker
 from clampsweep.explorer.running import pieces, sweep_values, try_out
 from clampsweep.explorer.settings import Clamp, Settings
 from clampsweep.inspection import Seen, Stopped
@@ -25,6 +25,9 @@ from reference import decode_alone
 from tiny import PROMPTS
 
 SETTINGS = Settings("tiny", PROMPTS[3], (Clamp(1, 4, "add", 6.0),), "all", Decoding("greedy", 10))
+
+
+WORKER = Worker()
 
 
 def finished(job: Job[int]) -> list[object]:
@@ -39,9 +42,9 @@ def test_a_job_tells_and_returns() -> None:
         job.tell("half")
         return 7
 
-    job = Job(work)
-    assert "half" in finished(job) or job.progress == "half"
-    assert (job.result, job.error, job.waiting) == (7, None, False)
+    job = WORKER.start(work)
+    finished(job)
+    assert (job.progress, job.result, job.error, job.waiting) == ("half", 7, None, False)
 
 
 def test_jobs_run_one_after_another() -> None:
@@ -58,9 +61,9 @@ def test_jobs_run_one_after_another() -> None:
         order.append("second")
         return 2
 
-    one = Job(first)
+    one = WORKER.start(first)
     first_begun.wait(10)
-    two = Job(second)
+    two = WORKER.start(second)
     assert two.waiting
     go_on.set()
     finished(one), finished(two)
@@ -75,7 +78,7 @@ def test_a_stop_ends_a_job_where_it_tells_something() -> None:
             job.tell("more")
             begun.set()
 
-    job = Job(work)
+    job = WORKER.start(work)
     begun.wait(10)
     job.stop()
     finished(job)
@@ -84,8 +87,8 @@ def test_a_stop_ends_a_job_where_it_tells_something() -> None:
 
 def test_a_job_that_waits_can_be_stopped_and_never_works() -> None:
     go_on, worked = threading.Event(), threading.Event()
-    one = Job(lambda job: go_on.wait(10))
-    two = Job(lambda job: worked.set())
+    one = WORKER.start(lambda job: go_on.wait(10))
+    two = WORKER.start(lambda job: worked.set())
     two.stop()
     list(two.follow())
     assert not worked.is_set()
@@ -98,12 +101,14 @@ def test_a_job_that_nobody_follows_any_more_ends() -> None:
         while True:
             job.tell("more")
 
-    job = Job(work)
+    job = WORKER.start(work)
     followed = job.follow()
     next(followed)
     followed.close()
     assert job.stopped
-    assert Job(lambda job: 1).follow()
+    after: Job[int] = WORKER.start(lambda job: 1)
+    finished(after)
+    assert after.result == 1
 
 
 @pytest.mark.parametrize(
@@ -113,10 +118,10 @@ def test_a_fault_is_said_and_the_next_job_runs(fault: Exception, said: str) -> N
     def work(job: Job[int]) -> int:
         raise fault
 
-    job = Job(work)
+    job = WORKER.start(work)
     finished(job)
     assert said in str(job.error)
-    after: Job[int] = Job(lambda job: 3)
+    after: Job[int] = WORKER.start(lambda job: 3)
     finished(after)
     assert after.result == 3
 

@@ -7,6 +7,7 @@ it (make test-explorer). The oracles share nothing with the explorer: the plain 
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shutil
@@ -25,7 +26,9 @@ pytest.importorskip("gradio", reason="gradio is not installed")
 
 from harness import CONFIG, REPO, Project  # noqa: E402
 
-from reference import Clamp, Text, decode_alone  # noqa: E402
+from factories import baseline, generation  # noqa: E402
+from reference import Clamp, Text, decode_alone, draw, noise  # noqa: E402
+from sweep_tables import BROKEN, FINE, make  # noqa: E402
 from tiny import PROMPTS, RAGGED_PROMPTS, make_tiny  # noqa: E402
 
 REAL = os.environ.get("CLAMPSWEEP_TEST_MODEL")
@@ -44,6 +47,8 @@ class Site:
     name: str
     prompts: tuple[str, ...]
     _plain: list[Any] = field(default_factory=list)
+    _long: dict[int, str] = field(default_factory=dict)
+    _strong: dict[tuple[str, int], tuple[int, int, str, float]] = field(default_factory=dict)
 
     @property
     def real(self) -> bool:
@@ -91,15 +96,37 @@ class Site:
         ]
         return decode_alone(model, model.encode(prompt), own, scope, n, **more)
 
+    def sampled(
+        self, prompt: str, decoding: Any, seed: int, clamps: Sequence[tuple[Any, ...]] = (),
+        scope: str = "all",
+    ) -> Text:  # fmt: skip
+        """What the plain decoder says where tokens are drawn."""
+        digest = hashlib.sha256(prompt.encode()).hexdigest()
+        stream = seed, *(int(digest[at : at + 8], 16) for at in range(0, 64, 8))
+
+        def pick(logits: Any, step: int) -> int:
+            return draw(logits, noise(stream, step, len(logits)), decoding)
+
+        return self.reference(prompt, clamps, scope, decoding.max_new_tokens, pick=pick)
+
+    def words(self, text: Text) -> str:
+        """A text as it is read."""
+        return str(self.model.decode(text.token_ids))
+
     def long_prompt(self, n: int = 12) -> str:
         """A prompt whose text does not end before n tokens."""
-        for prompt in self.prompts:
-            if len(self.reference(prompt, n=n).token_ids) == n:
-                return prompt
-        raise AssertionError("all texts end too soon")
+        if n not in self._long:
+            found = (p for p in self.prompts if len(self.reference(p, n=n).token_ids) == n)
+            self._long[n] = next(found)
+        return self._long[n]
 
     def strong_clamp(self, prompt: str, n: int = 12) -> tuple[int, int, str, float]:
         """A clamp that changes the prompt's text, of `n` tokens, but not its first token."""
+        if (prompt, n) not in self._strong:
+            self._strong[prompt, n] = self._strong_clamp(prompt, n)
+        return self._strong[prompt, n]
+
+    def _strong_clamp(self, prompt: str, n: int) -> tuple[int, int, str, float]:
         plain = self.reference(prompt, n=n).token_ids
         size = 25.5 if not self.real else 100.5
         for layer in reversed(range(self.spec.n_layers)):
@@ -110,9 +137,9 @@ class Site:
                         return layer, neuron, "set", value
         raise AssertionError("no clamp changes the text")
 
-    def n_hooks(self) -> int:
-        """Hooks that stand on the loaded models, of torch and of the bridge."""
-        return sum(map(_n_hooks, self.loaded()))
+    def n_hooks(self, models: Sequence[Any] = ()) -> int:
+        """Hooks that stand on some models, or on all that are loaded, of torch and the bridge."""
+        return sum(map(_n_hooks, models or self.loaded()))
 
     def loaded(self) -> list[Any]:
         """The models that are loaded."""
@@ -122,8 +149,9 @@ class Site:
     def slowed(self, seconds: float = 0.1) -> Iterator[None]:
         """The real model, a little slower at every pass."""
         handles = [
-            one.bridge.original_model.register_forward_pre_hook(lambda *_: time.sleep(seconds))
+            part.register_forward_pre_hook(lambda *_: time.sleep(seconds))
             for one in self.loaded()
+            for part in (one.bridge.original_model, *(engine.body for engine in _engine(one)))
         ]
         try:
             yield
@@ -132,8 +160,17 @@ class Site:
                 handle.remove()
 
 
+def _engine(model: Any) -> list[Any]:
+    """The sweep decoder's engine of a model, which has modules of its own, if there is one."""
+    from clampsweep import decoding
+
+    found = decoding._ENGINES.get(model.bridge)
+    return [found] if hasattr(found, "body") else []
+
+
 def _n_hooks(model: Any) -> int:
     modules = list(model.bridge.original_model.modules())
+    modules += [module for engine in _engine(model) for module in engine.plain.modules()]
     own = sum(len(one._forward_hooks) + len(one._forward_pre_hooks) for one in modules)
     return own + sum(len(hook.fwd_hooks) for hook in model.bridge.hook_dict.values())
 
@@ -166,6 +203,15 @@ def _real_project(folder: Path) -> Project:
     return project
 
 
+def _write_results(folder: Path) -> None:
+    """What the workflow wrote of an earlier sweep: clamps of a neuron, and of two together."""
+    from test_explorer_results import write
+
+    rows = [baseline("a", BROKEN), generation("a", FINE, -5.25), generation("a", BROKEN, 10.5)]
+    rows += [generation("a", FINE, 2.5, target="L0N1+L2N4", operation="add")]
+    write(make(rows), folder)
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The explorer as it is started, in a project of its own; the first model is loaded."""
@@ -174,8 +220,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
     folder = tmp_path_factory.mktemp("site") / "project"
     project = _real_project(folder) if REAL else _tiny_project(folder)
+    _write_results(folder / "results/earlier")
     before = Path.cwd()
     os.chdir(folder)
+    api.expect.set_options(timeout=PATIENCE)
     try:
         desk = Desk(read_config(["config/config.yaml"]), Path.cwd())
         name = REAL or desk.models[0]
@@ -187,6 +235,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         blocks.close()
     finally:
         os.chdir(before)
+        api.expect.set_options(timeout=5 * SECOND)
 
 
 @pytest.fixture(scope="module")
@@ -212,6 +261,11 @@ class Visitor:
         page.set_default_timeout(PATIENCE)
         page.on("request", lambda request: self.requests.append(request.url))
         page.on("pageerror", lambda error: self.faults.append(str(error)))
+
+    def check(self) -> None:
+        """No script failed, and nothing came from another machine."""
+        assert self.faults == []
+        assert [url for url in self.requests if not _is_local(url)] == []
 
     def open(self) -> Visitor:
         """Go to the page, and wait until it can be used."""
@@ -246,6 +300,7 @@ class Visitor:
 
     def choose(self, name: str, option: str) -> None:
         """Choose from a list."""
+        api.expect(self.page.get_by_role("option")).to_have_count(0)  # of another list, closing
         self.find(f"#{name} input").click()
         self.page.get_by_role("option", name=option, exact=True).click()
 
@@ -290,11 +345,15 @@ class Visitor:
 
     def clamps(self, *clamps: tuple[Any, ...]) -> None:
         """Fill the rows with these clamps and no other."""
-        self.click("#clamps-clear")
-        self.wait_rows(0)
-        for number, clamp in enumerate(clamps, 1):
+        had = self.n_rows
+        if had > len(clamps):
+            self.click("#clamps-clear")
+            self.wait_rows(0)
+            had = 0
+        for number in range(had + 1, len(clamps) + 1):
             self.click("#clamps-add")
             self.wait_rows(number)
+        for number, clamp in enumerate(clamps, 1):
             self.clamp(number, *clamp)
 
     def ask(self, prompt: str, *clamps: tuple[Any, ...], tokens: int = 12) -> None:
@@ -302,6 +361,17 @@ class Visitor:
         self.fill("try-prompt", prompt)
         self.clamps(*clamps)
         self.fill("try-tokens", tokens)
+
+    def fresh(self) -> Visitor:
+        """The form of a tab that several tests use, as a new one's: greedy, all positions."""
+        self.page.get_by_role("tab", name="Try").click()
+        if "Running" in self.said():
+            self.click("#try-stop")
+            self.expect("#try-said").not_to_contain_text("Running")
+        self.radio("try-method", "greedy")
+        if self.held("try-scope") != "all":
+            self.choose("try-scope", "all")
+        return self
 
     # What is said
 
@@ -321,22 +391,30 @@ class Visitor:
 
     def run(self, word: str = "Done", press: Callable[[], object] | None = None) -> str:
         """Press Run, or what is given; wait for the end and return the line that says so."""
-        number = self.number() + 1
+        before = self.number()
         (press or (lambda: self.click("#try-run")))()
-        self.expect("#try-said").to_contain_text(f"{word}: run {number}.")
-        self.expect("#try-history tbody th >> nth=0").to_have_text(f"{number}")
+        self.page.wait_for_function(
+            """([word, before]) => {
+              const said = document.querySelector('#try-said').textContent;
+              const number = Number((said.match(word + ': run ([0-9]+)[.]') || [])[1]);
+              const newest = document.querySelector('#try-history tbody th')?.textContent;
+              return number > before && Number(newest) === number;
+            }""",
+            arg=[word, before],
+        )
         return self.said()
 
-    def refused(self, press: Callable[[], object] | None = None) -> str:
-        """Press Run; return the alert."""
-        (press or (lambda: self.click("#try-run")))()
-        self.find("#try-said [role=alert]").wait_for()
-        return self.said()
+    def refused(self, words: str, tab: str = "try") -> str:
+        """Press Run; wait for an alert with these words, and return all of it."""
+        self.click(f"#{tab}-run")
+        self.expect(f"#{tab}-said [role=alert]").to_contain_text(words)
+        return self.said(tab)
 
     def sweep(self) -> str:
         """Press Sweep; wait for the end and return the line that says so."""
+        self.find("#sweep-said .cs-message").evaluate("line => line.classList.add('old')")
         self.click("#sweep-run")
-        self.expect("#sweep-said").to_contain_text("Done:")
+        self.expect("#sweep-said .cs-message:not(.old)").to_contain_text("Done:")
         return self.said("sweep")
 
     def text(self, title: str, where: str = "#try-texts") -> str:
@@ -378,7 +456,8 @@ def visit(browser: Any, site: Site) -> Iterator[Callable[..., Visitor]]:
 
     In the end nothing was executed, nothing came from elsewhere, and no hook is left.
     """
-    before, visitors, contexts = site.n_hooks(), [], []
+    models = site.loaded()
+    before, visitors, contexts = site.n_hooks(models), [], []
 
     def open_tab(width: int = 1280, height: int = 900) -> Visitor:
         context = browser.new_context(
@@ -395,9 +474,28 @@ def visit(browser: Any, site: Site) -> Iterator[Callable[..., Visitor]]:
         with suppress(api.Error):
             context.close()
     assert not any(hacked)
-    assert not [fault for one in visitors for fault in one.faults]
-    assert not [url for one in visitors for url in one.requests if not _is_local(url)]
-    wait_for(lambda: site.n_hooks() == before, "hooks are left on the model")
+    for visitor in visitors:
+        visitor.check()
+    wait_for(lambda: site.n_hooks(models) == before, "hooks are left on the model")
+
+
+@pytest.fixture(scope="module")
+def kept(browser: Any, site: Site) -> Iterator[Visitor]:
+    """A tab that stays open for a whole module."""
+    context = browser.new_context(accept_downloads=True, viewport={"width": 1280, "height": 900})
+    yield Visitor(context.new_page(), site.address).open()
+    context.close()
+
+
+@pytest.fixture
+def shared(kept: Visitor, site: Site) -> Iterator[Visitor]:
+    """A tab that several tests use one after another, for speed; checked as those of `visit`."""
+    models = site.loaded()
+    before = site.n_hooks(models)
+    yield kept.fresh()
+    assert not kept.page.evaluate("window.hacked")
+    kept.check()
+    assert site.n_hooks(models) == before
 
 
 def _is_local(url: str) -> bool:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from clampsweep.errors import UserError
 
+CONFIG = "config/config.yaml"
+
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
@@ -36,6 +38,8 @@ def main() -> None:
         SystemExit: With 1 and one line, if something in the project is wrong.
     """
     arguments = _arguments()
+    if not Path(CONFIG).is_file():
+        sys.exit(f"error: {CONFIG}: no such file; run this in the project's folder")
     # Nothing leaves this machine: no usage statistics, no look for newer versions.
     os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1"}
     try:
@@ -44,7 +48,7 @@ def main() -> None:
     except ModuleNotFoundError as error:
         sys.exit(f"error: {error}; run `make explore`, or pip install 'clampsweep[explorer]'")
     try:
-        desk = Desk(read_config(["config/config.yaml", *arguments.configfile]), Path.cwd())
+        desk = Desk(read_config([CONFIG, *arguments.configfile]), Path.cwd())
         blocks = page(desk, Path("results"))
         preload(desk)
         address = serve(blocks, arguments.host, arguments.port, not arguments.no_browser)

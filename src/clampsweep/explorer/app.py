@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -68,16 +66,9 @@ def _leaver(desk: Desk) -> Any:
     return leave
 
 
-def preload(desk: Desk) -> threading.Thread:
-    """Load the first model in the background, so that the page is there at once."""
-
-    def load() -> None:
-        with suppress(UserError):  # the status line says it
-            desk.shelf.get(desk.models[0])
-
-    thread = threading.Thread(target=load, daemon=True)
-    thread.start()
-    return thread
+def preload(desk: Desk) -> None:
+    """Begin to load the first model, beside the page; the status line says how that goes."""
+    desk.worker.start(lambda job: desk.shelf.get(desk.models[0]))
 
 
 def serve(blocks: Any, host: str, port: int | None, browser: bool) -> str:

@@ -16,7 +16,7 @@ from clampsweep import promptset
 from clampsweep.config import Config, ModelSpec, Sweep
 from clampsweep.errors import UserError
 from clampsweep.explorer import settings as form
-from clampsweep.explorer.jobs import Job
+from clampsweep.explorer.jobs import Job, Worker
 from clampsweep.explorer.settings import Clamp, Settings
 from clampsweep.explorer.shelf import Shelf
 from clampsweep.names import parse_target
@@ -55,6 +55,7 @@ class Desk:
         self.shelf = Shelf(config, root / "resources" / "models")
         self._checker = Checker({"the form": {}}, read_yaml(SCHEMA))
         self._files = tempfile.TemporaryDirectory(prefix="clampsweep-")  # gone when this ends
+        self.worker = Worker()
         self._jobs: dict[str, Job[Any]] = {}
         self._lock = threading.Lock()
 
@@ -70,7 +71,7 @@ class Desk:
         with self._lock:
             if session in self._jobs:
                 self._jobs[session].stop()
-            self._jobs[session] = job = Job(work)
+            self._jobs[session] = job = self.worker.start(work)
         return job
 
     def stop(self, session: str) -> None:

@@ -19,4 +19,9 @@
       seen(`${form.id}-run`)?.click();
     }
   }, true);
+  // Gradio would take Shift+Enter as "submit" and make no new line.
+  document.addEventListener('keypress', (event) => {
+    const typed = event.target.matches('.cs-keys textarea');
+    if (typed && event.key === 'Enter' && event.shiftKey) event.stopPropagation();
+  }, true);
 }

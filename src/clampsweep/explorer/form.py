@@ -13,6 +13,8 @@ from clampsweep.explorer.jobs import Job
 from clampsweep.explorer.settings import SCOPES, Settings
 
 PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+# A run stops the one before it in its browser tab, and none is dropped; tabs wait in `jobs`.
+RUNS: dict[str, Any] = {**PRIVATE, "concurrency_limit": None, "trigger_mode": "multiple"}
 _METHODS = [("greedy", "greedy"), ("sampling", "sample")]
 
 
@@ -149,7 +151,7 @@ def waiting(job: Job[Any]) -> str:
     """What is said of a job that makes no text yet."""
     if isinstance(job.progress, str):
         return job.progress
-    return "Waiting for another run to end." if job.waiting else "Starting."
+    return "Waiting: the model is busy." if job.waiting else "Starting."
 
 
 def run_and_stop(prefix: str, label: str) -> tuple[gr.Button, gr.Button]:

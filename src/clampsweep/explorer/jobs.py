@@ -1,4 +1,4 @@
-"""Work on a model beside the page: one job at a time, told to stop, its progress looked at."""
+"""Work on models beside the page: one job at a time, told to stop, its progress looked at."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Generic, TypeVar
+from queue import SimpleQueue
+from typing import Any, Generic, TypeVar
 
 from clampsweep.errors import UserError
 from clampsweep.inspection import Stopped
@@ -17,30 +18,56 @@ _Result = TypeVar("_Result")
 _LOOK = 0.05  # seconds between two looks at a job
 _PAUSE = 0.15  # seconds between two that are shown: drawing takes time from the model
 
-_ONE_AT_A_TIME = threading.Lock()
+
+class Worker:
+    """The one thread that works on models: several would each bring threads of their own to torch.
+
+    It does the jobs of all browser tabs in their order.
+    """
+
+    def __init__(self) -> None:
+        self._jobs: SimpleQueue[Job[Any]] = SimpleQueue()
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def start(self, work: Callable[[Job[_Result]], _Result]) -> Job[_Result]:
+        """A job that begins when those before it are over."""
+        job = Job(work)
+        self._jobs.put(job)
+        return job
+
+    def _run(self) -> None:
+        while True:
+            self._jobs.get().run()
 
 
 class Job(Generic[_Result]):
-    """A piece of work in a thread of its own; jobs of all browser tabs run one after another.
+    """A piece of work.
 
     Attributes:
         progress: What the work last told of itself, None before.
-        waiting: Whether another tab's job is at work.
         error: What went wrong, in a line; None if nothing did.
+        result: What came out, once it is over; None if it was stopped before or failed.
     """
 
     def __init__(self, work: Callable[[Job[_Result]], _Result]):
         self.progress: object = None
-        self.waiting = True
         self.error: str | None = None
-        self._result: _Result | None = None
-        self._work, self._stop, self._changed = work, threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
+        self.result: _Result | None = None
+        self._work, self._lock = work, threading.Lock()
+        self._begun, self._changed = threading.Event(), threading.Event()
+        self._stop, self._over = threading.Event(), threading.Event()
 
     def stop(self) -> None:
-        """Ask the work to end where it is."""
-        self._stop.set()
+        """Ask the work to end where it is; if it has not begun, it is over."""
+        with self._lock:
+            self._stop.set()
+            if self.waiting:
+                self._over.set()
+
+    @property
+    def waiting(self) -> bool:
+        """Whether it has not begun yet."""
+        return not self._begun.is_set()
 
     @property
     def stopped(self) -> bool:
@@ -61,29 +88,25 @@ class Job(Generic[_Result]):
     def follow(self) -> Iterator[object]:
         """What the work tells, as it goes on, None first; it ends if nobody follows any more."""
         try:
+            self._begun.wait(_LOOK)
             yield None
-            while self._thread.is_alive():
+            while not self._over.is_set():
                 if self._changed.wait(_LOOK):
                     self._changed.clear()
                     yield self.progress
                     time.sleep(_PAUSE)
         finally:
             self.stop()
-            self._thread.join()
+            self._over.wait()
 
-    @property
-    def result(self) -> _Result | None:
-        """What came out, once it is over; None if it was stopped before or failed."""
-        return self._result
-
-    def _run(self) -> None:
-        while not _ONE_AT_A_TIME.acquire(timeout=_LOOK):
+    def run(self) -> None:
+        """Do the work, unless it was stopped before; called by the worker."""
+        with self._lock:
             if self.stopped:
                 return
+            self._begun.set()
         try:
-            self.waiting = False
-            if not self.stopped:
-                self._result = self._work(self)
+            self.result = self._work(self)
         except Stopped:
             pass
         except UserError as error:
@@ -92,4 +115,4 @@ class Job(Generic[_Result]):
             log.exception("unexpected error in the explorer")
             self.error = f"unexpected error, a bug in clampsweep: {error!r}; the terminal has more"
         finally:
-            _ONE_AT_A_TIME.release()
+            self._over.set()

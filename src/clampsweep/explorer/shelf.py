@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -29,7 +28,6 @@ class Shelf:
         self.busy: str | None = None  # what is being fetched or loaded
         self._models: dict[str, Model] = {}
         self._said: dict[str, str] = {}
-        self._lock = threading.Lock()
 
     def spec(self, name: str) -> ModelSpec:
         """A model's config entry.
@@ -53,15 +51,14 @@ class Shelf:
         Raises:
             UserError: It cannot be fetched or loaded.
         """
-        with self._lock:
-            if name not in self._models:
-                try:
-                    self._models[name] = self._load(name, tell)
-                except UserError as error:
-                    self._said[name] = f"{name} is not loaded: {error}"
-                    raise
-                finally:
-                    self.busy = None
+        if name not in self._models:
+            try:
+                self._models[name] = self._load(name, tell)
+            except UserError as error:
+                self._said[name] = f"{name} is not loaded: {error}"
+                raise
+            finally:
+                self.busy = None
         return self._models[name]
 
     def _load(self, name: str, tell: Callable[[str], object]) -> Model:

@@ -10,7 +10,7 @@ import gradio as gr
 from clampsweep.errors import UserError
 from clampsweep.explorer import form, pages
 from clampsweep.explorer.desk import Desk
-from clampsweep.explorer.form import PRIVATE, html
+from clampsweep.explorer.form import PRIVATE, RUNS, html
 from clampsweep.explorer.jobs import Job
 from clampsweep.explorer.marking import message
 from clampsweep.explorer.running import Swept, sweep_values
@@ -67,8 +67,7 @@ def build(desk: Desk, model: gr.Dropdown, status: gr.HTML) -> None:
         start,
         [model, *asked, *decoding.components],
         [said, slider, *shown, swept, status],
-        concurrency_limit=None,
-        **PRIVATE,
+        **RUNS,
     )
     stop.click(form.stopper(desk), queue=False, **PRIVATE)
     slider.input(_show, [swept, slider], shown, **PRIVATE)

@@ -16,7 +16,7 @@ from clampsweep.explorer import form, history, pages
 from clampsweep.explorer.clamps import Rows, fresh
 from clampsweep.explorer.desk import Desk
 from clampsweep.explorer.export import Runs
-from clampsweep.explorer.form import PRIVATE, html
+from clampsweep.explorer.form import PRIVATE, RUNS, html
 from clampsweep.explorer.jobs import Job
 from clampsweep.explorer.marking import message
 from clampsweep.explorer.running import Outcome, so_far, try_out
@@ -172,7 +172,7 @@ def _draw(desk: Desk, page: _Page, imports: rows_of_clamps.Import) -> None:
             yield from _follow(desk, asked, runs, request)
 
         inputs = [page.model, page.prompt, page.history.runs, *page.decoding.components, *cells]
-        page.run.click(start, inputs, page.outputs, concurrency_limit=None, **PRIVATE)
+        page.run.click(start, inputs, page.outputs, **RUNS)
 
 
 def _follow(desk: Desk, asked: Settings, runs: Runs, request: gr.Request) -> Iterator[list[Any]]:
@@ -234,4 +234,4 @@ def _take_up(desk: Desk, page: _Page) -> None:
 
     listed, runs = page.history.listed, page.history.runs
     listed.use(use, runs, page.form, **PRIVATE)
-    listed.again(again, runs, page.outputs, concurrency_limit=None, **PRIVATE)
+    listed.again(again, runs, page.outputs, **RUNS)
