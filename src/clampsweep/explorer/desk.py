@@ -48,9 +48,14 @@ class Desk:
     Args:
         config: The config.
         root: The project's folder.
+
+    Raises:
+        UserError: No model is configured.
     """
 
     def __init__(self, config: Config, root: Path):
+        if not config.models:
+            raise UserError("config/config.yaml: models: there are none; the explorer needs one")
         self.config, self.root = config, root
         self.shelf = Shelf(config, root / "resources" / "models")
         self._checker = Checker({"the form": {}}, read_yaml(SCHEMA))
