@@ -237,3 +237,41 @@ def test_a_blank_text_has_no_metrics_in_the_table(
         for row in table.itertuples():
             assert pd.isna(row.nll_unclamped) == (len(row.token_ids) == 0)
             assert pd.isna(row.total_tokens) == (not row.text.strip())
+
+
+# What is said of each token
+
+
+def test_values_stand_under_their_tokens_where_tokens_share_a_character(gpt2: Model) -> None:
+    prompt = "é is é"
+    asked = Settings("tiny", prompt, (Clamp(1, 4, "set", 2.0),), "all", Decoding("greedy", 4))
+    made = try_out(gpt2, asked, lambda told: None)
+    ids = gpt2.encode(prompt)
+    assert len(pieces(gpt2, ids)) < len(ids) == len(made.prompt)
+    for close in (made.baseline, made.clamped):
+        assert close is not None
+        assert len(close.natural["L1N4"]) == len(made.prompt) + len(close.tokens)
+        assert len(close.tokens) == len(close.hints) == len(close.said.token_ids)
+
+
+@pytest.mark.parametrize(
+    ("scope", "first", "last"),
+    [("all", 0, 99), ("prompt", 0, 9), ("generated", 9, 99), ("last", 8, 99),
+     ("last_cached", 8, 99), ("0,3", 0, 1)],
+)  # fmt: skip
+def test_a_change_is_said_only_where_the_scope_reaches(
+    gpt2: Model, scope: str, first: int, last: int
+) -> None:
+    clamp = Clamp(1, 4, "scale", -2.0)
+    asked = Settings("tiny", PROMPTS[3], (clamp,), scope, Decoding("greedy", 5))
+    made = try_out(gpt2, asked, lambda told: None)
+    assert len(made.prompt) == 9
+    assert made.clamped is not None
+    assert made.baseline.changed == {}
+    natural = made.clamped.natural["L1N4"]
+    reached = {0, 3} if scope == "0,3" else set(range(first, min(last, len(natural))))
+    assert made.clamped.changed["L1N4"] == [
+        pytest.approx(-2.0 * value) if at in reached else None for at, value in enumerate(natural)
+    ]
+    for at, hint in enumerate(made.clamped.hints, 9):
+        assert ("changed to" in hint) == (at in reached)

@@ -119,3 +119,28 @@ def test_without_a_clamp_nothing_is_watched(gpt2: Model) -> None:
     (row,) = inspection.watch(gpt2, gpt2.encode(PROMPTS[0]), [[]], Scope("all"), GREEDY)
     assert row.natural == {}
     assert len(row.steps) >= 1
+
+
+def test_a_text_that_had_ended_before_a_stop_ended_by_itself(gpt2: Model) -> None:
+    scope, limit = Scope("all"), 40
+    for prompt in map(gpt2.encode, PROMPTS):
+        (alone,) = inspection.watch(gpt2, prompt, [[]], scope, Decoding("greedy", limit))
+        if alone.stop_reason == "eos" and alone.n_new < limit - 2:
+            break
+    else:
+        pytest.fail("no prompt's text ends early")
+
+    def stop(seen: Sequence[Seen]) -> None:
+        if seen[1].n_new > alone.n_new + 1:
+            raise Stopped
+
+    for neuron in range(40):
+        rows = [[], [edit(Neuron(2, neuron), "set", 9.0)]]
+        decoding = Decoding("greedy", limit)
+        ended, cut = inspection.watch(gpt2, prompt, rows, scope, decoding, on_step=stop)
+        if cut.stop_reason == "stopped":
+            assert (ended.stop_reason, ended.token_ids) == ("eos", alone.token_ids)
+            assert len(ended.steps) == ended.n_new + 1
+            assert cut.n_new == alone.n_new + 2
+            return
+    pytest.fail("no clamp makes a longer text")

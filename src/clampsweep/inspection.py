@@ -152,9 +152,12 @@ def watch(
         with torch.inference_mode(), model.bridge.hooks(fwd_hooks=hooks):
             hooked.decode(model, job, texts, chooser)
     except Stopped:
-        return seen
+        pass
     limit = decoding.max_new_tokens
     chooser.take_values([row for row, one in enumerate(seen) if one.n_new == limit])
     for one, done in zip(seen, texts.decoded(), strict=True):
-        one.stop_reason = done.stop_reason
+        if done.stop_reason != "max_new_tokens" or one.n_new == limit:
+            one.stop_reason = done.stop_reason
+        if one.stop_reason != "eos":  # a token that the context has no room for is no step
+            del one.steps[one.n_new :]
     return seen

@@ -279,10 +279,19 @@ def test_probabilities_and_natural_activations_are_those_of_a_plain_forward_pass
         if len(shown) == len(said):  # every token is a piece of its own
             assert shown == pytest.approx(wanted, **tolerance)
         assert hints
-        for layer, neuron, *_ in clamps:
+        for layer, neuron, operation, value_of in clamps:
             cells = strips[f"L{layer}N{neuron} {where}: natural activation by token"]
-            values = [float(cell.rpartition(": ")[2]) for cell in cells]
+            shown = [cell.rpartition(": ")[2].split() for cell in cells]
+            values = [float(value) for value, *_ in shown]
             assert values == pytest.approx(natural[layer, neuron], **tolerance)
+            after = [float(new) for _, *change in shown for new in change[1:]]
+            if title == "Baseline":
+                assert not after
+            else:
+                gain, shift = {"set": (0, value_of), "add": (1, value_of),
+                               "scale": (value_of, 0)}[operation]  # fmt: skip
+                wanted = [gain * value + shift for value in natural[layer, neuron]]
+                assert after == pytest.approx(wanted, **tolerance)
 
 
 def shown_probabilities(tab, title):
@@ -310,7 +319,7 @@ def test_the_rivals_in_a_hint_are_the_most_probable_tokens(asked, site):
     assert f"others: {', '.join(others[:4])}" in hint
     layer, neuron, _, value = clamp
     assert f"L{layer}N{neuron} by itself: {natural[layer, neuron][len(ids)]:.3g}" in hint
-    assert f"L{layer}N{neuron} set {value:+g}" in hint
+    assert f", changed to {value:.3g}" in hint
 
 
 def test_metrics_and_flags_are_those_of_the_texts(asked, site):

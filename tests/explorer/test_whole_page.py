@@ -262,7 +262,10 @@ def test_a_port_that_is_taken_is_named(site):
 
     from clampsweep.errors import UserError
 
-    with gr.Blocks() as blocks, pytest.raises(UserError, match=r"port \d+: .* with --port"):
+    with (
+        gr.Blocks() as blocks,
+        pytest.raises(UserError, match=r"port \d+: taken.* by --host and --port"),
+    ):
         app.serve(blocks, "127.0.0.1", urlsplit(site.address).port, False)
 
 
@@ -271,6 +274,8 @@ def command(folder, *arguments):
         [sys.executable, "-m", "clampsweep.explorer", "--no-browser", *arguments],
         cwd=folder,
         env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"},
+        # Where the tests run in the background, Ctrl+C is ignored, and so in what they start.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

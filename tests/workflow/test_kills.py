@@ -131,7 +131,7 @@ def _assert_equal(project: Project, other: Project) -> None:
     assert not list(project.folder.glob("results/.scratch/*"))
 
 
-@pytest.mark.parametrize("what", [SLOW("job"), "snakemake", SLOW("all")])
+@pytest.mark.parametrize("what", [SLOW("job"), SLOW("snakemake"), SLOW("all")])
 def test_after_a_kill_the_next_run_goes_on_and_makes_no_text_twice(
     finished: Project, undisturbed: Project, what: str
 ) -> None:

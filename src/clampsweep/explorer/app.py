@@ -99,5 +99,8 @@ def serve(blocks: Any, host: str, port: int | None, browser: bool) -> str:
             js=(_HERE / "explorer.js").read_text(encoding="utf-8"),
         )
     except OSError as error:
-        raise UserError(f"port {port}: {error}; give another one with --port") from error
+        where = f"{host}, port {port or 'from 7860'}"
+        raise UserError(
+            f"{where}: taken, or not yours; give others by --host and --port"
+        ) from error
     return str(found[1])

@@ -15,7 +15,7 @@ from clampsweep import config as configuration
 from clampsweep import promptset
 from clampsweep.config import Config, ModelSpec, Sweep
 from clampsweep.errors import UserError
-from clampsweep.explorer import settings as form
+from clampsweep.explorer import settings
 from clampsweep.explorer.jobs import Job, Worker
 from clampsweep.explorer.settings import Clamp, Settings
 from clampsweep.explorer.shelf import Shelf
@@ -64,10 +64,9 @@ class Desk:
         self._jobs: dict[str, Job[Any]] = {}
         self._lock = threading.Lock()
 
-    @property
-    def downloads(self) -> Path:
-        """A new folder for files to be downloaded, removed at the end."""
-        return Path(tempfile.mkdtemp(dir=self._files.name))
+    def downloads(self, session: str) -> Path:
+        """The folder for files that a browser tab downloads, removed at the end."""
+        return Path(self._files.name) / session
 
     # Jobs
 
@@ -180,8 +179,9 @@ class Desk:
         return Settings(
             model,
             prompt,
-            form.check_clamps(clamps, self.spec(model)),
-            form.check_scope(scope, positions, self._checker),
-            form.check_decoding(decoding, self._checker),
+            settings.check_clamps(clamps, self.spec(model)),
+            settings.check_scope(scope, positions, self._checker),
+            settings.check_decoding(decoding, self._checker),
             int(seed or 0) if decoding["method"] == "sample" else 0,
+            tuple(clamps),
         )

@@ -1,14 +1,14 @@
 // Enter runs and Esc stops, in the tab that is seen. Everything else is done by Gradio.
 () => {
-  const seen = (id) => {
+  const button = (id) => {
     const found = document.getElementById(id);
-    const button = found && (found.matches('button') ? found : found.querySelector('button'));
-    return button && button.offsetParent !== null ? button : null;
+    return found && (found.matches('button') ? found : found.querySelector('button'));
   };
   document.addEventListener('keydown', (event) => {
     if (event.isComposing) return;
     if (event.key === 'Escape') {
-      (seen('try-stop') || seen('sweep-stop'))?.click();
+      const open = event.target.getAttribute?.('aria-expanded') === 'true'; // a list, closed by Esc
+      if (!open) button('try-stop')?.click(); // stops whatever this browser tab does
     } else if (event.key === 'Enter' && !event.shiftKey) {
       const field = event.target;
       const form = field.closest('.cs-keys');
@@ -16,9 +16,15 @@
       if (!form || !typed || field.closest('[role=listbox], [aria-haspopup=listbox]')) return;
       event.preventDefault();
       event.stopPropagation();
-      seen(`${form.id}-run`)?.click();
+      if (!event.repeat) button(`${form.id}-run`)?.click();
     }
   }, true);
+  // Buttons of a row of clamps are alike but for the row: screen readers are told its number.
+  new MutationObserver(() => {
+    document.querySelectorAll('.cs-clamp button[id^=clamp-]:not([aria-label])').forEach((one) => {
+      one.setAttribute('aria-label', `${one.innerText}: clamp ${one.id.split('-')[1]}`);
+    });
+  }).observe(document.body, {childList: true, subtree: true});
   // Gradio would take Shift+Enter as "submit" and make no new line.
   document.addEventListener('keypress', (event) => {
     const typed = event.target.matches('.cs-keys textarea');

@@ -12,8 +12,8 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from clampsweep import promptset
 from clampsweep.config import ModelSpec
+from clampsweep.errors import UserError
 from clampsweep.explorer.running import Close, Outcome
 from clampsweep.explorer.settings import Settings, as_config
 from clampsweep.provenance import json_digest, record
@@ -66,6 +66,16 @@ def _texts(outcome: Outcome) -> list[tuple[str, Close]]:
     return found if outcome.clamped is None else [*found, ("clamped", outcome.clamped)]
 
 
+def _chances(close: Close) -> list[float]:
+    """Probability of each token of a text."""
+    return [step.probability for step in close.steps[: len(close.said.token_ids)]]
+
+
+def _end(close: Close) -> float | None:
+    """Probability of the end of the text where the model chose it, else None."""
+    return close.steps[-1].probability if close.said.stop_reason == "eos" else None
+
+
 def as_json(entries: Sequence[Entry]) -> str:
     """The runs as JSON: settings; texts with tokens, probabilities, metrics, activations."""
     return json.dumps([_json(one) for one in entries], indent=1, ensure_ascii=False)
@@ -76,12 +86,14 @@ def _json(one: Entry) -> dict[str, Any]:
         role: {
             "text": close.said.text,
             "token_ids": close.said.token_ids,
-            "tokens": [piece.text for piece in close.pieces],
-            "probabilities": [step.probability for step in close.steps],
+            "tokens": close.tokens,
+            "probabilities": _chances(close),
+            "end_of_text_probability": _end(close),
             "stop_reason": close.said.stop_reason,
             "metrics": close.said.metrics,
             "collapsed": close.said.collapsed,
             "natural_activation": close.natural,
+            "changed_to": close.changed,
         }
         for role, close in _texts(one.outcome)
     }
@@ -99,9 +111,7 @@ def frame(entries: Sequence[Entry]) -> pd.DataFrame:
             "token_ids": close.said.token_ids,
             "text": close.said.text,
             "stop_reason": close.said.stop_reason,
-            "probabilities": [
-                step.probability for step in close.steps[: len(close.said.token_ids)]
-            ],
+            "probabilities": _chances(close),
             **close.said.metrics,
             "collapsed": "+".join(close.said.flags),
         }
@@ -163,11 +173,12 @@ def save_config(settings: Settings, spec: ModelSpec, root: Path) -> Path:
         UserError: The clamps are not one intervention of a sweep, the prompt is blank, or the
             files could not be written.
     """
+    if not settings.prompt.strip():
+        raise UserError("the prompt is blank, and a promptset holds none; write something")
     text, name = config_text(settings, spec), _name(settings)
     prompts = root / "promptsets" / FOLDER / f"{name}.jsonl"
     line = {"prompt_id": "explored", "text": settings.prompt}
     write_text(json.dumps(line, ensure_ascii=False) + "\n", prompts)
-    promptset.read(prompts, "jsonl")
     config = root / "config" / FOLDER / f"{name}.yaml"
     write_text(text, config)
     return config

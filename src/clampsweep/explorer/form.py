@@ -15,6 +15,7 @@ from clampsweep.explorer.settings import SCOPES, Settings
 PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 # A run stops the one before it in its browser tab, and none is dropped; tabs wait in `jobs`.
 RUNS: dict[str, Any] = {**PRIVATE, "concurrency_limit": None, "trigger_mode": "multiple"}
+LAST: dict[str, Any] = {**PRIVATE, "trigger_mode": "always_last"}
 _METHODS = [("greedy", "greedy"), ("sampling", "sample")]
 
 

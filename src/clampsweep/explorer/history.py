@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -16,7 +16,7 @@ from clampsweep.explorer.export import Entry, Runs
 from clampsweep.explorer.form import PRIVATE, html
 from clampsweep.explorer.marking import message
 
-# Buttons in the list tell which run they are of.
+# Buttons in the list tell which run they are of. Gradio knows the events that stand here in quotes.
 _PRESSED = """
 element.addEventListener('click', (event) => {
   const button = event.target.closest('button[data-run]');
@@ -64,20 +64,24 @@ def build(desk: Desk) -> History:
             for name in ("JSON", "Parquet")
         ]  # fmt: skip
     said = html(elem_id="history-said")
-    changed.change(functools.partial(_list, desk), runs, [listed, *downloads, said], **PRIVATE)
+
+    def show(had: Runs, request: gr.Request) -> list[Any]:  # a partial would get no request
+        return _list(had, desk.downloads(str(request.session_hash)))
+
+    changed.change(show, runs, [listed, *downloads, said], **PRIVATE)
     listed.forget(_forget, runs, changed, **PRIVATE)
     _build_config(desk, runs, listed)
     return History(runs, changed, listed)
 
 
-def _list(desk: Desk, runs: Runs) -> list[Any]:
+def _list(runs: Runs, folder: Path) -> list[Any]:
     """The list and the two files, as they are now."""
     entries = list(runs.entries)
     shown, nothing = str(pages.history(entries)), gr.update(value=None, interactive=False)
     if not entries:
         return [shown, nothing, nothing, ""]
     try:
-        files = export.save(entries, desk.downloads)
+        files = export.save(entries, folder)
     except UserError as error:
         return [shown, nothing, nothing, message(str(error), "alert")]
     return [shown, *[gr.update(value=str(file), interactive=True) for file in files], ""]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from clampsweep.explorer.export import Entry
-from clampsweep.explorer.marking import Piece, passage, side_by_side, table, words
+from clampsweep.explorer.marking import passage, side_by_side, table, words
 from clampsweep.explorer.running import Close, Outcome, Said, Swept
 from clampsweep.explorer.settings import Settings
 from clampsweep.tables import TEXT_METRICS
@@ -24,6 +24,7 @@ _ACTIONS = (
     ("config", "Config", "Config file of run {}"),
     ("forget", "Forget", "Forget run {}"),
 )
+_SIGNS = {True: "cs-up", False: "cs-down"}  # of a bar
 _SHORT = 90  # characters of a text in the history
 
 
@@ -80,12 +81,10 @@ def details(outcome: Outcome) -> Markup:
     parts = [measures([close.said for close in closes], ["baseline", "clamped"])]
     for clamp in outcome.settings.clamps:
         name = str(clamp.place)
-        for title, close, after in (
-            ("in the baseline", outcome.baseline, None),
-            ("in the clamped run", outcome.clamped, str(clamp)),
-        ):
-            if close is not None and name in close.natural:
-                parts.append(_activation(f"{name} {title}", outcome.prompt, close, name, after))
+        for title, close in zip(("in the baseline", "in the clamped run"), closes, strict=False):
+            if name in close.natural:
+                note = f", and changed by {clamp}" if name in close.changed else ""
+                parts.append(_activation(f"{name} {title}", note, outcome.prompt, close, name))
     for title, one in zip(("baseline", "clamped text"), closes, strict=False):
         parts.append(_tokens(f"Every token of the {title}", one))
     return Markup().join(parts)
@@ -94,8 +93,8 @@ def details(outcome: Outcome) -> Markup:
 def _tokens(title: str, close: Close) -> Markup:
     """What the pointer shows of each token, as a table that unfolds."""
     rows = [
-        [number, f"{piece.text!r}", *piece.hint.split("\n")[:2]]
-        for number, piece in enumerate(close.pieces, 1)
+        [number, f"{token!r}", *hint.split("\n")[:2]]
+        for number, (token, hint) in enumerate(zip(close.tokens, close.hints, strict=True), 1)
     ]
     heads = ["", "token", "", "most probable others"]
     return Markup("<details><summary>{}</summary>{}</details>").format(
@@ -125,31 +124,27 @@ def _flag(collapsed: bool) -> Markup:
     return Markup('<span class="{}">{}</span>').format(*words)
 
 
-def _activation(
-    title: str, prompt: Sequence[Piece], close: Close, name: str, clamp: str | None
-) -> Markup:
-    """A neuron's value at each token before any change, as a strip of cells with bars."""
-    values = close.natural[name]
-    tokens = [*prompt, *close.pieces]
-    if len(tokens) != len(prompt) + len(close.said.token_ids):
-        tokens = []  # tokens that share a character have no place each
+def _activation(title: str, note: str, prompt: Sequence[str], close: Close, name: str) -> Markup:
+    """A neuron's value at each token before any change, with bars, and what it was changed to."""
+    values, tokens = close.natural[name], [*prompt, *close.tokens]
+    changed = close.changed.get(name, [None] * len(values))
     most = max(map(abs, values), default=0.0) or 1.0
     cells = []
-    for at, value in enumerate(values):
-        token = tokens[at].text if at < len(tokens) else f"({at})"
+    for at, (token, value, new) in enumerate(zip(tokens, values, changed, strict=False)):
         kind = "cs-prompt" if at < len(prompt) else "cs-new"
         height = f"{abs(value) / most * 100:.0f}"
+        after = "" if new is None else f"→ {new:.3g}"
         cells.append(
             Markup(
-                '<li class="{0}" title="{1}: {2}"><span class="cs-bar {3}" style="height:{4}%">'
-                '</span><span class="cs-token">{1}</span><span class="cs-value">{2}</span></li>'
-            ).format(kind, token, f"{value:.3g}", "cs-up" if value >= 0 else "cs-down", height)
+                '<li class="{0}" title="{1}: {2} {5}"><span class="cs-bar {3}" '
+                'style="height:{4}%"></span><span class="cs-token">{1}</span>'
+                '<span class="cs-value">{2}</span><span class="cs-value">{5}</span></li>'
+            ).format(kind, token, f"{value:.3g}", _SIGNS[value >= 0], height, after)
         )
-    said = f"; replaced: {clamp}" if clamp else ""
     return Markup(
-        '<h4>{}, by itself at each token{}</h4><ol class="cs-strip" tabindex="0" '
-        'aria-label="{}: natural activation by token">{}</ol>'
-    ).format(title, said, title, Markup().join(cells))
+        '<h4>{0}, by itself at each token{1}</h4><ol class="cs-strip" tabindex="0" '
+        'aria-label="{0}: natural activation by token">{2}</ol>'
+    ).format(title, note, Markup().join(cells))
 
 
 def history(entries: Sequence[Entry]) -> Markup:
@@ -202,12 +197,14 @@ def strip(swept: Swept, at: int) -> Markup:
         same = said.token_ids == swept.baseline.token_ids
         rows.append(
             Markup(
-                '<li><button type="button" data-at="{}" aria-pressed="{}" aria-label="value {}">'
-                "{}</button></li>"
+                '<li><button type="button" data-at="{}" aria-pressed="{}" '
+                'aria-label="value {}, {}: {}">{}</button></li>'
             ).format(
                 number,
                 "true" if number == at else "false",
                 shown,
+                ", ".join(said.flags) or "fine",
+                said.text.strip() or "(empty text)",
                 _knob(shown, "(as the baseline)" if same else said.text, said),
             )
         )

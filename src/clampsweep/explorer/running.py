@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+
+import torch
 
 from clampsweep import collapse, hooked, inspection, sweep, text_metrics
 from clampsweep.decoding import decode
@@ -49,15 +51,21 @@ class Close:
 
     Attributes:
         said: The text.
-        pieces: Its tokens, with what is known of each.
+        pieces: The same in tokens, with what is known of each; some stand for several tokens.
         steps: The choices, an end-of-sequence token included.
+        tokens: Each token of the text alone.
+        hints: What is known of each.
         natural: By neuron name, its value before any change at each position, prompt included.
+        changed: By neuron name, what it was changed to there; None where it was not.
     """
 
     said: Said
     pieces: list[Piece]
     steps: list[Step]
+    tokens: list[str]
+    hints: list[str]
     natural: dict[str, list[float]]
+    changed: dict[str, list[float | None]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,14 +74,14 @@ class Outcome:
 
     Attributes:
         settings: What it was asked for.
-        prompt: The prompt in pieces.
+        prompt: The prompt's tokens, each alone.
         baseline: The text without intervention.
         clamped: The text with it; None if no clamp was on.
         stopped: Whether the user ended it.
     """
 
     settings: Settings
-    prompt: list[Piece]
+    prompt: list[str]
     baseline: Close
     clamped: Close | None
     stopped: bool
@@ -136,7 +144,7 @@ def try_out(model: Model, settings: Settings, tell: Callable[[list[Seen]], objec
     closes = _close(model, settings, prompt, seen)
     return Outcome(
         settings,
-        pieces(model, prompt),
+        _alone(model, prompt),
         closes[0],
         closes[1] if settings.clamps else None,
         any(one.stop_reason == "stopped" for one in seen),
@@ -147,7 +155,12 @@ def so_far(model: Model, seen: Seen) -> Close:
     """A text that is being made, not measured yet."""
     ids = seen.token_ids
     found = pieces(model, ids, [_chance(step) for step in seen.steps])
-    return Close(Said("", ids, "", {}, {}), found, seen.steps, {})
+    return Close(Said("", ids, "", {}, {}), found, seen.steps, [], [], {}, {})
+
+
+def _alone(model: Model, ids: Sequence[int]) -> list[str]:
+    """Each token as text, parts of a character shown as such."""
+    return [model.decode([token]) for token in ids]
 
 
 def _chance(step: Step) -> str:
@@ -158,40 +171,64 @@ def _close(
     model: Model, settings: Settings, prompt: Sequence[int], seen: Sequence[Seen]
 ) -> list[Close]:
     """The texts measured, each token with its probability, its rivals and the neurons' values."""
-    said = [one.token_ids for one in seen]
-    full = [ids for ids in said if ids]
+    full = [one.token_ids for one in seen if one.token_ids]
     known = iter(hooked.nll(model, [prompt] * len(full), full).tolist())
     found = []
-    for row, (one, ids) in enumerate(zip(seen, said, strict=True)):
-        nll = next(known) if ids else None
+    for row, one in enumerate(seen):
+        ids = one.token_ids
+        natural = {str(neuron): values for neuron, values in one.natural.items()}
+        changed = _changed(settings, natural, len(prompt)) if row else {}
         hints = [
-            _hint(model, settings.clamps if row else (), one, at, len(prompt))
-            for at in range(len(ids))
+            _hint(model, step, len(prompt) + at, natural, changed)
+            for at, step in enumerate(one.steps[: one.n_new])
         ]
-        found.append(
-            Close(
-                measure(model.decode(ids), ids, one.stop_reason, nll),
-                pieces(model, ids, hints),
-                one.steps,
-                {str(neuron): values for neuron, values in one.natural.items()},
-            )
-        )
+        nll = next(known) if ids else None
+        said = measure(model.decode(ids), ids, one.stop_reason, nll)
+        shown, tokens = pieces(model, ids, hints), _alone(model, ids)
+        found.append(Close(said, shown, one.steps, tokens, hints, natural, changed))
     return found
 
 
-def _hint(model: Model, clamps: Sequence[Clamp], seen: Seen, at: int, n_prompt: int) -> str:
+def _changed(
+    settings: Settings, natural: Mapping[str, Sequence[float]], n_prompt: int
+) -> dict[str, list[float | None]]:
+    """What each clamped neuron was changed to at each position; None where the scope ends.
+
+    With scope `last` a position counts as changed if it was while it was the newest.
+    """
+    scope, found = Scope.parse(settings.scope), {}
+    if scope.reruns_newest:
+        scope = Scope("last_cached")
+    for one in edits(settings.clamps):
+        values = natural.get(str(one.neuron), ())
+        reached = scope.covers(torch.arange(len(values)), n_prompt).tolist()
+        found[str(one.neuron)] = [
+            one.gain * value + one.shift if covered else None
+            for value, covered in zip(values, reached, strict=True)
+        ]
+    return found
+
+
+def _hint(
+    model: Model,
+    step: Step,
+    position: int,
+    natural: Mapping[str, Sequence[float]],
+    changed: Mapping[str, Sequence[float | None]],
+) -> str:
     """What is said of a token: how probable, what else was, what the neurons did there."""
-    step = seen.steps[at]
     others = [
         f"{model.decode([token])!r} {chance:.2g}"
         for token, chance in step.rivals
         if token != step.token
     ]
     lines = [_chance(step), f"others: {', '.join(others)}"]
-    for neuron, values in seen.natural.items():
-        if n_prompt + at < len(values):
-            lines.append(f"{neuron} by itself: {values[n_prompt + at]:.3g}")
-    return "\n".join([*lines, *map(str, clamps)])
+    for name, values in natural.items():
+        if position < len(values):
+            new = changed[name][position] if name in changed else None
+            after = "" if new is None else f", changed to {new:.3g}"
+            lines.append(f"{name} by itself: {values[position]:.3g}{after}")
+    return "\n".join(lines)
 
 
 @dataclass(frozen=True, eq=False)

@@ -61,6 +61,7 @@ class Settings:
         scope: As in a config: a name, or positions such as `0,3`.
         decoding: How tokens are chosen.
         seed: Of sampling.
+        rows: The rows of the form, those that are off too.
     """
 
     model: str
@@ -69,6 +70,7 @@ class Settings:
     scope: str
     decoding: Decoding
     seed: int = 0
+    rows: tuple[Clamp, ...] = ()
 
     @property
     def draws(self) -> int | None:

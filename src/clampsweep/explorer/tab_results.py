@@ -13,6 +13,7 @@ import gradio as gr
 
 from clampsweep.errors import UserError
 from clampsweep.explorer import marking, results, results_pages
+from clampsweep.explorer.form import PRIVATE
 from clampsweep.plots import FIGURES
 from clampsweep.view import Tables
 
@@ -29,7 +30,6 @@ _TITLES = {
     "natural_range": "Clamps and the natural range",
     "first_divergence": "First difference from the baseline",
 }
-_QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 _LAST: dict[str, Any] = {"trigger_mode": "always_last"}  # of quick choices the last is kept
 # One at a time: matplotlib's settings are the process's.
 _DRAWING: dict[str, Any] = {
@@ -98,23 +98,23 @@ def build(folder: Path, tab: gr.Tab) -> None:
     listed, read = functools.partial(_listed, folder), functools.partial(_read, folder)
     fields = [parts.opened, parts.detector, *parts.filters, parts.status]
     there = [parts.sweep, parts.status]
-    tab.select(listed, parts.sweep, there, **_QUIET)
-    again = parts.refresh.click(listed, parts.sweep, there, **_QUIET)
-    _then_select(parts, again.then(read, parts.sweep, fields, **_QUIET).then)
+    tab.select(listed, parts.sweep, there, **PRIVATE)
+    again = parts.refresh.click(listed, parts.sweep, there, **PRIVATE)
+    _then_select(parts, again.then(read, parts.sweep, fields, **PRIVATE).then)
     # Not input, which Gradio fires twice for a pointer, nor select, which it does not for a key.
-    _then_select(parts, parts.sweep.change(read, parts.sweep, fields, **_LAST, **_QUIET).then)
+    _then_select(parts, parts.sweep.change(read, parts.sweep, fields, **_LAST, **PRIVATE).then)
     for one in parts.filters:
         _then_select(parts, functools.partial(one.input, **_LAST))
     texts, drawn = [parts.grid, parts.reading], [parts.shown, parts.kind, parts.sweep]
-    parts.detector.change(_grid, [parts.shown, parts.detector], texts, **_LAST, **_QUIET)
+    parts.detector.change(_grid, [parts.shown, parts.detector], texts, **_LAST, **PRIVATE)
     parts.kind.change(_figure, drawn, parts.picture, **_LAST, **_DRAWING)
-    parts.grid.select(_reading, parts.shown, parts.reading, **_LAST, **_QUIET)
+    parts.grid.select(_reading, parts.shown, parts.reading, **_LAST, **PRIVATE)
 
 
 def _then_select(parts: _Parts, when: Callable[..., Any]) -> None:
     """Select anew what is shown; then the grid, and last the figure, which takes a second."""
-    chosen = when(_select, [parts.opened, *parts.filters], [parts.shown, parts.status], **_QUIET)
-    seen = chosen.then(_grid, [parts.shown, parts.detector], [parts.grid, parts.reading], **_QUIET)
+    chosen = when(_select, [parts.opened, *parts.filters], [parts.shown, parts.status], **PRIVATE)
+    seen = chosen.then(_grid, [parts.shown, parts.detector], [parts.grid, parts.reading], **PRIVATE)
     seen.then(_figure, [parts.shown, parts.kind, parts.sweep], parts.picture, **_DRAWING)
 
 

@@ -16,7 +16,7 @@ from clampsweep.explorer import form, history, pages
 from clampsweep.explorer.clamps import Rows, fresh
 from clampsweep.explorer.desk import Desk
 from clampsweep.explorer.export import Runs
-from clampsweep.explorer.form import PRIVATE, RUNS, html
+from clampsweep.explorer.form import LAST, PRIVATE, RUNS, html
 from clampsweep.explorer.jobs import Job
 from clampsweep.explorer.marking import message
 from clampsweep.explorer.running import Outcome, so_far, try_out
@@ -47,7 +47,8 @@ class _Page:
     @property
     def outputs(self) -> list[Any]:
         """What a run writes to, in the order of what `_follow` yields."""
-        return [self.said, self.texts, self.details, self.status, self.history.changed]
+        return [self.said, self.texts, self.details, self.status, self.history.changed,
+                self.history.runs]  # fmt: skip
 
     @property
     def form(self) -> list[Any]:
@@ -102,14 +103,22 @@ def _prompt(desk: Desk) -> gr.Textbox:
             interactive=True,
         )
 
-    def choose_set(name: str) -> Any:
-        return gr.update(choices=_numbered(desk.prompts(name)), value=None)
+    said = html(elem_id="try-picked")
 
-    def choose(name: str, at: int) -> str:
-        return str(desk.prompts(name)["text"].iloc[at])
+    def choose_set(name: str) -> tuple[Any, str]:
+        try:
+            return gr.update(choices=_numbered(desk.prompts(name)), value=None), ""
+        except UserError as error:
+            return gr.update(choices=[], value=None), message(str(error), "alert")
 
-    which.change(choose_set, which, pick, **PRIVATE)
-    pick.input(choose, [which, pick], prompt, **PRIVATE)
+    def choose(name: str, at: int) -> tuple[Any, str]:
+        try:
+            return str(desk.prompts(name)["text"].get(at, "")), ""
+        except UserError as error:
+            return gr.skip(), message(str(error), "alert")
+
+    which.change(choose_set, which, [pick, said], **LAST)
+    pick.input(choose, [which, pick], [prompt, said], **LAST)
     return prompt
 
 
@@ -144,7 +153,7 @@ def _import(results: Path) -> rows_of_clamps.Import:
     fold.expand(
         lambda: gr.update(choices=list(rows_of_clamps.importable(results))), None, table, **PRIVATE
     )
-    table.input(show, table, [which, said], **PRIVATE)
+    table.input(show, table, [which, said], **LAST)
     return rows_of_clamps.Import(table, which, add, said, read)
 
 
@@ -167,7 +176,7 @@ def _draw(desk: Desk, page: _Page, imports: rows_of_clamps.Import) -> None:
                 clamps = rows_of_clamps.read_rows(held[n:])
                 asked = desk.settings(model, prompt, clamps, **form.values(*held[:n]))
             except UserError as error:
-                yield [message(str(error), "alert"), *[gr.skip()] * 4]
+                yield [message(str(error), "alert"), *[gr.skip()] * 5]
                 return
             yield from _follow(desk, asked, runs, request)
 
@@ -191,13 +200,14 @@ def _follow(desk: Desk, asked: Settings, runs: Runs, request: gr.Request) -> Ite
                 message(line, "note"),
                 pages.texts(_TITLES[: len(told)], closes),
                 "",
-                *[gr.skip()] * 2,
+                *[gr.skip()] * 3,
             ]
         else:
-            yield [message(form.waiting(job), "note"), *[gr.skip()] * 4]
+            yield [message(form.waiting(job), "note"), *[gr.skip()] * 5]
     if job.result is None:
         line = message(job.error, "alert") if job.error else message("Stopped.")
-        yield [line, gr.skip(), gr.skip(), message(desk.shelf.describe(asked.model)), gr.skip()]
+        status = message(desk.shelf.describe(asked.model))
+        yield [line, *[gr.skip()] * 2, status, *[gr.skip()] * 2]
         return
     yield _shown(desk, job.result, runs)
 
@@ -214,6 +224,7 @@ def _shown(desk: Desk, outcome: Outcome, runs: Runs) -> list[Any]:
         pages.details(outcome),
         message(desk.shelf.describe(asked.model)),
         history.stamp(),
+        runs,  # not new, but Gradio forgets what is never put out only when it ends
     ]
 
 
@@ -225,7 +236,7 @@ def _take_up(desk: Desk, page: _Page) -> None:
         if entry is None:
             return [gr.skip()] * len(page.form)
         asked = entry.outcome.settings
-        return [asked.model, asked.prompt, fresh(asked.clamps), *form.of_settings(asked)]
+        return [asked.model, asked.prompt, fresh(asked.rows), *form.of_settings(asked)]
 
     def again(runs: Runs, event: gr.EventData, request: gr.Request) -> Iterator[list[Any]]:
         entry = history.picked(runs, event)
