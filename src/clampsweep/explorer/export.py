@@ -62,8 +62,7 @@ class Runs:
 
 def _texts(outcome: Outcome) -> list[tuple[str, Close]]:
     """The run's texts by role."""
-    found = [("baseline", outcome.baseline)]
-    return found if outcome.clamped is None else [*found, ("clamped", outcome.clamped)]
+    return list(zip(("baseline", "clamped"), outcome.texts, strict=False))
 
 
 def _chances(close: Close) -> list[float]:

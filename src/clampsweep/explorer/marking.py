@@ -102,6 +102,13 @@ def _cut(text: str, start: int, marked: Sequence[Range]) -> list[tuple[str, bool
     ]
 
 
+def column(title: str, body: Markup) -> Markup:
+    """A text under its title, in a frame."""
+    return Markup('<section class="cs-column" aria-label="{0}"><h4>{0}</h4>{1}</section>').format(
+        title, body
+    )
+
+
 def side_by_side(
     titles: tuple[str, str], pieces: tuple[Sequence[Piece], Sequence[Piece]]
 ) -> Markup:
@@ -114,9 +121,7 @@ def side_by_side(
     texts = ["".join(piece.text for piece in one) for one in pieces]
     marked, first = differences(*texts), first_difference(*pieces)
     columns = [
-        Markup('<section class="cs-column" aria-label="{0}"><h4>{0}</h4>{1}</section>').format(
-            title, passage(one, ranges, first)
-        )
+        column(title, passage(one, ranges, first))
         for title, one, ranges in zip(titles, pieces, marked, strict=True)
     ]
     said = Markup() if first is not None else Markup('<p class="cs-quiet">The texts are equal.</p>')

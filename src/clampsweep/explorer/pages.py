@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from clampsweep.explorer.export import Entry
-from clampsweep.explorer.marking import passage, side_by_side, table, words
+from clampsweep.explorer.marking import column, passage, side_by_side, table, words
 from clampsweep.explorer.running import Close, Outcome, Said, Swept
 from clampsweep.explorer.settings import Settings
 from clampsweep.tables import TEXT_METRICS
@@ -53,9 +53,7 @@ def how_words(settings: Settings) -> str:
 def texts(titles: Sequence[str], closes: Sequence[Close]) -> Markup:
     """One text, or two side by side with what differs marked, a line under each on how it ends."""
     if len(closes) == 1:
-        body = Markup(
-            '<section class="cs-column" aria-label="{0}"><h4>{0}</h4>{1}</section>'
-        ).format(titles[0], passage(closes[0].pieces))
+        body = column(titles[0], passage(closes[0].pieces))
     else:
         body = side_by_side((titles[0], titles[1]), (closes[0].pieces, closes[1].pieces))
     ends = Markup().join(
@@ -77,7 +75,7 @@ def _ending(close: Close) -> str:
 
 def details(outcome: Outcome) -> Markup:
     """What was measured of a run's texts, and the neurons' values beside their clamps."""
-    closes = [outcome.baseline, *([outcome.clamped] if outcome.clamped else [])]
+    closes = outcome.texts
     parts = [measures([close.said for close in closes], ["baseline", "clamped"])]
     for clamp in outcome.settings.clamps:
         name = str(clamp.place)

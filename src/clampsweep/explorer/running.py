@@ -86,6 +86,11 @@ class Outcome:
     clamped: Close | None
     stopped: bool
 
+    @property
+    def texts(self) -> list[Close]:
+        """The baseline, and the clamped text if there is one."""
+        return [self.baseline] if self.clamped is None else [self.baseline, self.clamped]
+
 
 def measure(text: str, ids: Sequence[int], stop_reason: str, nll: float | None) -> Said:
     """A text with its metrics and flags, as the workflow computes them."""

@@ -215,7 +215,7 @@ def _follow(desk: Desk, asked: Settings, runs: Runs, request: gr.Request) -> Ite
 def _shown(desk: Desk, outcome: Outcome, runs: Runs) -> list[Any]:
     """What is shown of a run that is over."""
     number = runs.add(outcome).number
-    closes = [outcome.baseline, *([outcome.clamped] if outcome.clamped else [])]
+    closes = outcome.texts
     asked = outcome.settings
     line = "Stopped" if outcome.stopped else "Done"
     return [
