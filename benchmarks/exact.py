@@ -25,12 +25,12 @@ import torch
 from sweep import VALUES, generate_alone, load_default
 from tqdm import tqdm
 
-from clampsweep.config import Decoding
-from clampsweep.decoding import decode
-from clampsweep.interventions import Scope, edit
-from clampsweep.models import Model, load_plain
+from clampsweep.decoder.decode import decode
+from clampsweep.decoder.interventions import Scope, edit
+from clampsweep.decoder.rows import Decoded
+from clampsweep.models.loading import Model, load_plain
 from clampsweep.names import Neuron, parse_neuron
-from clampsweep.texts import Decoded
+from clampsweep.texts.request import Decoding
 
 NEAR_TIE = 1e-3  # nats
 

@@ -15,11 +15,11 @@ from typing import Any
 
 from playwright.sync_api import Page, sync_playwright
 
-from clampsweep.config import Decoding
 from clampsweep.explorer.app import page, serve
 from clampsweep.explorer.desk import Desk, read_config
 from clampsweep.explorer.running import sweep_values, try_out
 from clampsweep.explorer.settings import Settings
+from clampsweep.texts.request import Decoding
 
 REPEATS = 5
 WIDE = {"width": 1280, "height": 900}

@@ -11,7 +11,7 @@ Contenders:
                 text for the vectors; a few combinations are timed, the rest extrapolated
     bridge      `TransformerBridge.generate` over many rows, a hook that gives each its own value
     hf          Hugging Face `generate` over many rows, left-padded, the same hook
-    ours        `clampsweep.decoding.decode`
+    ours        `clampsweep.decoder.decode.decode`
 """
 
 from __future__ import annotations
@@ -29,13 +29,15 @@ from typing import Any
 import torch
 import transformers
 
-from clampsweep import promptset, trajectories
-from clampsweep.config import Decoding, ModelSpec
-from clampsweep.decoding import decode
-from clampsweep.interventions import Scope, edit
-from clampsweep.models import Model, load, load_plain
+from clampsweep.decoder import trajectories
+from clampsweep.decoder.decode import decode
+from clampsweep.decoder.interventions import Scope, edit
+from clampsweep.models.loading import Model, load, load_plain
+from clampsweep.models.spec import ModelSpec
 from clampsweep.names import Neuron, hook_post, parse_neuron
-from clampsweep.validation import read_yaml
+from clampsweep.strict_yaml import read_yaml
+from clampsweep.texts import promptset
+from clampsweep.texts.request import Decoding
 
 VALUES = (-100, -50, -25, -10, -5, -3, -1, 0, 3, 5, 10, 25, 50, 100)
 N_NEW = 50

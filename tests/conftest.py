@@ -9,30 +9,19 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from jaxtyping import install_import_hook
 
-SHAPED = (
-    "activations",
-    "attention",
-    "choice",
-    "decoding",
-    "exact",
-    "hooked",
-    "inspection",
-    "interventions",
-    "models",
-    "packing",
-    "srm",
-    "sweep",
-    "texts",
-    "trajectories",
-    "unembedding",
-)
-install_import_hook([f"clampsweep.{name}" for name in SHAPED], "beartype.beartype")
+SOURCE = Path(__file__).parents[1] / "src"
+SHAPED = [
+    ".".join(path.relative_to(SOURCE).with_suffix("").parts)
+    for path in sorted(SOURCE.rglob("*.py"))
+    if "from jaxtyping import" in path.read_text(encoding="utf-8")
+]
+install_import_hook(SHAPED, "beartype.beartype")
 
-from clampsweep.config import ModelSpec  # noqa: E402
+from clampsweep.models.spec import ModelSpec  # noqa: E402
 from tiny import ARCHITECTURES, make_tiny  # noqa: E402
 
 if TYPE_CHECKING:
-    from clampsweep.models import Model
+    from clampsweep.models.loading import Model
 
 TinyFolder = Callable[..., tuple[Path, ModelSpec]]
 
@@ -46,7 +35,7 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> TinyFolder:
     made: dict[str, tuple[Path, ModelSpec]] = {}
 
     def make(architecture: str, seed: int = 0, **overrides: Any) -> tuple[Path, ModelSpec]:
-        from clampsweep.fetching import fetch
+        from clampsweep.models.fetching import fetch
 
         name = repr((architecture, seed, sorted(overrides.items())))
         if name not in made:
@@ -65,7 +54,7 @@ def load_tiny(tiny_folder: TinyFolder) -> Callable[..., Model]:
     loaded: dict[str, Model] = {}
 
     def get(architecture: str, seed: int = 0, **overrides: Any) -> Model:
-        from clampsweep.models import load
+        from clampsweep.models.loading import load
 
         name = repr((architecture, seed, sorted(overrides.items())))
         if name not in loaded:

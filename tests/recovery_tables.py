@@ -10,7 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from clampsweep import tables
+from clampsweep.studies.bcr.recovery import RECOVERY
+from clampsweep.texts.promptset import PROMPTS
 from factories import frame, prompt
 
 
@@ -22,7 +23,7 @@ def prompt_names(n_prompts: int, n_cores: int = 1) -> list[str]:
 def prompts(names: Sequence[str], with_cores: bool = True) -> pd.DataFrame:
     """Prompts table; a prompt's core is its name up to the `/`."""
     rows = [prompt("Say it.", p, core=p.split("/")[0] if with_cores else None) for p in names]
-    return frame(rows, tables.PROMPTS)
+    return frame(rows, PROMPTS)
 
 
 def build(
@@ -64,7 +65,7 @@ def build(
         "intervention_improves_baseline": start & ~end,
         "intervention_harms_baseline": ~start & end,
     }
-    return pd.DataFrame(facts).reindex(columns=list(tables.RECOVERY.columns))
+    return pd.DataFrame(facts).reindex(columns=list(RECOVERY.columns))
 
 
 def by_chance(

@@ -1,6 +1,6 @@
 """The plain decoder that the engine is held against: one prompt, one step, the whole text again.
 
-Shares nothing with `clampsweep.interventions` and `clampsweep.decoding`: every step runs the bridge
+Shares nothing with `clampsweep.decoder.interventions` and `clampsweep.decoder.decode`: every step runs the bridge
 on the full sequence, without a cache, in a batch of one, under a hook written here. Beside it stand
 sampling by transformers' own code, and which tokens a decoder that shares trajectories must feed.
 """
@@ -16,10 +16,10 @@ import numpy as np
 import torch
 from transformers import TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
 
-from clampsweep.config import Decoding
-from clampsweep.interventions import random_direction
-from clampsweep.models import Model
+from clampsweep.models.directions import random_direction
+from clampsweep.models.loading import Model
 from clampsweep.names import Neuron, hook_post
+from clampsweep.texts.request import Decoding
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,10 @@ import math
 
 import numpy as np
 
-from clampsweep import tables
-from clampsweep.srm import resonance
-from clampsweep.srm_config import Srm
+from clampsweep.studies.srm.plane import Srm
+from clampsweep.studies.srm.resonance import resonance
+from clampsweep.texts.gather import VECTORS
+from clampsweep.texts.promptset import PROMPTS
 from factories import frame, prompt
 
 NEURONS = ("L1N1", "L1N2")  # the plane, unless a test says otherwise
@@ -40,7 +41,7 @@ def grid(names):
     for name in names:
         core, kind, level = name.split("/")
         rows.append(prompt(name, name, core=core, type=kind, level=int(level)))
-    return frame(rows, tables.PROMPTS)
+    return frame(rows, PROMPTS)
 
 
 def names(cores="abcd", types=("declarative", "rhetorical"), levels=(1, 2, 3)):
@@ -50,7 +51,7 @@ def names(cores="abcd", types=("declarative", "rhetorical"), levels=(1, 2, 3)):
 def see(rows, prompts=None, basis=NEURONS, group_by=("type",), thresholds=(0.3,)):
     known = prompts if prompts is not None else grid(dict.fromkeys(r["prompt_id"] for r in rows))
     srm = Srm("c.yaml: sweeps.s.srm", basis, tuple(group_by), tuple(thresholds))
-    return resonance(frame(rows, tables.VECTORS), known, srm)
+    return resonance(frame(rows, VECTORS), known, srm)
 
 
 def at(degrees, length=1.0, rest=0.0):

@@ -8,8 +8,12 @@ from typing import Any
 
 import pandas as pd
 
-from clampsweep import recovery, special, split_half, tables, text_metrics
-from clampsweep.view import Tables
+from clampsweep.studies.bcr import recovery, special, split_half
+from clampsweep.studies.bcr.controls import CONTROLS
+from clampsweep.studies.bcr.view import Tables
+from clampsweep.texts.gather import GENERATIONS
+from clampsweep.texts.metrics import table
+from clampsweep.texts.promptset import PROMPTS
 from factories import baseline, frame, generation, prompt
 
 FINE = "The door stands open now."  # five words, no repetition
@@ -25,10 +29,10 @@ def make(
     **beside: pd.DataFrame,
 ) -> Tables:
     """The tables that follow from the generations; a prompt's text is `Say <prompt_id>`."""
-    generations = frame(rows, tables.GENERATIONS)
-    metrics = text_metrics.table(generations)
+    generations = frame(rows, GENERATIONS)
+    metrics = table(generations)
     names = dict.fromkeys(row["prompt_id"] for row in rows)
-    own = frame(prompts or [prompt(f"Say {name}", name) for name in names], tables.PROMPTS)
+    own = frame(prompts or [prompt(f"Say {name}", name) for name in names], PROMPTS)
     recovered = recovery.recovery(generations, metrics, detectors)
     return Tables(
         prompts=own,
@@ -76,13 +80,13 @@ def beside_controls(
     """The sweep with its controls: their clamped texts; of each, its target and kind."""
     own = sweep.generations["operation"] == "none"
     ran = sweep.generations["prompt_id"].isin({row["prompt_id"] for row in rows})
-    texts = pd.concat([sweep.generations[own & ran], frame(rows, tables.GENERATIONS)])
-    metrics = text_metrics.table(texts)
+    texts = pd.concat([sweep.generations[own & ran], frame(rows, GENERATIONS)])
+    metrics = table(texts)
     recovered = recovery.recovery(texts, metrics, sweep.detectors)
     facts = [
         {"target": target, "control": name, "kind": kind} for name, (target, kind) in kinds.items()
     ]
-    controls = frame(facts, tables.CONTROLS)
+    controls = frame(facts, CONTROLS)
     return replace(
         sweep,
         controls=controls,

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 import factories
 from clampsweep import provenance, tables
+from clampsweep.texts.promptset import PROMPTS
 
 TOY = {
     "__init__": "",
@@ -117,10 +118,12 @@ def test_import_closure_of_the_real_package_follows_direct_imports():
 
 def test_import_closure_of_the_real_package_is_transitive():
     # promptset raises UserError (errors) and fills tables.PROMPTS; tables itself needs errors.
-    found = closure("clampsweep.promptset")
+    found = closure("clampsweep.texts.promptset")
     assert {"promptset", "tables", "errors"} <= found
     assert closure("clampsweep.tables") <= found
-    assert closure("clampsweep.recovery") >= closure("clampsweep.collapse") | {"statistics"}
+    assert closure("clampsweep.studies.bcr.recovery") >= closure("clampsweep.texts.collapse") | {
+        "statistics"
+    }
 
 
 def test_import_closure_of_names_reaches_nothing_else():
@@ -144,7 +147,7 @@ def test_import_closure_leaves_out_comments_and_strings(source):
 
 
 def test_import_closure_is_sorted_and_without_repeats():
-    found = provenance.import_closure("clampsweep.recovery")
+    found = provenance.import_closure("clampsweep.studies.bcr.recovery")
     assert found == sorted(set(found))
 
 
@@ -226,8 +229,8 @@ def test_record_keeps_the_facts_and_adds_library_versions():
 
 
 def test_a_record_survives_the_parquet_footer(tmp_path):
-    rows = factories.frame([factories.prompt("Hello.", "a")], tables.PROMPTS)
+    rows = factories.frame([factories.prompt("Hello.", "a")], PROMPTS)
     record = provenance.record(prompts="abc", decoding={"max_new_tokens": 50})
-    tables.write(rows, tmp_path / "p.parquet", tables.PROMPTS, record)
+    tables.write(rows, tmp_path / "p.parquet", PROMPTS, record)
     footer = tables.footer(tmp_path / "p.parquet")
     assert footer == {**record, "schema": "prompts", "schema_version": tables.SCHEMA_VERSION}

@@ -21,13 +21,18 @@ from hypothesis import strategies as st
 import factories
 from clampsweep import tables
 from clampsweep.errors import UserError
+from clampsweep.studies.bcr.recovery import RATES
+from clampsweep.texts.gather import GENERATIONS
+from clampsweep.texts.metrics import PUBLISHED_METRICS
+from clampsweep.texts.promptset import PROMPTS
+from clampsweep.texts.tables import BATCH_VECTORS
 
 SCHEMAS = [value for value in vars(tables).values() if isinstance(value, tables.Schema)]
 
 
 def prompts(*texts):
     rows = [factories.prompt(text, f"p{i}", level=i) for i, text in enumerate(texts)]
-    return factories.frame(rows, tables.PROMPTS)
+    return factories.frame(rows, PROMPTS)
 
 
 @pytest.fixture
@@ -37,7 +42,7 @@ def path(tmp_path):
 
 @pytest.fixture
 def written(path):
-    tables.write(prompts("One.", "Two."), path, tables.PROMPTS, {"made_by": "test"})
+    tables.write(prompts("One.", "Two."), path, PROMPTS, {"made_by": "test"})
     return path
 
 
@@ -67,13 +72,13 @@ def error_of(action, *arguments):
     return message
 
 
-def read_error(path, schema=tables.PROMPTS):
+def read_error(path, schema=PROMPTS):
     message = error_of(tables.read, path, schema)
     assert message.startswith(f"{path}: ")
     return message
 
 
-def write_error(frame, path, schema=tables.PROMPTS):
+def write_error(frame, path, schema=PROMPTS):
     message = error_of(tables.write, frame, path, schema, {})
     assert message.startswith(f"{path}: ")
     assert not path.exists()
@@ -85,21 +90,21 @@ def write_error(frame, path, schema=tables.PROMPTS):
 
 def test_a_table_reads_back_as_it_was_written(path):
     frame = prompts("“Curly” é 漢字 🙂", " kept  spaces\n and lines ")
-    tables.write(frame, path, tables.PROMPTS, {})
-    pd.testing.assert_frame_equal(tables.read(path, tables.PROMPTS), frame, check_dtype=False)
+    tables.write(frame, path, PROMPTS, {})
+    pd.testing.assert_frame_equal(tables.read(path, PROMPTS), frame, check_dtype=False)
 
 
 def test_strings_that_look_like_missing_values_stay_strings(path):
-    tables.write(prompts("NA", "nan", "None", "", "null"), path, tables.PROMPTS, {})
-    found = tables.read(path, tables.PROMPTS)["text"].tolist()
+    tables.write(prompts("NA", "nan", "None", "", "null"), path, PROMPTS, {})
+    found = tables.read(path, PROMPTS)["text"].tolist()
     assert found == ["NA", "nan", "None", "", "null"]
 
 
 def test_nullable_integers_stay_integers_and_null(path):
     frame = prompts("One.", "Two.")
     frame.loc[1, "level"] = pd.NA
-    tables.write(frame, path, tables.PROMPTS, {})
-    level = tables.read(path, tables.PROMPTS)["level"]
+    tables.write(frame, path, PROMPTS, {})
+    level = tables.read(path, PROMPTS)["level"]
     assert level.dtype == pd.Int64Dtype()
     assert level[0] == 0
     assert level[1] is pd.NA
@@ -108,8 +113,8 @@ def test_nullable_integers_stay_integers_and_null(path):
 def test_large_integers_do_not_pass_through_floats(path):
     frame = prompts("One.", "Two.")
     frame["level"] = pd.array([2**53 + 1, None], dtype="Int64")
-    tables.write(frame, path, tables.PROMPTS, {})
-    assert tables.read(path, tables.PROMPTS)["level"][0] == 2**53 + 1
+    tables.write(frame, path, PROMPTS, {})
+    assert tables.read(path, PROMPTS)["level"][0] == 2**53 + 1
 
 
 def test_token_lists_and_nulls_in_them_come_back(path):
@@ -118,8 +123,8 @@ def test_token_lists_and_nulls_in_them_come_back(path):
         factories.baseline("b", "", tokens=[]),
         factories.baseline("c", "y", tokens=None),
     ]
-    tables.write(factories.frame(rows, tables.GENERATIONS), path, tables.GENERATIONS, {})
-    one, two, three = tables.read(path, tables.GENERATIONS)["token_ids"]
+    tables.write(factories.frame(rows, GENERATIONS), path, GENERATIONS, {})
+    one, two, three = tables.read(path, GENERATIONS)["token_ids"]
     assert list(one) == [5, 6, 2**31 - 1]
     assert list(two) == []
     assert three is None
@@ -130,8 +135,8 @@ def test_vectors_keep_their_float32_bits(path):
     rows = pd.DataFrame(
         {"key": ["k"], "layer": [3], "vector": [vector], "natural_value": [0.1 + 0.2]}
     )
-    tables.write(rows, path, tables.BATCH_VECTORS, {})
-    found = tables.read(path, tables.BATCH_VECTORS)
+    tables.write(rows, path, BATCH_VECTORS, {})
+    found = tables.read(path, BATCH_VECTORS)
     assert found["vector"][0].dtype == np.float32
     assert found["vector"][0].tobytes() == vector.tobytes()
     assert found["natural_value"][0] == 0.1 + 0.2
@@ -139,13 +144,13 @@ def test_vectors_keep_their_float32_bits(path):
 
 def test_columns_may_come_in_any_order_and_leave_in_the_schemas(path):
     frame = prompts("One.", "Two.")
-    tables.write(frame[frame.columns[::-1]], path, tables.PROMPTS, {})
-    assert list(tables.read(path, tables.PROMPTS).columns) == list(tables.PROMPTS.columns)
+    tables.write(frame[frame.columns[::-1]], path, PROMPTS, {})
+    assert list(tables.read(path, PROMPTS).columns) == list(PROMPTS.columns)
 
 
 def test_an_open_table_keeps_extra_columns_as_strings(path):
-    tables.write(prompts("One.", "Two.").assign(mood=["calm", "007"]), path, tables.PROMPTS, {})
-    assert tables.read(path, tables.PROMPTS)["mood"].tolist() == ["calm", "007"]
+    tables.write(prompts("One.", "Two.").assign(mood=["calm", "007"]), path, PROMPTS, {})
+    assert tables.read(path, PROMPTS)["mood"].tolist() == ["calm", "007"]
 
 
 @pytest.mark.parametrize("schema", SCHEMAS, ids=lambda schema: schema.name)
@@ -156,13 +161,13 @@ def test_a_table_without_rows_keeps_its_columns_and_types(schema, path):
 
 
 def test_the_index_is_not_written(path):
-    tables.write(prompts("One.", "Two.").set_index(pd.Index([7, 9])), path, tables.PROMPTS, {})
-    assert tables.read(path, tables.PROMPTS).index.tolist() == [0, 1]
+    tables.write(prompts("One.", "Two.").set_index(pd.Index([7, 9])), path, PROMPTS, {})
+    assert tables.read(path, PROMPTS).index.tolist() == [0, 1]
 
 
 def test_equal_tables_give_equal_bytes(path, tmp_path):
-    tables.write(prompts("One."), path, tables.PROMPTS, {"b": 1, "a": 2})
-    tables.write(prompts("One."), tmp_path / "again", tables.PROMPTS, {"a": 2, "b": 1})
+    tables.write(prompts("One."), path, PROMPTS, {"b": 1, "a": 2})
+    tables.write(prompts("One."), tmp_path / "again", PROMPTS, {"a": 2, "b": 1})
     assert path.read_bytes() == (tmp_path / "again").read_bytes()
 
 
@@ -173,16 +178,16 @@ def test_the_footer_carries_schema_version_and_provenance(written):
 
 def test_writing_makes_missing_folders(tmp_path):
     deep = tmp_path / "a=1" / "b" / "t.parquet"
-    tables.write(prompts("One."), deep, tables.PROMPTS, {})
-    assert list(tables.read(deep, tables.PROMPTS).columns) == list(tables.PROMPTS.columns)
+    tables.write(prompts("One."), deep, PROMPTS, {})
+    assert list(tables.read(deep, PROMPTS).columns) == list(PROMPTS.columns)
 
 
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.text(max_size=20), min_size=1, max_size=6))
 def test_any_text_survives(tmp_path, texts):
     path = tmp_path / f"{uuid.uuid4()}.parquet"
-    tables.write(prompts(*texts), path, tables.PROMPTS, {})
-    assert tables.read(path, tables.PROMPTS)["text"].tolist() == texts
+    tables.write(prompts(*texts), path, PROMPTS, {})
+    assert tables.read(path, PROMPTS)["text"].tolist() == texts
 
 
 # The contract itself
@@ -198,7 +203,7 @@ def test_every_schema_has_a_key_among_its_columns_and_documents_them(schema):
 
 
 def test_the_published_metrics_are_the_papers_six():
-    assert list(tables.PUBLISHED_METRICS) == [
+    assert list(PUBLISHED_METRICS) == [
         "total_tokens",
         "unique_tokens",
         "token_entropy",
@@ -243,7 +248,7 @@ def test_a_damaged_byte_gives_a_user_error_or_does_no_harm(written):
         damaged[place] ^= 0xFF
         written.write_bytes(damaged)
         try:
-            tables.read(written, tables.PROMPTS)
+            tables.read(written, PROMPTS)
         except UserError as error:
             assert str(written) in str(error)
 
@@ -256,13 +261,13 @@ def test_a_foreign_parquet_file_is_refused_by_its_first_missing_column(path):
 
 
 def test_a_table_of_another_schema_is_refused(written):
-    assert "'detector'" in read_error(written, tables.RATES)
+    assert "'detector'" in read_error(written, RATES)
 
 
 def _in_results(tmp_path, *places):
     """A table written to the first place in `results` and copied to the others."""
     paths = [tmp_path / "results" / place for place in places]
-    tables.write(prompts("One."), paths[0], tables.PROMPTS, {})
+    tables.write(prompts("One."), paths[0], PROMPTS, {})
     for path in paths[1:]:
         path.parent.mkdir(exist_ok=True)
         shutil.copy(paths[0], path)
@@ -271,9 +276,9 @@ def _in_results(tmp_path, *places):
 
 def test_a_table_copied_from_another_place_in_results_is_refused(tmp_path):
     path, copy, beside = _in_results(tmp_path, "s/p.parquet", "t/p.parquet", "s/q.parquet")
-    assert len(tables.read(path, tables.PROMPTS)) == 1
+    assert len(tables.read(path, PROMPTS)) == 1
     for wrong in (copy, beside):
-        message = error_of(tables.read, wrong, tables.PROMPTS)
+        message = error_of(tables.read, wrong, PROMPTS)
         assert message.startswith(f"{wrong}: ")
         assert "results/s/p.parquet" in message and "delete" in message
 
@@ -283,10 +288,10 @@ def test_a_table_may_be_read_elsewhere_and_its_results_folder_moved(tmp_path):
     shutil.copy(path, tmp_path / "mine.parquet")
     shutil.copytree(tmp_path / "results", tmp_path / "there/results")
     for good in (tmp_path / "mine.parquet", tmp_path / "there/results/s/p.parquet"):
-        assert len(tables.read(good, tables.PROMPTS)) == 1
+        assert len(tables.read(good, PROMPTS)) == 1
 
 
-@pytest.mark.parametrize("column", list(tables.PROMPTS.columns))
+@pytest.mark.parametrize("column", list(PROMPTS.columns))
 def test_reading_names_a_missing_column(path, column):
     write_raw(raw_prompts(**{column: None}), path)
     assert repr(column) in read_error(path)
@@ -295,7 +300,7 @@ def test_reading_names_a_missing_column(path, column):
 def test_reading_names_an_unknown_column_of_a_closed_table(path):
     columns = {"key": ["k"], "layer": [1], "vector": [[1.0]], "natural_value": [1.0], "mood": ["x"]}
     write_raw(columns, path)
-    assert "'mood'" in read_error(path, tables.BATCH_VECTORS)
+    assert "'mood'" in read_error(path, BATCH_VECTORS)
 
 
 @pytest.mark.parametrize(
@@ -331,14 +336,14 @@ def test_reading_names_a_column_with_empty_cells(path, column):
 # Writing what does not fit
 
 
-@pytest.mark.parametrize("column", list(tables.PROMPTS.columns))
+@pytest.mark.parametrize("column", list(PROMPTS.columns))
 def test_writing_names_a_missing_column(path, column):
     assert repr(column) in write_error(prompts("One.").drop(columns=column), path)
 
 
 def test_writing_names_an_unknown_column_of_a_closed_table(path):
-    rows = factories.frame([factories.baseline("a", "x")], tables.GENERATIONS).assign(mood="x")
-    assert "'mood'" in write_error(rows, path, tables.GENERATIONS)
+    rows = factories.frame([factories.baseline("a", "x")], GENERATIONS).assign(mood="x")
+    assert "'mood'" in write_error(rows, path, GENERATIONS)
 
 
 @pytest.mark.parametrize(
@@ -374,14 +379,14 @@ def test_writing_names_the_key_that_stands_twice(path):
 
 
 def test_keys_with_nulls_count_as_equal(path):
-    row = dict.fromkeys(tables.RATES.columns, 0) | {
+    row = dict.fromkeys(RATES.columns, 0) | {
         "detector": "surface",
         "target": "L1N2",
         "operation": "zero",
         "value": None,
         "scope": "all",
     }
-    message = write_error(factories.frame([row, row], tables.RATES), path, tables.RATES)
+    message = write_error(factories.frame([row, row], RATES), path, RATES)
     assert "more than one row" in message
 
 
@@ -423,7 +428,7 @@ def test_the_content_is_on_the_disk_before_it_is_renamed(path, monkeypatch):
     monkeypatch.setattr(
         os, "replace", lambda *paths: (done.append("replace"), real_replace(*paths))[1]
     )
-    tables.write(prompts("One."), path, tables.PROMPTS, {})
+    tables.write(prompts("One."), path, PROMPTS, {})
     assert done[:2] == ["fsync", "replace"]
 
 
@@ -437,7 +442,7 @@ def test_a_killed_writer_leaves_the_old_file_whole(written):
     killed = subprocess.run([sys.executable, "-c", script, str(written)], check=False)
     assert killed.returncode == -9
     assert written.read_bytes() == before
-    assert len(tables.read(written, tables.PROMPTS)) == 2
+    assert len(tables.read(written, PROMPTS)) == 2
 
 
 def test_a_disk_that_fills_up_leaves_the_old_file_and_says_so(written, monkeypatch):
@@ -448,7 +453,7 @@ def test_a_disk_that_fills_up_leaves_the_old_file_and_says_so(written, monkeypat
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(pq, "write_table", fill_up)
-    message = error_of(tables.write, prompts("New."), written, tables.PROMPTS, {})
+    message = error_of(tables.write, prompts("New."), written, PROMPTS, {})
     assert message.startswith(f"{written}: ")
     assert "the disk is full" in message
     assert written.read_bytes() == before
@@ -461,7 +466,7 @@ def test_a_refused_rename_is_one_line_and_leaves_nothing(written, monkeypatch):
 
     before = written.read_bytes()
     monkeypatch.setattr(os, "replace", refuse)
-    message = error_of(tables.write, prompts("New."), written, tables.PROMPTS, {})
+    message = error_of(tables.write, prompts("New."), written, PROMPTS, {})
     assert "Permission denied" in message
     assert written.read_bytes() == before
     assert list(written.parent.iterdir()) == [written]
@@ -470,7 +475,7 @@ def test_a_refused_rename_is_one_line_and_leaves_nothing(written, monkeypatch):
 def test_a_folder_that_cannot_be_made_is_one_line(tmp_path):
     (tmp_path / "results").write_text("a file where a folder should be")
     target = tmp_path / "results" / "prompts.parquet"
-    message = error_of(tables.write, prompts("One."), target, tables.PROMPTS, {})
+    message = error_of(tables.write, prompts("One."), target, PROMPTS, {})
     assert str(tmp_path / "results") in message
 
 
@@ -494,11 +499,11 @@ def small_disk(tmp_path):
 
 def test_a_disk_that_is_really_full_leaves_the_old_file_and_says_so(small_disk):
     path = small_disk / "prompts.parquet"
-    tables.write(prompts("One."), path, tables.PROMPTS, {})
+    tables.write(prompts("One."), path, PROMPTS, {})
     before = path.read_bytes()
     noise = np.random.default_rng(0).integers(33, 0x2FFF, size=(60, 500))
     too_large = prompts(*("".join(map(chr, row)) for row in noise))
-    message = error_of(tables.write, too_large, path, tables.PROMPTS, {})
+    message = error_of(tables.write, too_large, path, PROMPTS, {})
     assert message.startswith(f"{path}: ")
     assert "the disk is full" in message
     assert path.read_bytes() == before

@@ -22,11 +22,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from clampsweep import markdown, promptset, validation
-from clampsweep.config import ModelSpec
+from clampsweep import markdown, strict_yaml
 from clampsweep.errors import UserError
-from clampsweep.fetching import fetch
-from clampsweep.models import load
+from clampsweep.models.fetching import fetch
+from clampsweep.models.loading import load
+from clampsweep.models.spec import ModelSpec
+from clampsweep.strict_yaml import read_yaml
+from clampsweep.texts import promptset
 from tiny import make_tiny
 
 ROOT = Path(__file__).parents[1]
@@ -256,7 +258,7 @@ def test_nothing_imports_a_pickling_module() -> None:
 def test_yaml_is_read_by_a_loader_that_makes_plain_values_only() -> None:
     loads = [ast.unparse(call) for _, name, call in _calls() if name.startswith("yaml.load")]
     assert loads == ["yaml.load(file, _StrictLoader)"]
-    assert issubclass(validation._StrictLoader, yaml.SafeLoader)
+    assert issubclass(strict_yaml._StrictLoader, yaml.SafeLoader)
 
 
 def test_no_rule_has_a_shell_command_or_code_of_its_own() -> None:
@@ -269,7 +271,7 @@ def test_a_config_cannot_name_an_object_to_be_made(tmp_path: Path) -> None:
     path, marker = tmp_path / "config.yaml", tmp_path / "marker"
     path.write_text(f"run: !!python/object/apply:os.system ['touch {marker}']\n")
     with pytest.raises(UserError, match=r"config\.yaml, line 1: not valid YAML"):
-        validation.read_yaml(path)
+        read_yaml(path)
     assert not marker.exists()
 
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from clampsweep.config import ModelSpec
+from clampsweep.models.spec import ModelSpec
 
 ARCHITECTURES = ("gpt2", "llama", "neox")
 N_LAYERS, D_MODEL, D_MLP, N_CTX = 3, 24, 40, 64

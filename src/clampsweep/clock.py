@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 _TOLERANCE = 60 * 10**9  # ns; less is taken for the difference of two machines' clocks
+
 _STEP = 1000  # ns; what tells two times apart
 
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _MOST = 2000  # characters of a message
+
 _PROBE = 2**16  # bytes
 
 

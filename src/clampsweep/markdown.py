@@ -17,6 +17,7 @@ _STYLE = (
 # Control characters but tab and newline, as the symbols that picture them (U+2400 and on); others,
 # ends of lines, and marks that turn the writing round by their number.
 _NUMBERED = (*range(0x80, 0xA0), 0x2028, 0x2029, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+
 _PICTURES: dict[int, int | str] = {
     **{code: 0x2400 + code for code in range(32) if code not in (9, 10)},
     127: 0x2421,

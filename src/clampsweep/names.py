@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 
 _NEURON = re.compile(r"L([0-9]+)N([0-9]+)(?:R([0-9]+))?")
+
 OWN = -1
 
 

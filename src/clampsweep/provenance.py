@@ -11,7 +11,9 @@ from importlib import metadata
 from pathlib import Path
 
 _PACKAGE = "clampsweep"
+
 _SOURCE = Path(__file__).parent
+
 _LIBRARIES = (
     "torch",
     "transformers",

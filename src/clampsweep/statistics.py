@@ -11,7 +11,9 @@ from jaxtyping import Bool, Float64, Int
 from scipy import stats
 
 _ROWS_AT_ONCE = 256  # of a resampling: 4,096 draws of them are 8 MB
+
 _CELLS_AT_ONCE = 4_000_000  # of a resampling's weights, draws x clusters: 32 MB
+
 _EXACT = 12  # clusters that change: up to so many all flips are tried, 4,096 of them
 
 

@@ -26,6 +26,7 @@ import yaml
 
 from clampsweep import tables
 from clampsweep.provenance import file_digest, text_digest
+from clampsweep.texts.tables import BATCH_GENERATIONS
 
 REPO = Path(__file__).parents[2]
 COPIED = ("Snakefile", "environment.yml", "workflow", "profiles", "src")
@@ -210,7 +211,7 @@ class Project:
         """Rows of each finished batch of texts."""
         folder = self.folder / "results/generations"
         files = sorted(folder.glob("*.parquet"))
-        return {path.stem: tables.read(path, tables.BATCH_GENERATIONS) for path in files}
+        return {path.stem: tables.read(path, BATCH_GENERATIONS) for path in files}
 
     def states(self, *patterns: str) -> dict[str, State]:
         """Digest and time of files; without patterns, of all batch files and pinned batches."""

@@ -16,8 +16,8 @@ import pytest
 from disks import Disk
 from harness import REPO, TEXTS, Project, Run, State
 
-from clampsweep.plots import FIGURES
 from clampsweep.provenance import file_digest
+from clampsweep.studies.bcr.figures.draw import FIGURES
 
 S, D = "results/s", "results/detectors"
 KINDS = ("svg", "png")
@@ -25,7 +25,7 @@ KEYS = {
     "controls": {"count": 2, "values": [5]},
     "variability": {"seeds": 8},
     "srm": {"basis": ["L1N5", "L1N7"], "group_by": ["type"], "thresholds": [0.1]},
-    "reference": "workflow/data/bcr_gpt2.yaml",
+    "reference": "workflow/data/bcr/bcr_gpt2.yaml",
 }
 EVERYTHING = ("all", f"{S}/selected.json", "resources/promptsets/spare")
 MODEL = "resources/models/tiny/model.sha256"

@@ -12,8 +12,10 @@ from pathlib import Path
 
 from harness import PROMPTS, RATES, TEXTS, Project, grid
 
-from clampsweep import plan, tables
+from clampsweep import tables
 from clampsweep.provenance import file_digest
+from clampsweep.studies.bcr.recovery import RECOVERY
+from clampsweep.texts.selection import write_selected
 
 DAY = 86_400 * 10**9  # ns
 KINDS = ("generations", "vectors")
@@ -73,7 +75,7 @@ def test_damaged_tables_are_named_together_and_deleting_them_is_enough(finished:
     shutil.copy(path["rates"], path["neuron_stats"])
     finished.path(f"{D}/quality.parquet").write_bytes(b"")
     elsewhere = finished.folder / "results/t/recovery.parquet"
-    tables.write(finished.table("recovery"), elsewhere, tables.RECOVERY, {})
+    tables.write(finished.table("recovery"), elsewhere, RECOVERY, {})
     elsewhere.replace(finished.path(f"{S}/recovery.parquet"))
 
     made_of_them = ("s/vectors.npz", "s/neuron_report.md", "s/split_half.parquet")
@@ -186,7 +188,7 @@ def _select(project: Project) -> None:
     """Let the sweep select its neuron, and put another sweep's selection in its place."""
     project.sweep["neurons"] = {"select": "consistent", "layer": 1, "top": 1}
     elsewhere = project.folder / "results/t/selected.json"
-    plan.write_selected(["L1N3"], "set", project.table("neuron_stats"), elsewhere)
+    write_selected(["L1N3"], "set", project.table("neuron_stats"), elsewhere)
     elsewhere.replace(project.folder / S / "selected.json")
 
 

@@ -26,7 +26,8 @@ from harness import Project, Run
 from markdown_it import MarkdownIt
 from transformers import AutoModelForCausalLM
 
-from clampsweep import extracted, promptset
+from clampsweep.studies.bcr import extracted
+from clampsweep.texts import promptset
 from tiny import EOS, make_tiny, random_model, tiny_tokenizer
 
 MARKUP = (

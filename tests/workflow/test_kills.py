@@ -15,6 +15,7 @@ import pytest
 from harness import PROMPTS, TEXTS, Project, Run, Running
 
 from clampsweep import tables
+from clampsweep.texts.tables import BATCH_GENERATIONS
 
 SLOW = partial(pytest.param, marks=pytest.mark.slow)
 WAITING = "another job is at work on this batch"
@@ -140,7 +141,7 @@ def test_after_a_kill_the_next_run_goes_on_and_makes_no_text_twice(
         _kill(running, what)
         _signal(running, signal.SIGSTOP)
         parts = list(finished.folder.glob("results/.scratch/*/[!.]*.generations.parquet"))
-        assert all(len(tables.read(part, tables.BATCH_GENERATIONS)) == 1 for part in parts)
+        assert all(len(tables.read(part, BATCH_GENERATIONS)) == 1 for part in parts)
         if what == "job":
             ended = running.wait()
             assert ended.code != 0

@@ -7,7 +7,7 @@ import re
 
 from harness import REPO
 
-from clampsweep.plots import FIGURES
+from clampsweep.studies.bcr.figures.draw import FIGURES
 
 RULES = REPO / "workflow/rules"
 

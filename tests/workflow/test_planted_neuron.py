@@ -18,7 +18,8 @@ from harness import Project, Run, new_batches
 
 from clampsweep import tables
 from clampsweep.names import parse_neuron
-from clampsweep.special import is_special, special
+from clampsweep.studies.bcr.controls import CONTROLS
+from clampsweep.studies.bcr.special import is_special, special
 from tiny import N_LAYERS, make_tiny, random_model, tiny_tokenizer
 
 LAYER, PLANTED, ORDINARY, LETTER = N_LAYERS - 1, "L2N12", "L2N44", "u"
@@ -179,7 +180,7 @@ def test_it_is_special_by_both_detectors_against_neurons_and_directions(
 
 def test_put_in_its_place_none_of_its_controls_is_special(done: tuple[Project, Run]) -> None:
     project = done[0]
-    controls = read(project, "planted/controls/controls", tables.CONTROLS)
+    controls = read(project, "planted/controls/controls", CONTROLS)
     controls = controls[controls["kind"] == "neuron"]
     units = [PLANTED, *controls["control"]]
     texts = pd.concat([project.table("recovery", name) for name in ("planted", "planted/controls")])
@@ -275,13 +276,13 @@ def test_a_new_clamp_runs_on_the_same_controls(finished: Project) -> None:
 
 def test_more_controls_keep_those_that_were_there(finished: Project) -> None:
     before, kept = finished.batches(), finished.states()
-    old = read(finished, "planted/controls/controls", tables.CONTROLS)
+    old = read(finished, "planted/controls/controls", CONTROLS)
     texts = finished.table("generations", "planted/controls")
     finished.config["sweeps"]["planted"]["controls"]["count"] = 22
     run = finished.write().run(SPECIAL).checked()
     again = ("generate", "gather", "text_metrics", "recovery", "special")
     assert run.rules == dict.fromkeys(("choose_controls", "select_controls", *again), 1)
-    new = read(finished, "planted/controls/controls", tables.CONTROLS)
+    new = read(finished, "planted/controls/controls", CONTROLS)
     added = set(new["control"]) - set(old["control"])
     assert len(new) == len(old) + len(added) == 2 * 22
     rows = new_batches(before, finished.batches())

@@ -6,6 +6,7 @@ import pytest
 from harness import PROMPTS, Project, Run
 
 from clampsweep import tables
+from clampsweep.studies.srm.curves import SRM_CURVES
 
 SRM = {"basis": ["L1N5", "L1N7"], "group_by": ["type", "core", "clamp"], "thresholds": [0.1, 0.2]}
 TABLES = ("groups", "curves", "differences")
@@ -65,7 +66,7 @@ def test_another_threshold_computes_only_the_resonance(
     project = resonant[0].copy(resonant[0].folder.with_name("threshold"))
     project.sweep["srm"] = {**SRM, "thresholds": [0.3]}
     assert project.write().run().checked().rules == {"srm": 1, "srm_report": 1}
-    curves = tables.read(project.path("results/s/srm/curves.parquet"), tables.SRM_CURVES)
+    curves = tables.read(project.path("results/s/srm/curves.parquet"), SRM_CURVES)
     assert set(curves["threshold"].dropna()) == {0.3}
 
 

@@ -11,10 +11,10 @@ from harness import Project, Run
 
 import oracles
 import published_like
-from clampsweep.tables import FURTHER_METRICS, PUBLISHED_METRICS
+from clampsweep.texts.metrics import FURTHER_METRICS, PUBLISHED_METRICS
 
 IMPORT = {"neurons": ["L11N373"], "operation": "set", "scope": "all"}
-REFERENCE = "workflow/data/bcr_gpt2.yaml"
+REFERENCE = "workflow/data/bcr/bcr_gpt2.yaml"
 NEVER_HARMED = "ferry_leaves_early/rhetorical/5"  # the last prompt of the grid
 
 

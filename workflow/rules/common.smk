@@ -59,7 +59,7 @@ FIGURES = [
     "first_divergence",
     "controls",
 ]
-LABELLED = "workflow/data/labelled_texts.jsonl"
+LABELLED = "workflow/data/bcr/labelled_texts.jsonl"
 DETECTORS = [
     f"results/detectors/{file}"
     for file in (

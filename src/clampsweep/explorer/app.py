@@ -14,6 +14,7 @@ from clampsweep.explorer.form import PRIVATE, html
 from clampsweep.explorer.marking import message
 
 _HERE = Path(__file__).parent
+
 _SYSTEM = ["system-ui", "sans-serif"]
 
 

@@ -15,11 +15,16 @@ from clampsweep import tables
 from clampsweep.errors import UserError
 from clampsweep.explorer.form import PRIVATE
 from clampsweep.explorer.marking import message
-from clampsweep.explorer.settings import OPERATIONS, Clamp
+from clampsweep.explorer.settings import OPERATIONS, ClampSetting
 from clampsweep.names import OWN, parse_target
+from clampsweep.studies.bcr.controls import CONTROLS
+from clampsweep.studies.bcr.recovery import RATES
+from clampsweep.texts.selection import NEURON_STATS
 
 _WIDTH = 5  # components of a row that hold something
+
 _MOST = 200  # neurons of the statistics that are offered
+
 _STAMPS = itertools.count()
 
 
@@ -27,19 +32,19 @@ _STAMPS = itertools.count()
 class Rows:
     """Clamps to be drawn; the stamp makes them new even where they are those drawn last."""
 
-    clamps: tuple[Clamp, ...]
+    clamps: tuple[ClampSetting, ...]
     stamp: int
 
 
-def fresh(clamps: Iterable[Clamp]) -> Rows:
+def fresh(clamps: Iterable[ClampSetting]) -> Rows:
     """Rows that are drawn anew, whatever has been typed into those before."""
     return Rows(tuple(clamps), next(_STAMPS))
 
 
-def read_rows(cells: Sequence[Any]) -> list[Clamp]:
+def read_rows(cells: Sequence[Any]) -> list[ClampSetting]:
     """The clamps that a form's components hold, row by row: on, layer, neuron, operation, value."""
     return [
-        Clamp(layer, neuron, operation, None if value is None else float(value), bool(on))
+        ClampSetting(layer, neuron, operation, None if value is None else float(value), bool(on))
         for on, layer, neuron, operation, value in (
             cells[start : start + _WIDTH] for start in range(0, len(cells), _WIDTH)
         )
@@ -47,11 +52,11 @@ def read_rows(cells: Sequence[Any]) -> list[Clamp]:
 
 
 def draw(
-    clamps: Sequence[Clamp],
+    clamps: Sequence[ClampSetting],
     rows: gr.State,
     model: gr.Dropdown,
     n_layers: Callable[[str], int],
-    first: Callable[[str], Clamp],
+    first: Callable[[str], ClampSetting],
 ) -> list[Any]:
     """Make a row of components for each clamp, with its buttons; return what holds the values.
 
@@ -87,7 +92,7 @@ def draw(
     return cells
 
 
-def _cells(number: int, one: Clamp) -> list[Any]:
+def _cells(number: int, one: ClampSetting) -> list[Any]:
     def name(what: str) -> dict[str, Any]:
         return {"label": f"Clamp {number}: {what}", "show_label": False, "container": False,
                 "elem_id": f"clamp-{number}-{what}", "interactive": True}  # fmt: skip
@@ -107,7 +112,7 @@ def _button(label: str, number: int) -> gr.Button:
     return gr.Button(label, size="sm", scale=0, min_width=84, elem_id=f"clamp-{number}-{word}")
 
 
-def _on(button: gr.Button, cells: Sequence[Any], rows: gr.State, change: Callable[..., list[Clamp]],
+def _on(button: gr.Button, cells: Sequence[Any], rows: gr.State, change: Callable[..., list[ClampSetting]],
         *more: Any) -> None:  # fmt: skip
     """Let a button replace the rows by what `change` makes of them as they stand."""
 
@@ -117,12 +122,12 @@ def _on(button: gr.Button, cells: Sequence[Any], rows: gr.State, change: Callabl
     button.click(pressed, [*cells, *more], rows, **PRIVATE)
 
 
-def _next(had: Sequence[Clamp]) -> Clamp:
+def _next(had: Sequence[ClampSetting]) -> ClampSetting:
     """A row like the last one, but for its neuron."""
     return replace(had[-1], neuron=0, on=True)
 
 
-def spread_over(clamps: Sequence[Clamp], at: int, n_layers: int) -> list[Clamp]:
+def spread_over(clamps: Sequence[ClampSetting], at: int, n_layers: int) -> list[ClampSetting]:
     """The rows, with one of them replaced by the same in every layer, in their order."""
     one = clamps[at]
     every = [replace(one, layer=layer) for layer in range(n_layers)]
@@ -137,7 +142,7 @@ class Import:
     which: gr.Dropdown
     add: gr.Button
     said: gr.HTML
-    read: Callable[[str | None], dict[str, list[Clamp]]]
+    read: Callable[[str | None], dict[str, list[ClampSetting]]]
 
     def connect(self, rows: gr.State, cells: Sequence[Any]) -> None:
         """Let the button add what is chosen to the rows, as the cells hold them."""
@@ -165,7 +170,7 @@ def importable(results: Path) -> dict[str, Path]:
     return found
 
 
-def read_table(path: Path) -> dict[str, list[Clamp]]:
+def read_table(path: Path) -> dict[str, list[ClampSetting]]:
     """Clamps that a table names, by a label: of `rates`, `controls` or `neuron_stats`.
 
     Neurons of controls come with value 0, those of the statistics with their mean; operations that
@@ -175,17 +180,17 @@ def read_table(path: Path) -> dict[str, list[Clamp]]:
         UserError: The file is damaged or another table.
     """
     if path.name == "rates.parquet":
-        return _of_rates(tables.read(path, tables.RATES))
+        return _of_rates(tables.read(path, RATES))
     if path.name == "controls.parquet":
-        names = tables.read(path, tables.CONTROLS)
+        names = tables.read(path, CONTROLS)
         chosen = names[names["kind"] == "neuron"]["control"].drop_duplicates()
         return {str(name): _clamps(str(name), "set", 0.0) for name in chosen}
     if path.name == "neuron_stats.parquet":
-        return _of_statistics(tables.read(path, tables.NEURON_STATS))
+        return _of_statistics(tables.read(path, NEURON_STATS))
     raise UserError(f"{path}: not a table of neurons; choose rates, controls or neuron_stats")
 
 
-def _of_rates(rates: pd.DataFrame) -> dict[str, list[Clamp]]:
+def _of_rates(rates: pd.DataFrame) -> dict[str, list[ClampSetting]]:
     found = {}
     for row in rates.drop_duplicates(["target", "operation", "value", "scope"]).itertuples():
         value = None if pd.isna(row.value) else float(row.value)  # type: ignore[arg-type]
@@ -197,22 +202,22 @@ def _of_rates(rates: pd.DataFrame) -> dict[str, list[Clamp]]:
     return {label: clamps for label, clamps in found.items() if clamps}
 
 
-def _of_statistics(stats: pd.DataFrame) -> dict[str, list[Clamp]]:
+def _of_statistics(stats: pd.DataFrame) -> dict[str, list[ClampSetting]]:
     known = stats.dropna(subset=["mean", "mean_over_sd"])
     best = known.nlargest(_MOST, "mean_over_sd")
     return {
         f"L{row.layer}N{row.neuron} set {row.mean:+.3g} (its mean)": [
-            Clamp(int(row.layer), int(row.neuron), "set", float(f"{row.mean:.6g}"))  # type: ignore[arg-type]
+            ClampSetting(int(row.layer), int(row.neuron), "set", float(f"{row.mean:.6g}"))  # type: ignore[arg-type]
         ]
         for row in best.itertuples()
     }
 
 
-def _clamps(target: str, operation: str, value: float | None) -> list[Clamp]:
+def _clamps(target: str, operation: str, value: float | None) -> list[ClampSetting]:
     try:
         neurons = parse_target(target)
     except ValueError as error:
         raise UserError(f"{error}; the table is damaged, delete it and run again") from error
     if any(neuron.direction != OWN for neuron in neurons):
         return []
-    return [Clamp(one.layer, one.index, operation, value) for one in neurons]
+    return [ClampSetting(one.layer, one.index, operation, value) for one in neurons]

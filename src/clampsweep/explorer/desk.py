@@ -11,18 +11,23 @@ from typing import Any, TypeVar
 import pandas as pd
 from snakemake.utils import update_config
 
-from clampsweep import config as configuration
-from clampsweep import promptset
-from clampsweep.config import Config, ModelSpec, Sweep
+from clampsweep.config.checker import Checker
+from clampsweep.config.entries import Config
+from clampsweep.config.parse import parse
 from clampsweep.errors import UserError
 from clampsweep.explorer import settings
 from clampsweep.explorer.jobs import Job, Worker
-from clampsweep.explorer.settings import Clamp, Settings
+from clampsweep.explorer.settings import ClampSetting, Settings
 from clampsweep.explorer.shelf import Shelf
+from clampsweep.models.spec import ModelSpec
 from clampsweep.names import parse_target
-from clampsweep.validation import Checker, read_yaml
+from clampsweep.operations import VALUED
+from clampsweep.strict_yaml import read_yaml
+from clampsweep.studies.bcr.config import Sweep
+from clampsweep.texts import promptset
 
 _Result = TypeVar("_Result")
+
 SCHEMA = Path("workflow/schemas/config.schema.yaml")
 
 
@@ -39,7 +44,7 @@ def read_config(files: Sequence[str]) -> Config:
     merged: dict[str, Any] = {}
     for content in contents.values():
         update_config(merged, content)
-    return configuration.parse(merged, contents, SCHEMA)
+    return parse(merged, contents, SCHEMA)
 
 
 class Desk:
@@ -105,19 +110,19 @@ class Desk:
         first = [one.model.name for one in self.sweeps]
         return list(dict.fromkeys([*first, *self.config.models]))
 
-    def first_clamp(self, model: str) -> Clamp:
+    def first_clamp(self, model: str) -> ClampSetting:
         """A clamp to begin with: the neuron of the config's sweep of the model, if it names one."""
         for one in self.sweeps:
             if one.model.name == model and isinstance(one.targets, tuple) and one.targets:
                 neuron = parse_target(one.targets[0])[0]
-                return Clamp(neuron.layer, neuron.index, "set", 10.0)
-        return Clamp(self.spec(model).n_layers - 1, 0, "set", 10.0)
+                return ClampSetting(neuron.layer, neuron.index, "set", 10.0)
+        return ClampSetting(self.spec(model).n_layers - 1, 0, "set", 10.0)
 
     def values(self, model: str) -> list[float]:
         """Values to sweep to begin with: those of the config's sweep of the model, if any."""
         for one in self.sweeps:
             found = [value for value in one.values if value is not None]
-            if one.model.name == model and one.operation in configuration.VALUED and found:
+            if one.model.name == model and one.operation in VALUED and found:
                 return found
         return [-50.0, -10.0, -5.0, 0.0, 5.0, 10.0, 50.0]
 
@@ -130,7 +135,7 @@ class Desk:
         return [name for name in names if self._promptset_file(name).is_file()]
 
     def prompts(self, name: str) -> pd.DataFrame:
-        """Prompts of a promptset (`tables.PROMPTS`).
+        """Prompts of a promptset (`PROMPTS`).
 
         Raises:
             UserError: Its file is damaged.
@@ -152,7 +157,7 @@ class Desk:
         self,
         model: str,
         prompt: str,
-        clamps: Sequence[Clamp],
+        clamps: Sequence[ClampSetting],
         decoding: Mapping[str, Any],
         scope: str,
         positions: str,

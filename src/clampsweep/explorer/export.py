@@ -12,12 +12,41 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from clampsweep.config import ModelSpec
 from clampsweep.errors import UserError
 from clampsweep.explorer.running import Close, Outcome
 from clampsweep.explorer.settings import Settings, as_config
+from clampsweep.models.spec import ModelSpec
 from clampsweep.provenance import json_digest, record
-from clampsweep.tables import EXPLORED, write, write_text
+from clampsweep.tables import Column, Schema, write, write_text
+from clampsweep.texts.gather import GENERATIONS
+from clampsweep.texts.metrics import FURTHER_METRICS, LIKELIHOOD_METRICS, PUBLISHED_METRICS
+from clampsweep.texts.tables import DECODED, INTERVENTION
+
+EXPLORED = Schema(
+    "explored",
+    {
+        "run": Column("int", "number of the run in its browser tab, from 1"),
+        "made": Column("str", "when, ISO 8601 in UTC"),
+        "model": GENERATIONS.columns["model"],
+        "prompt": Column("str", "the prompt"),
+        "clamps": Column("str", "JSON: layer, neuron, operation and value of each clamp"),
+        "scope": Column("str", "positions changed"),
+        "decoding": Column("str", "JSON: how tokens were chosen"),
+        "seed": INTERVENTION["seed"],
+        "role": Column("str", "baseline or clamped"),
+        "token_ids": Column("tokens", DECODED["token_ids"].doc),
+        "text": DECODED["text"],
+        "stop_reason": Column("str", "eos, max_new_tokens, context, or stopped (by the user)"),
+        "probabilities": Column(
+            "vector", "probability of each token before temperature and cuts, in 0..1"
+        ),
+        **PUBLISHED_METRICS,
+        **FURTHER_METRICS,
+        **LIKELIHOOD_METRICS,
+        "collapsed": Column("str", "collapse detectors that flag the text, joined by +"),
+    },
+    key=("run", "role"),
+)
 
 FOLDER = "explored"  # in config/ and promptsets/
 
@@ -100,7 +129,7 @@ def _json(one: Entry) -> dict[str, Any]:
 
 
 def frame(entries: Sequence[Entry]) -> pd.DataFrame:
-    """The runs as a table (`tables.EXPLORED`), one row per text."""
+    """The runs as a table (`EXPLORED`), one row per text."""
     rows = [
         {
             "run": one.number,

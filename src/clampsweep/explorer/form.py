@@ -13,14 +13,17 @@ from clampsweep.explorer.jobs import Job
 from clampsweep.explorer.settings import SCOPES, Settings
 
 PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+
 # A run stops the one before it in its browser tab, and none is dropped; tabs wait in `jobs`.
 RUNS: dict[str, Any] = {**PRIVATE, "concurrency_limit": None, "trigger_mode": "multiple"}
+
 LAST: dict[str, Any] = {**PRIVATE, "trigger_mode": "always_last"}
+
 _METHODS = [("greedy", "greedy"), ("sampling", "sample")]
 
 
 @dataclass(frozen=True)
-class Decoding:
+class DecodingFields:
     """The components that say how tokens are chosen, and which positions a clamp changes."""
 
     method: gr.Radio
@@ -38,7 +41,7 @@ class Decoding:
         return list(vars(self).values())
 
 
-def decoding(prefix: str, max_new_tokens: int) -> Decoding:
+def decoding(prefix: str, max_new_tokens: int) -> DecodingFields:
     """Make these components.
 
     Args:
@@ -76,7 +79,7 @@ def decoding(prefix: str, max_new_tokens: int) -> Decoding:
         positions = gr.Textbox(label="Which positions, from 0", placeholder="0, 3", visible=False,
                                elem_id=f"{prefix}-positions", min_width=150,
                                interactive=True)  # fmt: skip
-        made = Decoding(
+        made = DecodingFields(
             method,
             tokens,
             number("temperature", 1.0, "Temperature"),

@@ -10,12 +10,14 @@ from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
 from clampsweep.errors import UserError
-from clampsweep.inspection import Stopped
+from clampsweep.explorer.inspection import Stopped
 
 log = logging.getLogger(__name__)
 
 _Result = TypeVar("_Result")
+
 _LOOK = 0.05  # seconds between two looks at a job
+
 _PAUSE = 0.15  # seconds between two that are shown: drawing takes time from the model
 
 

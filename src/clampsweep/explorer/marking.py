@@ -14,7 +14,9 @@ from itertools import pairwise
 from markupsafe import Markup
 
 _WORDS = re.compile(r"\s+|\S+")
+
 _EMPTY = Markup('<span class="cs-quiet">(empty text)</span>')
+
 _FIRST = Markup('<span class="cs-first" title="first difference">▸{}</span>').format(
     Markup('<span class="cs-unseen">first difference: </span>')
 )

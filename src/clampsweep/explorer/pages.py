@@ -10,7 +10,7 @@ from clampsweep.explorer.export import Entry
 from clampsweep.explorer.marking import column, passage, side_by_side, table, words
 from clampsweep.explorer.running import Close, Outcome, Said, Swept
 from clampsweep.explorer.settings import Settings
-from clampsweep.tables import TEXT_METRICS
+from clampsweep.texts.metrics import TEXT_METRICS
 
 _STOPS = {
     "eos": "the model ended the text",
@@ -18,13 +18,16 @@ _STOPS = {
     "context": "cut at the end of the model's context",
     "stopped": "stopped by you",
 }
+
 _ACTIONS = (
     ("use", "Use", "Use the settings of run {}"),
     ("again", "Run again", "Run the settings of run {} again"),
     ("config", "Config", "Config file of run {}"),
     ("forget", "Forget", "Forget run {}"),
 )
+
 _SIGNS = {True: "cs-up", False: "cs-down"}  # of a bar
+
 _SHORT = 90  # characters of a text in the history
 
 

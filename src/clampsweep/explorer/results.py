@@ -12,14 +12,18 @@ from typing import Any, cast
 import pandas as pd
 from markupsafe import Markup
 
-from clampsweep import recovery, special, split_half, view
 from clampsweep.errors import UserError
 from clampsweep.explorer import marking
-from clampsweep.view import Tables, counted
+from clampsweep.studies.bcr import recovery, special, split_half, view
+from clampsweep.studies.bcr.view import Tables
+from clampsweep.words import counted, listed
 
 FACTORS = ("core", "type", "level")
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")  # as the config's schema has it
+
 _NEEDED = ("prompts", "generations", "text_metrics", "recovery", "rates", "split_half")
+
 _CONTROLS = {
     "special": "special.parquet",
     "controls": "controls/controls.parquet",
@@ -100,8 +104,8 @@ def _keys(frame: pd.DataFrame) -> set[tuple[str, str]]:
 def _title(sweep: Tables) -> str:
     targets, rows = sweep.targets, view.intervened(sweep.generations)
     words = ", ".join(targets) if len(targets) <= 3 else counted(len(targets), "target")
-    operations = view.listed(sorted(rows["operation"].unique()))
-    return f"{view.listed(sorted(rows['model'].unique()))}, {words}, {operations}"
+    operations = listed(sorted(rows["operation"].unique()))
+    return f"{listed(sorted(rows['model'].unique()))}, {words}, {operations}"
 
 
 def factor_values(sweep: Tables, factor: str) -> list[str]:

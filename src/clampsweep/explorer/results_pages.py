@@ -12,26 +12,37 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
-from clampsweep import tables, view
+from clampsweep import operations
 from clampsweep.errors import UserError
 from clampsweep.explorer import marking
-from clampsweep.plots import FIGURES
-from clampsweep.plots.panels import save_figure
-from clampsweep.plots.texts import METRIC_TITLES
-from clampsweep.view import Tables, describe
+from clampsweep.figures.style import save_figure
+from clampsweep.operations import describe
+from clampsweep.studies.bcr import view
+from clampsweep.studies.bcr.figures.draw import FIGURES
+from clampsweep.studies.bcr.figures.texts import METRIC_TITLES
+from clampsweep.studies.bcr.view import Tables
+from clampsweep.texts.metrics import FURTHER_METRICS, LIKELIHOOD_METRICS, PUBLISHED_METRICS
 
 STATES = (("both fine", "·"), ("rescued", "R"), ("harmed", "H"), ("both collapsed", "C"))
+
 MAX_ROWS = 300
+
 MAX_CELLS = 6000
+
 _CELL = Markup(
     '<td><button type="button" class="cs-cell cs-state-{}" tabindex="{}" aria-label="{}" '
     'data-prompt="{}" data-clamp="{}" data-key="{}">{}</button></td>'
 )
+
 _RATES = ["detector", "target", "clamp", "n_rescued", "n_collapsed_baseline", "n_harmed"]
+
 _RATES += ["n_fine_baseline", "net", "mcnemar_q", "cluster_q"]
+
 _RANKS = ["detector", "target", "kind", "statistic", "observed", "control_median", "control_low"]
+
 _RANKS += ["control_high", "n_controls", "p", "q"]
-_METRICS = (*tables.PUBLISHED_METRICS, *tables.FURTHER_METRICS, *tables.LIKELIHOOD_METRICS)
+
+_METRICS = (*PUBLISHED_METRICS, *FURTHER_METRICS, *LIKELIHOOD_METRICS)
 
 
 def figure(sweep: Tables, name: str, stem: str) -> Markup:
@@ -64,7 +75,7 @@ def _numbers(sweep: Tables, name: str) -> Markup:
     """What the dose curves and the comparison with controls show, as a table that unfolds."""
     if name in ("rescue_vs_harm", "improvement_rate"):
         made = sweep.rates[["operation", "value", "scope"]].itertuples(index=False, name=None)
-        clamps = [describe(view.clamp(*row)) for row in made]
+        clamps = [describe(operations.clamp(*row)) for row in made]
         rows = sweep.rates.assign(clamp=clamps, place=sweep.positions(sweep.rates))
         rows, head = rows.sort_values(["target", "place"]), _RATES
     elif name == "controls" and sweep.special is not None:
@@ -112,6 +123,7 @@ def grid(sweep: Tables, detector: str) -> Markup:
 
 
 Column = tuple[str, int]  # target, place of its clamp in `Tables.clamps`
+
 Cells = dict[tuple[str, int | None, str, int], tuple[int, str]]  # of place: state, key
 
 
@@ -211,7 +223,7 @@ def reading(sweep: Tables, prompt: str, key: str) -> Markup:
     own = view.baselines(sweep.generations)
     own = own[(own["prompt_id"] == prompt) & (own["seed"].isna() | (own["seed"] == row["seed"]))]
     before = own.sort_values("seed").iloc[0]  # that of the same seed if there is one: null is last
-    done = describe(view.clamp(row["operation"], row["value"], row["scope"]))
+    done = describe(operations.clamp(row["operation"], row["value"], row["scope"]))
     seed = "" if _seed(row["seed"]) is None else f", seed {row['seed']}"
     pieces = marking.words(before["text"]), marking.words(row["text"])
     return Markup("<h3>{}</h3><h4>Prompt</h4>{}{}{}").format(

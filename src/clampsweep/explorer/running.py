@@ -8,16 +8,21 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from clampsweep import collapse, hooked, inspection, sweep, text_metrics
-from clampsweep.decoding import decode
+from clampsweep.decoder import general
+from clampsweep.decoder.decode import decode
+from clampsweep.decoder.interventions import Edit, Scope, edit
+from clampsweep.explorer import inspection
+from clampsweep.explorer.inspection import Seen, Step
 from clampsweep.explorer.marking import Piece
-from clampsweep.explorer.settings import Clamp, Settings
-from clampsweep.inspection import Seen, Step
-from clampsweep.interventions import Edit, Scope, edit
-from clampsweep.models import Model
-from clampsweep.plan import stream
+from clampsweep.explorer.settings import ClampSetting, Settings
+from clampsweep.generation.batch import encode
+from clampsweep.models.loading import Model
+from clampsweep.texts import collapse
+from clampsweep.texts.combination import stream
+from clampsweep.texts.metrics import further, published
 
 Metrics = dict[str, int | float | None]
+
 _BEFORE = 6  # tokens
 
 
@@ -29,7 +34,7 @@ class Said:
         text: The text.
         token_ids: Its tokens.
         stop_reason: `eos`, `max_new_tokens`, `context` or `stopped`.
-        metrics: By the names of `tables.TEXT_METRICS`.
+        metrics: By the names of `TEXT_METRICS`.
         collapsed: What each collapse detector says.
     """
 
@@ -94,7 +99,7 @@ class Outcome:
 
 def measure(text: str, ids: Sequence[int], stop_reason: str, nll: float | None) -> Said:
     """A text with its metrics and flags, as the workflow computes them."""
-    metrics = {**text_metrics.published(text), **text_metrics.further(text, ids)}
+    metrics = {**published(text), **further(text, ids)}
     nll = math.inf if nll is None else nll  # of a text without tokens, which is collapsed anyway
     flags = {name: test(text, ids, nll) for name, test in collapse.DETECTORS.items()}
     shown = None if math.isinf(nll) else nll
@@ -119,7 +124,7 @@ def pieces(model: Model, ids: Sequence[int], hints: Sequence[str] = ()) -> list[
     return found
 
 
-def edits(clamps: Sequence[Clamp]) -> list[Edit]:
+def edits(clamps: Sequence[ClampSetting]) -> list[Edit]:
     """What the decoder does for each clamp."""
     return [edit(one.place, one.operation, one.used) for one in clamps]
 
@@ -135,7 +140,7 @@ def try_out(model: Model, settings: Settings, tell: Callable[[list[Seen]], objec
     Raises:
         UserError: The prompt does not fit, or logits are not finite.
     """
-    prompt = sweep.encode(model, settings.prompt)
+    prompt = encode(model, settings.prompt)
     rows = [[], edits(settings.clamps)] if settings.clamps else [[]]
     seen = inspection.watch(
         model,
@@ -177,7 +182,7 @@ def _close(
 ) -> list[Close]:
     """The texts measured, each token with its probability, its rivals and the neurons' values."""
     full = [one.token_ids for one in seen if one.token_ids]
-    known = iter(hooked.nll(model, [prompt] * len(full), full).tolist())
+    known = iter(general.nll(model, [prompt] * len(full), full).tolist())
     found = []
     for row, one in enumerate(seen):
         ids = one.token_ids
@@ -263,7 +268,7 @@ def sweep_values(
     Raises:
         UserError: The prompt does not fit, or logits are not finite.
     """
-    prompt, values = sweep.encode(model, settings.prompt), sorted(values)
+    prompt, values = encode(model, settings.prompt), sorted(values)
     (clamp,) = settings.clamps
     rows = [[], *(edits([replace(clamp, value=value)]) for value in values)]
     most, done = len(rows) * settings.decoding.max_new_tokens, 0

@@ -7,17 +7,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from clampsweep.config import VALUED, Decoding, ModelSpec, parse_decoding, parse_scope
+from clampsweep.config.checker import Checker
+from clampsweep.config.requests import parse_decoding, parse_scope
 from clampsweep.errors import UserError
+from clampsweep.models.spec import ModelSpec
 from clampsweep.names import Neuron, target_name
-from clampsweep.validation import Checker
+from clampsweep.operations import VALUED
+from clampsweep.texts.request import Decoding
 
 OPERATIONS = ("set", "add", "scale", "zero")
+
 SCOPES = ("all", "prompt", "generated", "last", "last_cached")
 
 
 @dataclass(frozen=True)
-class Clamp:
+class ClampSetting:
     """One row of the form: what is done to one neuron.
 
     Attributes:
@@ -66,11 +70,11 @@ class Settings:
 
     model: str
     prompt: str
-    clamps: tuple[Clamp, ...]
+    clamps: tuple[ClampSetting, ...]
     scope: str
     decoding: Decoding
     seed: int = 0
-    rows: tuple[Clamp, ...] = ()
+    rows: tuple[ClampSetting, ...] = ()
 
     @property
     def draws(self) -> int | None:
@@ -93,7 +97,7 @@ class Settings:
         }
 
 
-def check_clamps(rows: Sequence[Clamp], spec: ModelSpec) -> tuple[Clamp, ...]:
+def check_clamps(rows: Sequence[ClampSetting], spec: ModelSpec) -> tuple[ClampSetting, ...]:
     """The rows that are on, each naming a neuron of the model and no neuron twice.
 
     Raises:
@@ -112,7 +116,7 @@ def check_clamps(rows: Sequence[Clamp], spec: ModelSpec) -> tuple[Clamp, ...]:
     return tuple(row for row in rows if row.on)
 
 
-def _check_row(number: int, row: Clamp, spec: ModelSpec) -> None:
+def _check_row(number: int, row: ClampSetting, spec: ModelSpec) -> None:
     for what, got, limit in (
         ("layer", row.layer, spec.n_layers),
         ("neuron", row.neuron, spec.d_mlp),

@@ -6,13 +6,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from clampsweep import models
-from clampsweep.config import Config, ModelSpec
-from clampsweep.decoding import fast_path
+from clampsweep.config.entries import Config
+from clampsweep.decoder.decode import fast_path
+from clampsweep.decoder.interventions import Scope
 from clampsweep.errors import UserError
-from clampsweep.fetching import fetch
-from clampsweep.interventions import Scope
-from clampsweep.models import DIGESTS, Model
+from clampsweep.models.fetching import fetch
+from clampsweep.models.loading import DIGESTS, Model, load
+from clampsweep.models.spec import ModelSpec
 
 
 class Shelf:
@@ -73,7 +73,7 @@ class Shelf:
         say(f"Loading {name}.")
         spec.check_fetched(folder)
         compute = self.config.compute
-        model = models.load(folder, spec, compute.threads, compute.device)
+        model = load(folder, spec, compute.threads, compute.device)
         self._said[name] = _describe(model, spec, time.monotonic() - start)
         return model
 

@@ -14,13 +14,14 @@ import gradio as gr
 from clampsweep.errors import UserError
 from clampsweep.explorer import marking, results, results_pages
 from clampsweep.explorer.form import PRIVATE
-from clampsweep.plots import FIGURES
-from clampsweep.view import Tables
+from clampsweep.studies.bcr.figures.draw import FIGURES
+from clampsweep.studies.bcr.view import Tables
 
 _NONE_YET = (
     "No results yet. Run make reproduce in a terminal (about 15 minutes), or, for a first look, "
     "make reproduce CONFIG=config/quick.yaml. Then press Refresh."
 )
+
 _TITLES = {
     "rescue_vs_harm": "Dose curve: texts rescued and harmed",
     "improvement_rate": "Dose curve: share of collapsed texts rescued",
@@ -30,7 +31,9 @@ _TITLES = {
     "natural_range": "Clamps and the natural range",
     "first_divergence": "First difference from the baseline",
 }
+
 _LAST: dict[str, Any] = {"trigger_mode": "always_last"}  # of quick choices the last is kept
+
 # One at a time: matplotlib's settings are the process's.
 _DRAWING: dict[str, Any] = {
     "api_visibility": "private",
@@ -38,6 +41,7 @@ _DRAWING: dict[str, Any] = {
     "concurrency_limit": 1,
     "concurrency_id": "results-figure",
 }
+
 _ON_CELL = """
 const cellOf = (event) => event.target.closest('button[data-key]');
 const steps = {ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0]};
@@ -65,6 +69,7 @@ element.addEventListener('keydown', (event) => {
   next.focus();
 });
 """
+
 _INTO_VIEW = """
 watch('value', () => element.querySelector('.cs-pair')?.scrollIntoView({block: 'nearest'}));
 """

@@ -14,9 +14,10 @@ from clampsweep.explorer.form import LAST, PRIVATE, RUNS, html
 from clampsweep.explorer.jobs import Job
 from clampsweep.explorer.marking import message
 from clampsweep.explorer.running import Swept, sweep_values
-from clampsweep.explorer.settings import Clamp, Settings, read_values
+from clampsweep.explorer.settings import ClampSetting, Settings, read_values
 
 _PLACE = "Which value, by its place in the list"
+
 _PRESSED = """
 element.addEventListener('click', (event) => {
   const button = event.target.closest('button[data-at]');
@@ -111,7 +112,7 @@ def _settings(
     """
     prompt, layer, neuron, operation, listed = asked
     values = read_values(listed)
-    clamp = Clamp(layer, neuron, operation, values[0])
+    clamp = ClampSetting(layer, neuron, operation, values[0])
     return desk.settings(model, prompt, [clamp], **form.values(*decoding)), values
 
 

@@ -20,12 +20,13 @@ from clampsweep.explorer.form import LAST, PRIVATE, RUNS, html
 from clampsweep.explorer.jobs import Job
 from clampsweep.explorer.marking import message
 from clampsweep.explorer.running import Outcome, so_far, try_out
-from clampsweep.explorer.settings import Clamp, Settings
+from clampsweep.explorer.settings import ClampSetting, Settings
 
 _HEADS = (
     '<div class="cs-heads" aria-hidden="true"><span class="cs-on">on</span><span>layer</span>'
     "<span>neuron</span><span>operation</span><span>value</span></div>"
 )
+
 _TITLES = ("Baseline", "Clamped")
 
 
@@ -37,7 +38,7 @@ class _Page:
     status: gr.HTML
     prompt: gr.Textbox
     rows: gr.State
-    decoding: form.Decoding
+    decoding: form.DecodingFields
     run: gr.Button
     said: gr.HTML
     texts: gr.HTML
@@ -137,7 +138,7 @@ def _import(results: Path) -> rows_of_clamps.Import:
         add = gr.Button("Add these clamps", size="sm", elem_id="import-add")
         said = html(elem_id="import-said")
 
-    def read(name: str | None) -> dict[str, list[Clamp]]:
+    def read(name: str | None) -> dict[str, list[ClampSetting]]:
         found = rows_of_clamps.importable(results)
         if name not in found:
             raise UserError(f"{name or 'no table'}: not there; choose another")

@@ -1,0 +1,1 @@
+"""The decoder: text for many rows at once, each with its own intervention."""

@@ -1,0 +1,245 @@
+"""What an intervention is: operation x scope x neurons, and the forward hook that carries it out.
+
+Rows of a batch have their own edits, held as arrays, so that one forward pass serves many clamp
+values, neurons and prompts. Nothing here reads or writes a file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from clampsweep.names import OWN, Neuron
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Positions that an intervention changes (docs/definitions.md, section 5).
+
+    Attributes:
+        name: `all`, `prompt`, `generated`, `last`, `last_cached`, or `indices`.
+        indices: Absolute positions, counted from 0; only for `indices`.
+    """
+
+    name: str
+    indices: tuple[int, ...] = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Scope:
+        """Scope that a config or table cell names: a name, or indices such as `0,3`."""
+        if text[:1].isdigit():
+            return cls("indices", tuple(int(part) for part in text.split(",")))
+        return cls(text)
+
+    @property
+    def reruns_newest(self) -> bool:
+        """Whether only the newest position is changed, earlier ones being computed unchanged."""
+        return self.name == "last"
+
+    def covers(
+        self, positions: Int[Tensor, " pos"], n_prompt: int | Int[Tensor, " pos"]
+    ) -> Bool[Tensor, " pos"]:
+        """Which of the positions fed in one forward pass are changed.
+
+        Args:
+            positions: Absolute positions fed, ascending; the last one is the newest.
+            n_prompt: Prompt length in tokens, of all or of each position's text.
+        """
+        match self.name:
+            case "all":
+                return torch.ones_like(positions, dtype=torch.bool)
+            case "prompt":
+                return positions < n_prompt
+            case "generated":
+                return positions >= n_prompt
+            case "last":
+                return positions == positions[-1]
+            case "last_cached":
+                return positions >= n_prompt - 1
+            case "indices":
+                return torch.isin(positions, torch.tensor(self.indices, device=positions.device))
+        raise ValueError(f"unknown scope {self.name!r}")
+
+
+@dataclass(frozen=True)
+class Edit:
+    """A change of one neuron's post-activation: a becomes gain * a + shift, or a donor's value.
+
+    If the neuron has a random direction, its activation stays as it is, and what the change would
+    have added to the residual stream is added along that direction, with the same length.
+
+    Attributes:
+        neuron: The neuron.
+        gain: Factor of the natural value, 0 to discard it.
+        shift: What is added, in activation units.
+        donor: For resampling: the neuron's values in another run, by position (repeated cyclically
+            where that run is shorter); replaces the value.
+    """
+
+    neuron: Neuron
+    gain: float = 0.0
+    shift: float = 0.0
+    donor: tuple[float, ...] = ()
+
+
+def edit(
+    neuron: Neuron, operation: str, value: float | None = None, donor: Sequence[float] = ()
+) -> Edit:
+    """Edit that an operation stands for: set, add, scale, mean, resample or zero.
+
+    Args:
+        neuron: The neuron.
+        operation: Its name; `mean` takes the mean as `value`.
+        value: Activation units for set, add and mean, a factor for scale, else None.
+        donor: The neuron's values in the donor run, by position; for resample.
+
+    Raises:
+        ValueError: Unknown operation, or its value or donor is missing.
+    """
+    if operation == "zero":
+        return Edit(neuron)
+    if operation == "resample":
+        if not len(donor):
+            raise ValueError("resample needs the donor's values")
+        return Edit(neuron, donor=tuple(float(v) for v in donor))
+    if value is None:
+        raise ValueError(f"operation {operation!r} needs a value")
+    match operation:
+        case "set" | "mean":
+            return Edit(neuron, shift=value)
+        case "add":
+            return Edit(neuron, gain=1.0, shift=value)
+        case "scale":
+            return Edit(neuron, gain=value)
+    raise ValueError(f"unknown operation {operation!r}")
+
+
+@dataclass
+class LayerEdits:
+    """The edits of one layer in a batch, as arrays of equal length E.
+
+    Attributes:
+        row: Batch row of each edit.
+        neuron: Index in the layer.
+        gain: Factor.
+        shift: Addend at (position modulo width); one column unless there are donors.
+        width: Number of columns of `shift` in use, by edit.
+        along: Number of the random direction that the change is sent along, OWN if none.
+    """
+
+    row: Int[Tensor, " edit"]
+    neuron: Int[Tensor, " edit"]
+    gain: Float[Tensor, " edit"]
+    shift: Float[Tensor, "edit width"]
+    width: Int[Tensor, " edit"]
+    along: Int[Tensor, " edit"]
+
+    @property
+    def redirected(self) -> LayerEdits:
+        """Those that are sent along a random direction."""
+        return self.take((self.along != OWN).nonzero()[:, 0])
+
+    @property
+    def direct(self) -> LayerEdits:
+        """The others."""
+        return self.take((self.along == OWN).nonzero()[:, 0])
+
+    def values(
+        self, before: Float[Tensor, "edit pos"], positions: Int[Tensor, "#edit pos"]
+    ) -> Float[Tensor, "edit pos"]:
+        """The edited neurons' new values, in activation units."""
+        at = positions % self.width[:, None]
+        shift = self.shift.gather(1, at)
+        gain = self.gain[:, None]
+        return torch.where(gain == 0, shift, gain * before + shift)
+
+    def select(self, rows: Int[Tensor, " kept"], n_rows: int) -> LayerEdits:
+        """The edits of the rows that stay in a batch of `n_rows`, renumbered."""
+        renumbered = torch.full((n_rows,), -1, device=self.row.device)
+        renumbered[rows] = torch.arange(len(rows), device=self.row.device)
+        stay = (renumbered[self.row] >= 0).nonzero()[:, 0]
+        found = self.take(stay)
+        found.row = renumbered[found.row]
+        return found
+
+    def take(self, edits: Int[Tensor, " some"]) -> LayerEdits:
+        """The edits of the given numbers, in that order."""
+        return LayerEdits(*(getattr(self, one.name)[edits] for one in fields(self)))
+
+
+def by_layer(
+    rows: Sequence[Sequence[Edit]], device: torch.device, dtype: torch.dtype
+) -> dict[int, LayerEdits]:
+    """Edits of a batch's rows, gathered by layer.
+
+    Args:
+        rows: The edits of each row, in batch order; an empty one is a baseline row.
+        device: Where the model is.
+        dtype: The model's.
+    """
+    found: dict[int, list[tuple[int, Edit]]] = {}
+    for number, edits in enumerate(rows):
+        for one in edits:
+            found.setdefault(one.neuron.layer, []).append((number, one))
+    result = {}
+    for layer, pairs in sorted(found.items()):
+        shifts = [one.donor or (one.shift,) for _, one in pairs]
+        width = max(len(shift) for shift in shifts)
+        padded = [list(shift) + [0.0] * (width - len(shift)) for shift in shifts]
+        result[layer] = LayerEdits(
+            row=torch.tensor([number for number, _ in pairs], device=device),
+            neuron=torch.tensor([one.neuron.index for _, one in pairs], device=device),
+            gain=torch.tensor([one.gain for _, one in pairs], device=device, dtype=dtype),
+            shift=torch.tensor(padded, device=device, dtype=dtype),
+            width=torch.tensor([len(shift) for shift in shifts], device=device),
+            along=torch.tensor([one.neuron.direction for _, one in pairs], device=device),
+        )
+    return result
+
+
+def apply(
+    activation: Float[Tensor, "row pos d_mlp"],
+    edits: LayerEdits,
+    positions: Int[Tensor, " pos"],
+    covered: Bool[Tensor, " pos"],
+) -> Float[Tensor, "row pos d_mlp"]:
+    """The MLP post-activation after the edits; the input itself is left as it was.
+
+    Redirected edits leave it alone: see `pushes`.
+
+    Args:
+        activation: Natural post-activation at the fed positions.
+        edits: This layer's.
+        positions: Absolute positions fed.
+        covered: Which of them the scope changes.
+    """
+    edits = edits.direct
+    if not len(edits.row) or not bool(covered.any()):
+        return activation
+    columns = covered.nonzero()[:, 0]
+    index = (edits.row[:, None], columns[None, :], edits.neuron[:, None])
+    changed = activation.clone()
+    changed[index] = edits.values(activation[index], positions[None, columns])
+    return changed
+
+
+def pushes(
+    activation: Float[Tensor, "row pos d_mlp"],
+    edits: LayerEdits,
+    positions: Int[Tensor, " pos"],
+    covered: Bool[Tensor, " pos"],
+) -> Float[Tensor, "edit pos"]:
+    """How far redirected edits move the residual stream, in units of their neuron's activation.
+
+    Args:
+        activation: Natural post-activation at the fed positions.
+        edits: This layer's redirected ones.
+        positions: Absolute positions fed.
+        covered: Which of them the scope changes.
+    """
+    before = activation[edits.row, :, edits.neuron]
+    return (edits.values(before, positions[None]) - before) * covered

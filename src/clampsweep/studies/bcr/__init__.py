@@ -1,0 +1,1 @@
+"""Baseline collapse recovery: collapse, recovery and harm by clamp; controls; report."""

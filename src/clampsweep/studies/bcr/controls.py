@@ -1,0 +1,85 @@
+"""Controls of a sweep's targets: neurons that are like them, and random directions.
+
+A control runs through the same sweep. What the target does beyond its controls is its own; what
+they do as well, any neuron of that size does, or any push of that length.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from clampsweep import tables
+from clampsweep.matching import choose
+from clampsweep.provenance import record
+from clampsweep.tables import Column, Schema
+from clampsweep.texts.selection import NEURON_STATS, write_selected
+
+CONTROLS = Schema(
+    "controls",
+    {
+        "target": Column("str", "neuron, or neurons joined by +, that the control is for"),
+        "control": Column("str", "name of the control"),
+        "kind": Column("str", "neuron, or direction in the residual stream"),
+        "layer": Column("int", "layer of the control; null if it is a joint one", null=True),
+        "neuron": Column(
+            "int", "its index in the layer; null for a direction and a joint one", null=True
+        ),
+        "w_out_norm": Column(
+            "float", "norm of its row of W_out; of a direction, the target's", null=True
+        ),
+        "activation_rms": Column(
+            "float", "root mean square of its activation; of a direction, the target's", null=True
+        ),
+        "target_w_out_norm": Column("float", "norm of the target's row of W_out", null=True),
+        "target_activation_rms": Column(
+            "float", "root mean square of the target's activation", null=True
+        ),
+        "distance": Column(
+            "float", "how far from the target in these two, in SDs over the layer", null=True
+        ),
+    },
+    key=("target", "control"),
+)
+
+log = logging.getLogger(__name__)
+
+
+def write_controls(
+    stats: Path,
+    targets: Sequence[str],
+    number: int,
+    seed: int,
+    matching: Sequence[str],
+    code: str,
+    table: Path,
+) -> None:
+    """Write what the controls of a sweep are.
+
+    Args:
+        stats: The sweep's `neuron_stats`.
+        targets: The sweep's targets.
+        number: Control neurons of each target, and as many directions.
+        seed: Decides which ones.
+        matching: `norm`, `activation`, both or none.
+        code: Code digest, for the footer.
+        table: Output, `CONTROLS`.
+    """
+    frame = tables.read(stats, NEURON_STATS)
+    chosen = choose(frame, targets, number, seed, matching)
+    tables.write(chosen, table, CONTROLS, record(code=code))
+
+
+def write_names(table: Path, stats: Path, operation: str, selected: Path) -> None:
+    """Write the controls' names for the plan; for `mean` each has its own.
+
+    Args:
+        table: What `write_controls` wrote.
+        stats: The sweep's `neuron_stats`.
+        operation: The sweep's.
+        selected: Output.
+    """
+    names = list(dict.fromkeys(tables.read(table, CONTROLS)["control"]))
+    log.info("%d controls: %s", len(names), ", ".join(names))
+    write_selected(names, operation, tables.read(stats, NEURON_STATS), selected)

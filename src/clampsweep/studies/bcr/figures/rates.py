@@ -1,0 +1,167 @@
+"""What a clamp does to collapse: the share rescued, and rescue against harm."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
+
+from clampsweep.figures.style import (
+    BLUE,
+    VERMILION,
+    WIDTH,
+    floats,
+    panels,
+    runs,
+    say,
+    styled,
+    title,
+)
+from clampsweep.studies.bcr.figures.panels import (
+    MAX_TARGETS,
+    SAMPLING,
+    clamp_axis,
+    control_band,
+    control_handles,
+    empty,
+    finish,
+    left_out,
+    target_handles,
+    target_styles,
+)
+from clampsweep.studies.bcr.verdict import LEVEL, significant, verdict
+from clampsweep.studies.bcr.view import Tables
+from clampsweep.words import counted, listed
+
+
+@styled
+def improvement_rate(sweep: Tables) -> Figure:
+    """Share of collapsed baselines that each clamp rescues, with 95 % Wilson intervals.
+
+    One panel per detector, one line per target; bars show the controls, a band what sampling alone
+    rescues. Definition: `RATES`, `rescue_rate`.
+    """
+    if not any(sweep.baselines_of(name)["baseline_collapsed"].any() for name in sweep.detectors):
+        by = listed(sweep.detectors) or "none chosen"
+        return empty(sweep, f"No baseline is collapsed, so there is nothing to rescue ({by}).")
+    figure, grid = panels(len(sweep.detectors), 1, 1.75, share_y="all")
+    for (ax,), detector in zip(grid, sweep.detectors, strict=True):
+        title(ax, _said(sweep, detector), WIDTH - 0.6, 8)
+        if sweep.baselines_of(detector)["baseline_collapsed"].any():
+            _draw_beside(ax, sweep, detector)
+            for target, colour, marker, shift in target_styles(sweep):
+                _draw_rates(ax, sweep.rates_of(detector, target), colour, marker, shift)
+        else:
+            say(ax, "No baseline is collapsed, so there is nothing to rescue.")
+        ax.set_ylabel("share rescued")
+        ax.set_ylim(-0.04, 1.04)
+        ax.yaxis.set_major_formatter(PercentFormatter(1.0))
+    clamp_axis(grid[-1][0], sweep, WIDTH - 0.6)
+    remarks = ["Share of the collapsed baselines that a clamp rescues, with 95 % Wilson intervals."]
+    handles = [*target_handles(sweep), *control_handles(sweep)]
+    if sweep.controls is not None:
+        remarks.append(f"Bars: {sweep.control_sizes}; line: their median.")
+    if sweep.variability is not None:
+        n_seeds = sweep.variability["seed"].nunique()
+        label = f"sampling alone, {counted(n_seeds, 'seed')}: range, mean"
+        handles.append(Patch(color=SAMPLING, label=label))
+    return finish(figure, sweep, handles, [*remarks, *left_out(sweep)])
+
+
+def _said(sweep: Tables, detector: str) -> list[str]:
+    """The verdict of a detector, and how many baselines collapse."""
+    said = verdict(sweep, detector).headline
+    return [f"{detector}: {said}", sweep.headline(detector).partition(": ")[2]]
+
+
+def _draw_beside(ax: Axes, sweep: Tables, detector: str) -> None:
+    """What controls rescue at each clamp, and what sampling alone rescues."""
+    rows = sweep.control_counts
+    if rows is not None:
+        rows = rows[rows["detector"] == detector].drop_duplicates(["target", "position"])
+        control_band(ax, rows, rows["n_rescued"] / rows["n_collapsed_baseline"])
+    if sweep.variability is not None:
+        seeds = sweep.variability[sweep.variability["detector"] == detector]
+        share = floats(seeds["n_rescued"]) / floats(seeds["n_collapsed_baseline"])
+        ax.axhspan(share.min(), share.max(), color=SAMPLING, linewidth=0, zorder=0.2)
+        ax.axhline(share.mean(), color="#5FA98A", linewidth=0.8, zorder=0.3)
+
+
+def _draw_rates(ax: Axes, rows: pd.DataFrame, colour: str, marker: str, shift: float) -> None:
+    for run in runs(rows):
+        x, rate = floats(run["position"]) + shift, floats(run["rescue_rate"])
+        ax.vlines(x, run["rescue_low"], run["rescue_high"], colour, linewidth=1.0, alpha=0.55)
+        ax.plot(x, rate, color=colour, marker=marker)
+
+
+@styled
+def rescue_vs_harm(sweep: Tables) -> Figure:
+    """Number of texts that each clamp rescues (upwards) and harms (downwards), and the net.
+
+    Whiskers are 95 % Wilson intervals of the two rates, in texts. The net marker is filled where
+    the q values of the exact McNemar test and of the sign-flip test over cores are both below
+    `verdict.LEVEL`. One panel per detector; with several targets, a row of panels each.
+    """
+    if not sweep.detectors:
+        return empty(sweep, "No collapse detector was chosen, so there is no rescue or harm.")
+    shown, detectors = sweep.targets[:MAX_TARGETS], sweep.detectors
+    single = len(shown) == 1
+    rows, columns = (len(detectors), 1) if single else (len(shown), len(detectors))
+    figure, grid = panels(rows, columns, 1.9 if single else 1.5, "none" if single else "col")
+    width = WIDTH / columns - 0.5
+    pairs = [(target, detector) for target in shown for detector in detectors]
+    for place, (target, detector) in enumerate(pairs):
+        ax = grid[place // columns][place % columns]
+        _draw_balance(
+            ax, sweep.rates_of(detector, target), labelled=width / len(sweep.clamps) > 0.16
+        )
+        if place < len(detectors):
+            title(ax, _said(sweep, detector), width, 8 if columns == 1 else 6)
+        if place % columns == 0:
+            ax.set_ylabel("harmed | rescued (texts)" if single else f"{target}\nharmed | rescued")
+        clamp_axis(ax, sweep, width)
+    handles = [
+        Patch(color=BLUE, label="rescued"),
+        Patch(color=VERMILION, label="harmed"),
+        _net_mark("white", "net, not significant"),
+        _net_mark("black", f"net, significant (both q < {LEVEL})"),
+    ]
+    remark = "Texts that a clamp rescues (up) and harms (down), with 95 % Wilson intervals."
+    return finish(figure, sweep, handles, [remark, *left_out(sweep)])
+
+
+def _net_mark(fill: str, label: str) -> Line2D:
+    return Line2D(
+        [], [], linestyle="none", marker="D", color="black", markerfacecolor=fill, label=label
+    )
+
+
+def _draw_balance(ax: Axes, rates: pd.DataFrame, labelled: bool) -> None:
+    """Bars up (rescued) and down (harmed), their intervals, their numbers, and the net."""
+    x = floats(rates["position"])
+    for sign, count, of, low, high, colour in (
+        (1, "n_rescued", "n_collapsed_baseline", "rescue_low", "rescue_high", BLUE),
+        (-1, "n_harmed", "n_fine_baseline", "harm_low", "harm_high", VERMILION),
+    ):
+        heights, among = sign * floats(rates[count]), sign * floats(rates[of])
+        ends = among * floats(rates[high])
+        ax.bar(x, heights, width=min(0.72, 0.12 + 0.15 * len(x)), color=colour, linewidth=0)
+        ax.vlines(x, among * floats(rates[low]), ends, "#333333", linewidth=0.7)
+        for at, height, end in zip(x, heights, ends, strict=True):
+            if labelled and height:
+                words, above = f"{abs(height):.0f}", "bottom" if sign > 0 else "top"
+                ax.annotate(words, (at, end), (0, sign), textcoords="offset points", ha="center",
+                            va=above, fontsize=6.5, color=colour)  # fmt: skip
+    filled = np.where(significant(rates), "black", "white")
+    ax.scatter(
+        x, rates["net"], 13, c=filled, marker="D", edgecolors="black", linewidths=0.7, zorder=3
+    )
+    ax.axhline(0, color="#777777", linewidth=0.6)
+    ax.use_sticky_edges = False
+    ax.margins(y=0.12)
+    ax.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{abs(value):.0f}"))

@@ -1,0 +1,1 @@
+"""Spotlight resonance mapping: mean activation vectors in a plane, seen angle by angle."""

@@ -1,0 +1,108 @@
+"""From config and prompts to the combinations wanted, and from those to batches of generation.
+
+A combination is computed once, ever: its key is the digest of all that decides its text. Batches
+are immutable and named by the digest of their keys; `results/batches/<id>.json` pins their content.
+A key that a finished batch holds is not planned again; missing ones are packed into new batches.
+No torch here; it runs at parse time.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+
+from clampsweep.provenance import json_digest
+from clampsweep.texts.combination import ID_DIGITS, Combination, batch_id, batch_json, read_batch
+from clampsweep.texts.pinned import pin
+
+
+class Planner:
+    """Assigns combinations to batches: those on disk first, new ones for what is missing.
+
+    Args:
+        results: The results folder.
+        size: Most combinations in a batch.
+    """
+
+    def __init__(self, results: Path, size: int):
+        self.results, self.size = results, size
+        self._holder: dict[str, str] = {}
+        self._wanted: set[str] = set()
+
+    @cached_property
+    def pinned(self) -> dict[str, frozenset[str]]:
+        """Keys of each batch that was on disk at the start."""
+        return {
+            path.stem: frozenset(one.key for one in read_batch(path)[1])
+            for path in sorted((self.results / "batches").glob("[0-9a-f]" * ID_DIGITS + ".json"))
+        }
+
+    def finished(self, batch: str) -> bool:
+        """Whether a batch's files are there."""
+        return all(path.exists() for path in self.outputs(batch))
+
+    def outputs(self, batch: str) -> tuple[Path, Path]:
+        """Files that a batch makes: its generations and its vectors."""
+        folder = self.results
+        return folder / "generations" / f"{batch}.parquet", folder / "vectors" / f"{batch}.parquet"
+
+    def assign(self, combinations: Iterable[Combination]) -> list[str]:
+        """Ids of the batches that hold the combinations, sorted; missing ones are pinned.
+
+        A pinned batch that is not finished is taken up again only if all of its keys are wanted and
+        none of them is held by another batch.
+        """
+        wanted = {one.key: one for one in combinations}
+        self._wanted |= set(wanted)
+        unheld = set(wanted) - set(self._holder)
+        for finished in (True, False):
+            for batch, keys in self.pinned.items():
+                if not unheld & keys or self.finished(batch) != finished:
+                    continue
+                if finished or (keys <= self._wanted and not keys & set(self._holder)):
+                    self._holder.update(dict.fromkeys(unheld & keys, batch))
+                    unheld -= keys
+        for group in self._pack([wanted[key] for key in unheld]):
+            batch = batch_id(group)
+            pin(self.results / "batches" / f"{batch}.json", batch_json(group))
+            self._holder.update(dict.fromkeys((one.key for one in group), batch))
+        return sorted({self._holder[key] for key in wanted})
+
+    def _pack(self, missing: list[Combination]) -> list[list[Combination]]:
+        groups: dict[str, list[Combination]] = {}
+        for one in sorted(missing, key=Combination.order):
+            kind = [one.model, one.decoding.as_json(), one.target is None]
+            groups.setdefault(json_digest(kind), []).append(one)
+        packed = []
+        for _, group in sorted(groups.items()):
+            count = math.ceil(len(group) / self.size)
+            cuts = [round(at * len(group) / count) for at in range(count + 1)]
+            packed += [group[cuts[at] : cuts[at + 1]] for at in range(count)]
+        return packed
+
+
+def pin_sweep(
+    planner: Planner, name: str, prompts: pd.DataFrame, combinations: Sequence[Combination]
+) -> tuple[Path, list[str]]:
+    """Pin which rows make up a sweep; return the plan's path and the batches that hold them.
+
+    Args:
+        planner: Assigns the batches.
+        name: The sweep's name, part of the file's.
+        prompts: Prompt ids and texts; several ids may share a text.
+        combinations: What the sweep wants.
+    """
+    batches = planner.assign(combinations)
+    ids: dict[str, list[str]] = {}
+    for prompt_id, text in zip(prompts["prompt_id"], prompts["text"], strict=True):
+        ids.setdefault(text, []).append(prompt_id)
+    unique = {one.key: one for one in combinations}
+    rows = [[prompt_id, key] for key, one in unique.items() for prompt_id in ids[one.prompt]]
+    content = {"sweep": name, "rows": rows}
+    file = f"{name.replace('/', '.')}-{json_digest(content)[:16]}.json"
+    path = planner.results / "plans" / file
+    return pin(path, content), batches

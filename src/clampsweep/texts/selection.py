@@ -1,0 +1,135 @@
+"""Statistics of every neuron over baseline texts, and the choice of targets by them. No torch here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from clampsweep import tables
+from clampsweep.errors import UserError
+from clampsweep.generation.neuron_stats import log
+from clampsweep.names import Neuron, parse_target
+from clampsweep.tables import Column, Schema, check_place, place, write_text
+from clampsweep.texts.request import Selection
+
+_ORDER = {
+    "consistent": ("mean_over_sd", False),
+    "highest_mean": ("mean", False),
+    "lowest_mean": ("mean", True),
+    "lowest_sd": ("sd", True),
+}
+
+
+def select(stats: pd.DataFrame, selection: Selection) -> tuple[str, ...]:
+    """Names of the neurons that a selection chooses, best first.
+
+    `consistent` ranks by |mean| / sd over the generated positions.
+
+    Raises:
+        UserError: Every baseline is empty.
+    """
+    check_positions(stats)
+    pool = stats if selection.layer is None else stats[stats["layer"] == selection.layer]
+    column, ascending = _ORDER[selection.select]
+    best = pool.sort_values(column, ascending=ascending, kind="stable").head(selection.top)
+    pairs = zip(best["layer"].tolist(), best["neuron"].tolist(), strict=True)
+    return tuple(str(Neuron(layer, index)) for layer, index in pairs)
+
+
+def write_selection(
+    stats: Path, targets: Sequence[str] | Selection, operation: str, output: Path
+) -> None:
+    """Write the targets of a sweep, and each one's mean for operation `mean`, as JSON.
+
+    Args:
+        stats: The sweep's `neuron_stats`.
+        targets: Names, or how to select them.
+        operation: The sweep's.
+        output: `{"targets": [...], "means": [...]}`.
+    """
+    frame = tables.read(stats, NEURON_STATS)
+    names = select(frame, targets) if isinstance(targets, Selection) else tuple(targets)
+    log.info("targets: %s", ", ".join(names))
+    write_selected(names, operation, frame, output)
+
+
+@dataclass(frozen=True)
+class Selected:
+    """What follows from the baseline's statistics: targets, and their means for `mean`."""
+
+    targets: tuple[str, ...]
+    means: tuple[float | None, ...]
+
+
+def check_positions(stats: pd.DataFrame) -> None:
+    """Refuse statistics of no position at all: nothing follows from them.
+
+    Args:
+        stats: A `NEURON_STATS` table.
+
+    Raises:
+        UserError: Every baseline is empty.
+    """
+    if not stats["n_positions"].any():
+        raise UserError(
+            "every baseline text is empty, so that no neuron has statistics to choose by or a mean "
+            "to be set to; name neurons and values, without matching by activation"
+        )
+
+
+def write_selected(names: Sequence[str], operation: str, stats: pd.DataFrame, output: Path) -> None:
+    """Write targets, and each one's mean for operation `mean`, as JSON.
+
+    Args:
+        names: The targets; single neurons for `mean`.
+        operation: The sweep's.
+        stats: A `NEURON_STATS` table.
+        output: Where; `read_selected` reads it.
+
+    Raises:
+        UserError: A mean is needed, and every baseline is empty.
+    """
+    means: list[float | None] = [None] * len(names)
+    if operation == "mean":
+        check_positions(stats)
+        table = stats.set_index(["layer", "neuron"])["mean"]
+        means = [float(table[one.layer, one.index]) for (one,) in map(parse_target, names)]
+    content = {"targets": list(names), "means": means, "place": place(output)}
+    write_text(json.dumps(content), output)
+
+
+def read_selected(path: Path | str) -> Selected:
+    """What `write_selected` wrote.
+
+    Raises:
+        UserError: The file is damaged, or copied from another sweep.
+    """
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        check_place(Path(path), content["place"])
+        return Selected(tuple(content["targets"]), tuple(content["means"]))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path}: damaged selection file; delete it and run again") from error
+
+
+NEURON_STATS = Schema(
+    "neuron_stats",
+    {
+        "layer": Column("int", "layer"),
+        "neuron": Column("int", "index in the layer"),
+        "n_prompts": Column("int", "number of baseline texts"),
+        "n_positions": Column("int", "number of generated positions"),
+        "mean": Column("float", "mean post-activation over positions; null if none", null=True),
+        "sd": Column("float", "standard deviation over positions (n - 1)", null=True),
+        "min": Column("float", "smallest value", null=True),
+        "max": Column("float", "largest value", null=True),
+        "share_positive": Column("float", "share of positions above 0, in 0..1", null=True),
+        "mean_over_sd": Column("float", "|mean| / sd; null where sd is 0", null=True),
+        "w_out_norm": Column("float", "norm of what one unit of it adds to the residual stream"),
+    },
+    key=("layer", "neuron"),
+)

@@ -1,0 +1,80 @@
+"""Columns that tables of texts share, and the tables of a batch."""
+
+from __future__ import annotations
+
+from clampsweep.tables import Column, Schema
+from clampsweep.texts.promptset import PROMPTS
+
+INTERVENTION = {
+    "target": Column(
+        "str", "neuron, or neurons joined by +, that is changed; null in a baseline", null=True
+    ),
+    "layer": Column("int", "layer of the target (the lowest, if several)", null=True),
+    "neuron": Column(
+        "int", "index in the layer; null in a baseline and for several neurons", null=True
+    ),
+    "operation": Column("str", "none, set, add, scale, mean, resample or zero"),
+    "value": Column(
+        "float", "what set, add, mean (activation units) or scale (factor) uses", null=True
+    ),
+    "scope": Column(
+        "str", "positions changed: all, prompt, generated, last, last_cached or indices", null=True
+    ),
+    "seed": Column(
+        "int", "seed of sampling or of resampling; null where nothing is drawn", null=True
+    ),
+}
+
+ROW = {
+    "prompt_id": Column("str", "the prompt's name in its promptset"),
+    "key": Column("str", "digest of the combination's identity"),
+    **INTERVENTION,
+}
+
+DECODED = {
+    "n_prompt_tokens": Column("int", "prompt length in model tokens", null=True),
+    "token_ids": Column(
+        "tokens", "generated token ids, without the end-of-sequence token", null=True
+    ),
+    "text": Column("str", "generated text, special tokens left out"),
+    "n_new_tokens": Column("int", "number of generated tokens", null=True),
+    "stop_reason": Column("str", "eos, max_new_tokens or context", null=True),
+    "min_margin": Column(
+        "float", "smallest gap of the two highest logits along the text; null if sampled", null=True
+    ),
+    "nll_unclamped": Column(
+        "float",
+        "mean negative log-likelihood of the text's tokens under the unclamped model, nats",
+        null=True,
+    ),
+}
+
+BATCH_GENERATIONS = Schema(
+    "batch generations",
+    {
+        "key": ROW["key"],
+        "text_digest": PROMPTS.columns["text_digest"],
+        **INTERVENTION,
+        **DECODED,
+    },
+    key=("key",),
+)
+
+BATCH_VECTORS = Schema(
+    "batch vectors",
+    {
+        "key": ROW["key"],
+        "layer": Column("int", "layer of the vector"),
+        "vector": Column(
+            "vector",
+            "mean MLP post-activation over generated positions, after the intervention",
+            null=True,
+        ),
+        "natural_value": Column(
+            "float",
+            "mean over generated positions of the neuron's value before it was changed",
+            null=True,
+        ),
+    },
+    key=("key", "layer"),
+)

@@ -1,0 +1,405 @@
+"""What the Results tab shows of a sweep: reading, selection, grid and reading, counted by hand."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from clampsweep import tables
+from clampsweep.errors import UserError
+from clampsweep.explorer import results, results_pages
+from clampsweep.explorer.results import Choice
+from clampsweep.studies.bcr.figures.draw import FIGURES
+from clampsweep.studies.bcr.figures.states import STATES
+from clampsweep.studies.bcr.recovery import RECOVERY
+from clampsweep.texts.metrics import TEXT_METRICS
+from clampsweep.texts.selection import NEURON_STATS
+from factories import baseline, generation, prompt
+from sweep_tables import BROKEN, FINE, beside_controls, clamped, known, make, stats, untouched
+
+HOSTILE = '<img src=x onerror="window.hacked=1">${1+1} {{value}}'
+PLACES = {
+    "special": "special",
+    "controls": "controls/controls",
+    "control_recovery": "controls/recovery",
+    "control_metrics": "controls/text_metrics",
+    "neuron_stats": "neuron_stats",
+}
+SCHEMAS = {"control_recovery": RECOVERY, "control_metrics": TEXT_METRICS}
+
+
+def write(sweep, folder):
+    """Write a sweep's tables where the workflow would."""
+    names = ("prompts", "generations", "text_metrics", "recovery", "rates", "split_half", *PLACES)
+    for name in names:
+        frame = getattr(sweep, name)
+        if frame is not None:
+            schema = SCHEMAS.get(name) or getattr(tables, name.upper())
+            tables.write(frame, folder / f"{PLACES.get(name, name)}.parquet", schema, {})
+
+
+def factored():
+    """`known` with factors: a, b are declarative of core one; c, d rhetorical of core two."""
+    facts = {"a": ("one", "declarative", 1), "b": ("one", "declarative", 2)}
+    facts |= {"c": ("two", "rhetorical", 10), "d": ("two", "rhetorical", 2)}
+    own = [
+        prompt(f"Say {name}", name, core=core, type=kind, level=level)
+        for name, (core, kind, level) in facts.items()
+    ]
+    return make(known(), ("surface", "entropy"), own)
+
+
+def controlled(sweep, prompts="abcd"):
+    """The sweep beside two control neurons of L1N2, run on some of its prompts at +10."""
+    rows = [
+        generation(name, FINE, 10.0, target=control)
+        for control in ("L1N7", "L1N8")
+        for name in prompts
+    ]
+    kinds = {"L1N7": ("L1N2", "neuron"), "L1N8": ("L1N2", "neuron")}
+    return beside_controls(sweep, rows, kinds)
+
+
+class Page(HTMLParser):
+    """Tags with their attributes, and the text, of some HTML."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.tags, self.words = [], []
+        self.feed(str(html))
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+    def all(self, tag):
+        return [attributes for name, attributes in self.tags if name == tag]
+
+    @property
+    def text(self):
+        return " ".join(self.words)
+
+
+def labels(sweep, detector="surface"):
+    page = Page(results_pages.grid(sweep, detector))
+    return [button["aria-label"] for button in page.all("button")]
+
+
+# Listing and reading.
+
+
+def test_sweeps_are_the_folders_with_generations_and_a_name_that_a_config_allows(tmp_path):
+    for name in ("second", "First", "plans", "<b>", ".hidden"):
+        (tmp_path / name).mkdir()
+        if name != "plans":
+            (tmp_path / name / "generations.parquet").touch()
+    assert results.sweeps(tmp_path) == ["First", "second"]
+    assert results.sweeps(tmp_path / "nowhere") == []
+
+
+def test_a_sweep_is_read_as_written_detectors_and_title_from_its_tables(tmp_path):
+    sweep = controlled(factored())
+    write(sweep, tmp_path / "tiny")
+    found = results.read(tmp_path, "tiny")
+    assert found.detectors == ("surface", "entropy")
+    assert found.title == "tiny: tiny, L1N2, set"
+    assert found.controls["control"].tolist() == ["L1N7", "L1N8"]
+    assert labels(found) == labels(sweep)
+
+
+def test_many_targets_are_counted_in_the_title(tmp_path):
+    rows = untouched("F")
+    for n in range(4):
+        rows += clamped(f"L1N{n}", {1.0: "F"})
+    write(make(rows), tmp_path / "wide")
+    assert results.read(tmp_path, "wide").title == "wide: tiny, 4 targets, set"
+
+
+@pytest.mark.parametrize("lost", ["special", "control_recovery", "control_metrics"])
+def test_controls_are_shown_only_where_all_their_files_are_there(tmp_path, lost):
+    write(controlled(factored()), tmp_path / "tiny")
+    (tmp_path / "tiny" / f"{PLACES[lost]}.parquet").unlink()
+    found = results.read(tmp_path, "tiny")
+    assert found.controls is None and found.special is None and found.control_counts is None
+
+
+@pytest.mark.parametrize("name", ["prompts", "generations", "recovery", "split_half"])
+@pytest.mark.parametrize("damage", ["cut", "gone"])
+def test_a_damaged_table_is_one_line_with_its_name(tmp_path, name, damage):
+    write(factored(), tmp_path / "tiny")
+    path = tmp_path / "tiny" / f"{name}.parquet"
+    path.write_bytes(path.read_bytes()[:200])
+    if damage == "gone":
+        path.unlink()
+    with pytest.raises(UserError, match=rf"{name}\.parquet: .*run") as caught:
+        results.read(tmp_path, "tiny")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["generations", "prompts", "text_metrics"])
+def test_tables_of_different_runs_are_refused(tmp_path, name):
+    sweep = factored()
+    write(sweep, tmp_path / "tiny")
+    own = getattr(sweep, name)
+    path = tmp_path / "tiny" / f"{name}.parquet"
+    tables.write(own[own["prompt_id"] != "d"], path, getattr(tables, name.upper()), {})
+    with pytest.raises(UserError, match=r"are of different runs; .* run it again"):
+        results.read(tmp_path, "tiny")
+
+
+@pytest.mark.parametrize("name", ["../results", "", "a/b"])
+def test_a_name_that_leads_elsewhere_is_refused(tmp_path, name):
+    with pytest.raises(UserError, match="is no name of a sweep; choose one"):
+        results.read(tmp_path, name)
+
+
+# Selection.
+
+
+def test_factor_values_are_those_of_the_prompts_levels_by_number():
+    sweep = factored()
+    assert results.factor_values(sweep, "level") == ["1", "2", "10"]
+    assert results.factor_values(sweep, "type") == ["declarative", "rhetorical"]
+    assert results.factor_values(make(known()), "core") == []
+
+
+def test_no_choice_is_the_sweep_itself():
+    sweep = factored()
+    assert results.select(sweep, Choice()) is sweep
+    assert "All 4 prompts" in results.note(sweep, sweep)
+
+
+@pytest.mark.parametrize(
+    ("choice", "names"),
+    [
+        (Choice(core=("one",)), "ab"),
+        (Choice(type=("rhetorical",)), "cd"),
+        (Choice(level=("2",)), "bd"),
+        (Choice(level=("1", "10")), "ac"),
+        (Choice(core=("one", "two"), level=("2",), type=("declarative",)), "b"),
+    ],
+)
+def test_factors_choose_prompts_in_every_table(choice, names):
+    found = results.select(factored(), choice)
+    for frame in (found.prompts, found.generations, found.text_metrics, found.recovery):
+        assert set(frame["prompt_id"]) == set(names)
+    assert f"{len(names)} of 4 prompts" in found.title
+
+
+def test_rates_of_a_selection_are_counted_anew():
+    found = results.select(factored(), Choice(level=("2",)))  # b: broken; d: fine
+    rates = found.rates[found.rates["detector"] == "surface"].set_index("value")
+    counts = rates[["n", "n_collapsed_baseline", "n_rescued", "n_harmed"]]
+    assert counts.to_dict("index") == {  # by hand from `known`
+        -5.0: {"n": 2, "n_collapsed_baseline": 1, "n_rescued": 0, "n_harmed": 1},
+        0.0: {"n": 2, "n_collapsed_baseline": 1, "n_rescued": 0, "n_harmed": 0},
+        10.0: {"n": 2, "n_collapsed_baseline": 1, "n_rescued": 1, "n_harmed": 1},
+    }
+    assert "exploratory" in found.title
+    assert "results in sight" in results.note(factored(), found)
+
+
+def test_targets_are_chosen_and_baselines_stay():
+    rows = untouched("BF") + clamped("L1N2", {1.0: "FF"}) + clamped("L0N3", {2.0: "BB"})
+    found = results.select(make(rows), Choice(targets=("L0N3",)))
+    assert found.targets == ("L0N3",) and found.labels == ("+2",)
+    assert len(found.generations) == 4 and found.rates["target"].tolist() == ["L0N3"]
+
+
+def test_controls_are_ranked_anew_on_the_prompts_chosen():
+    sweep = controlled(factored())
+    found = results.select(sweep, Choice(type=("rhetorical",)))  # c, d: both fine at first
+    rows = found.special.query("detector == 'surface' and statistic == 'largest_net'")
+    assert rows[["observed", "n_prompts", "control_high"]].values.tolist() == [[1.0, 2, 0.0]]
+    assert set(found.control_metrics["prompt_id"]) == {"c", "d"}
+
+
+def test_controls_that_share_no_text_are_left_out_and_said_to_be():
+    sweep = controlled(factored(), prompts="ab")
+    found = results.select(sweep, Choice(type=("rhetorical",)))
+    assert found.controls is None and found.special is None
+    assert "controls have no text in it" in results.note(sweep, found)
+
+
+def test_a_selection_without_texts_is_refused():
+    with pytest.raises(UserError, match="no clamped text fits these filters; clear one"):
+        results.select(factored(), Choice(core=("one",), type=("rhetorical",)))
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_figure_of_a_selection_is_an_image_with_words_and_two_downloads(name):
+    sweep = controlled(factored())
+    found = Page(results_pages.figure(results.select(sweep, Choice(level=("2",))), name, "tiny-x"))
+    (image,), links = found.all("img"), found.all("a")
+    assert image["src"].startswith("data:image/svg+xml;base64,")
+    assert len(image["alt"]) > 40 and "exploratory" in image["alt"]
+    assert [link["download"] for link in links] == ["tiny-x.svg", "tiny-x.png"]
+    assert links[1]["href"].startswith("data:image/png;base64,iVBOR")
+
+
+def test_dose_curves_and_controls_come_with_their_numbers():
+    sweep = controlled(factored())
+    for name in ("rescue_vs_harm", "improvement_rate"):
+        text = Page(results_pages.figure(sweep, name, "x")).text
+        assert text.index("set -5") < text.index("set 0") < text.index("set +10")
+    assert "largest_net" in Page(results_pages.figure(sweep, "controls", "x")).text
+    assert "Numbers" not in Page(results_pages.figure(sweep, "states", "x")).text
+
+
+def test_the_colours_of_the_states_are_those_of_the_figure():
+    css = Path(results.__file__).with_name("results.css").read_text(encoding="utf-8")
+    found = re.findall(r"\.cs-state-(\d) \{[^}]*background: (#\w+);", css)
+    assert [(int(place), colour.upper()) for place, colour in found] == [
+        (place, colour.upper()) for place, (_, colour) in enumerate(STATES)
+    ]
+    assert [state for state, _ in results_pages.STATES] == [state for state, _ in STATES]
+
+
+# The grid.
+
+
+def test_each_cell_says_prompt_clamp_and_state():
+    assert labels(factored()) == [  # by hand from `known`
+        "a, -5: rescued", "a, 0: both collapsed", "a, +10: rescued",
+        "b, -5: both collapsed", "b, 0: both collapsed", "b, +10: rescued",
+        "c, -5: harmed", "c, 0: both fine", "c, +10: both fine",
+        "d, -5: harmed", "d, 0: both fine", "d, +10: harmed",
+    ]  # fmt: skip
+
+
+def test_cells_carry_class_cue_and_what_they_are_of():
+    sweep = factored()
+    page = Page(results_pages.grid(sweep, "surface"))
+    first = page.all("button")[0]
+    own = sweep.generations.query("prompt_id == 'a' and value == -5")
+    assert first["class"] == "cs-cell cs-state-1"
+    assert (first["data-prompt"], first["data-clamp"]) == ("a", "-5")
+    assert first["data-key"] == own["key"].item()
+    assert [button["tabindex"] for button in page.all("button")] == ["0", *["-1"] * 11]
+    cues = [word for word in page.words if word in "·RHC"]
+    baselines = {"a": "C", "b": "C", "c": "·", "d": "·"}
+    by_hand = {"a": "RCR", "b": "CCR", "c": "H··", "d": "H·H"}
+    assert "".join(cues) == "·RHC" + "".join(baselines[p] + by_hand[p] for p in "abcd")
+
+
+def test_the_legend_counts_every_state():
+    text = " ".join(Page(results_pages.grid(factored(), "surface")).text.split())
+    for words in ("both fine 3", "rescued 3", "harmed 3", "both collapsed 3"):
+        assert words in text
+
+
+def test_rows_stand_core_by_core_with_a_row_per_seed():
+    rows = [baseline(name, FINE, seed=seed) for name in "abc" for seed in (1, 0)]
+    rows += [generation(name, FINE, 5.0, seed=seed) for name in "abc" for seed in (1, 0)]
+    cores = {"a": "one", "b": "two", "c": "one"}
+    sweep = make(rows, prompts=[prompt(f"Say {n}", n, core=core) for n, core in cores.items()])
+    assert [label.removesuffix(", +5: both fine") for label in labels(sweep)] == [
+        "a, seed 0", "a, seed 1", "c, seed 0", "c, seed 1", "b, seed 0", "b, seed 1",
+    ]  # fmt: skip
+
+
+def test_a_text_without_seed_stands_for_every_seed():
+    rows = [baseline("a", BROKEN)]
+    rows += [generation("a", FINE, 5.0)]
+    rows += [generation("a", BROKEN, operation="resample", seed=seed) for seed in (0, 1)]
+    assert labels(make(rows)) == [
+        "a, seed 0, +5: rescued", "a, seed 0, resample: both collapsed",
+        "a, seed 1, +5: rescued", "a, seed 1, resample: both collapsed",
+    ]  # fmt: skip
+
+
+def test_several_targets_have_columns_each_and_gaps_where_nothing_was_made():
+    rows = untouched("BF") + clamped("L1N2", {1.0: "F ", 2.0: "FF"}) + clamped("L0N3", {2.0: "BB"})
+    page = Page(results_pages.grid(make(rows), "surface"))
+    assert [button["aria-label"] for button in page.all("button")] == [
+        "a, L0N3 +2: both collapsed", "a, L1N2 +1: rescued", "a, L1N2 +2: rescued",
+        "b, L0N3 +2: harmed", "b, L1N2 +2: both fine",
+    ]  # fmt: skip
+    groups = [head for head in page.all("th") if head.get("scope") == "colgroup"]
+    assert [head["colspan"] for head in groups] == ["1", "2"]
+
+
+def test_a_long_grid_is_cut_and_says_how_to_see_the_rest(monkeypatch):
+    monkeypatch.setattr(results_pages, "MAX_ROWS", 3)
+    page = Page(results_pages.grid(factored(), "surface"))
+    assert len(page.all("button")) == 9
+    assert "The first 3 of 4 rows. Filter by core, type or level for others." in page.text
+    monkeypatch.setattr(results_pages, "MAX_CELLS", 6)  # two rows of three clamps
+    assert len(Page(results_pages.grid(factored(), "surface")).all("button")) == 6
+
+
+# The reading.
+
+
+def key_of(sweep, name, value):
+    rows = sweep.generations
+    return rows[(rows["prompt_id"] == name) & (rows["value"] == value)]["key"].item()
+
+
+def test_a_reading_shows_prompt_both_texts_flags_and_numbers():
+    sweep = factored()
+    text = " ".join(Page(results_pages.reading(sweep, "a", key_of(sweep, "a", -5.0))).text.split())
+    assert "a: L1N2 set -5" in text and "Say a" in text
+    assert BROKEN in text and "stands" in text
+    assert "surface collapsed fine rescued" in text
+    assert "words 1 5" in text  # aaaaaaaaaa; The door stands open now.
+    assert "ended by max_new_tokens max_new_tokens" in text
+
+
+def test_the_baseline_is_that_of_the_same_seed_or_the_one_without():
+    rows = [baseline("a", f"Drawn by lot {seed}.", seed=seed) for seed in (0, 1)]
+    rows += [generation("a", FINE, 5.0, seed=seed, key=f"k{seed}") for seed in (0, 1)]
+    page = Page(results_pages.reading(make(rows), "a", "k1"))
+    assert "1." in page.words and "0." not in page.words and "seed 1" in page.text
+    rows = [baseline("a", "Without seed."), generation("a", FINE, 5.0, seed=4, key="k")]
+    assert "Without" in Page(results_pages.reading(make(rows), "a", "k")).text
+
+
+@pytest.mark.parametrize(("name", "key"), [("a", "none"), ("z", "k"), ("a", "of the baseline")])
+def test_a_text_that_is_not_shown_is_refused(name, key):
+    rows = [baseline("a", FINE, key="of the baseline"), generation("a", FINE, 5.0, key="k")]
+    with pytest.raises(UserError, match="not among those shown; choose another cell"):
+        results_pages.reading(make(rows), name, key)
+
+
+def test_nothing_that_a_table_holds_becomes_markup():
+    rows = [baseline(HOSTILE, HOSTILE), generation(HOSTILE, HOSTILE + " more", 5.0, key=HOSTILE)]
+    own = [prompt(HOSTILE, HOSTILE, core=HOSTILE, type=HOSTILE)]
+    sweep = make(rows, prompts=own)
+    renamed = {"target": HOSTILE, "stop_reason": HOSTILE, "model": HOSTILE}
+    clamped_rows = sweep.generations["operation"] != "none"
+    sweep.generations.loc[clamped_rows, list(renamed)] = list(renamed.values())
+    for frame in (sweep.recovery, sweep.rates):
+        frame["target"] = HOSTILE
+    sweep.text_metrics["target"] = sweep.text_metrics["target"].mask(clamped_rows, HOSTILE)
+    pages = [
+        results_pages.grid(sweep, "surface"),
+        results_pages.reading(sweep, HOSTILE, HOSTILE),
+        results_pages.figure(sweep, "rescue_vs_harm", HOSTILE),
+        results.note(sweep, results.select(sweep, Choice(type=(HOSTILE,)))),
+    ]
+    for page in map(Page, pages):
+        assert all(image["src"].startswith("data:") for image in page.all("img"))
+        assert not any("onerror" in attributes for _, attributes in page.tags)
+    assert HOSTILE in Page(pages[0]).all("button")[0]["aria-label"]
+
+
+def test_levels_may_be_missing():
+    own = [prompt("Say a", "a", level=3), prompt("Say b", "b")]
+    rows = untouched("BF") + clamped("L1N2", {1.0: "FF"})
+    found = results.select(make(rows, prompts=own), Choice(level=("3",)))
+    assert found.prompts["prompt_id"].tolist() == ["a"]
+
+
+def test_natural_ranges_stay_those_of_the_whole_sweep():
+    own = NEURON_STATS
+    frame = pd.DataFrame([stats(1, 2)], columns=list(own.columns))
+    sweep = make(known(), neuron_stats=frame)
+    found = results.select(sweep, Choice(targets=("L1N2",)))
+    assert found.neuron_stats is frame

@@ -1,0 +1,510 @@
+"""Fetching from a local folder, and loading: what is refused, and what a loaded model does."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, BioGptConfig
+
+from clampsweep.errors import UserError
+from clampsweep.models.directions import random_direction
+from clampsweep.models.fetching import fetch
+from clampsweep.models.loading import Model, load, takes_logits_to_keep
+from clampsweep.models.spec import ModelSpec
+from clampsweep.names import OWN, Neuron, hook_mlp_out, hook_post
+from clampsweep.provenance import file_digest
+from reference import w_out
+from tiny import (
+    BOS,
+    D_MLP,
+    D_MODEL,
+    EOS,
+    N_CTX,
+    N_LAYERS,
+    PROMPTS,
+    make_tiny,
+    random_model,
+    tiny_tokenizer,
+)
+
+Place = tuple[Path, ModelSpec]
+
+
+def _load(place: Place, **changes: Any) -> Model:
+    return load(place[0], replace(place[1], **changes), threads=1, device="cpu")
+
+
+def _message(error: pytest.ExceptionInfo[UserError]) -> str:
+    """Its text, one line."""
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+@pytest.fixture
+def copy(tmp_path: Path, tiny_folder: Callable[..., Place]) -> Place:
+    """A fetched folder of the tiny GPT-2 that may be damaged."""
+    folder, spec = tiny_folder("gpt2")
+    return Path(shutil.copytree(folder, tmp_path / "copy")), spec
+
+
+@pytest.fixture
+def source(tmp_path: Path, tiny_folder: Callable[..., Place]) -> ModelSpec:
+    """A source folder of the tiny GPT-2 that may be damaged."""
+    _, spec = tiny_folder("gpt2")
+    assert spec.path is not None
+    folder = shutil.copytree(spec.path, tmp_path / "source")
+    return replace(spec, path=str(folder))
+
+
+def _source_folder(spec: ModelSpec) -> Path:
+    assert spec.path is not None
+    return Path(spec.path)
+
+
+def _edit_json(path: Path, **changes: Any) -> None:
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+# Fetching
+
+
+def test_a_fetched_folder_holds_the_files_and_their_digests(
+    tmp_path: Path, source: ModelSpec
+) -> None:
+    fetch(source, tmp_path / "models" / "tiny")
+    folder = tmp_path / "models" / "tiny"
+    manifest = json.loads((folder / "model.json").read_text())
+    files = {path.name for path in folder.iterdir()} - {"model.json", "model.sha256"}
+    assert files == {
+        "config.json",
+        "generation_config.json",
+        "model.safetensors",
+        "tokenizer.json",
+        "tokenizer_config.json",
+    }
+    assert manifest["files"] == {name: file_digest(folder / name) for name in files}
+    sums = dict(
+        line.split("  ")[::-1] for line in (folder / "model.sha256").read_text().split("\n")[:-1]
+    )
+    assert sums == manifest["files"]
+    assert (manifest["n_layers"], manifest["d_mlp"]) == (N_LAYERS, D_MLP)
+    assert (manifest["name"], manifest["source"]) == ("tiny-gpt2", source.path)
+    assert [path.name for path in folder.parent.iterdir()] == ["tiny"], "nothing beside it"
+
+
+def test_the_digest_of_a_model_follows_its_files(tmp_path: Path, source: ModelSpec) -> None:
+    digests = []
+    for at, changes in enumerate([{}, {}, {"initializer_range": 0.5}]):
+        _edit_json(_source_folder(source) / "config.json", **changes)
+        fetch(source, tmp_path / str(at))
+        digests.append(json.loads((tmp_path / str(at) / "model.json").read_text())["digest"])
+    assert digests[0] == digests[1] != digests[2]
+
+
+def test_fetching_replaces_what_was_there(tmp_path: Path, source: ModelSpec) -> None:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "left-over.json").write_text("{}")
+    fetch(source, folder)
+    assert not (folder / "left-over.json").exists()
+    assert _load((folder, source)).d_mlp == D_MLP
+
+
+def test_a_fetched_folder_is_known_from_that_of_another_model(
+    tmp_path: Path, source: ModelSpec
+) -> None:
+    folder = tmp_path / "model"
+    fetch(source, folder)
+    source.check_fetched(folder)
+    for other in (replace(source, dtype="float32"), replace(source, prepend_bos=True)):
+        with pytest.raises(UserError, match="of another model than") as error:
+            other.check_fetched(folder)
+        assert f"delete {folder} and run again" in _message(error)
+    for content in ("", "[]", "{}", None):
+        (folder / "model.json").unlink()
+        if content is not None:
+            (folder / "model.json").write_text(content)
+        with pytest.raises(UserError, match="missing or damaged") as error:
+            source.check_fetched(folder)
+        assert f"delete {folder} and run again" in _message(error)
+
+
+def test_code_and_pickles_that_lie_beside_the_weights_are_not_taken(
+    tmp_path: Path, source: ModelSpec
+) -> None:
+    for name in ("pytorch_model.bin", "modeling_tiny.py", "training_args.bin", "notes.txt"):
+        (_source_folder(source) / name).write_text("raise SystemExit")
+    fetch(source, tmp_path / "model")
+    kinds = {path.suffix for path in (tmp_path / "model").iterdir()}
+    assert kinds == {".json", ".safetensors", ".sha256"}
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "generation_config.json"])
+@pytest.mark.parametrize("size", [0, -5], ids=["empty", "truncated"])
+def test_a_source_file_that_is_not_whole_is_named(
+    tmp_path: Path, source: ModelSpec, name: str, size: int
+) -> None:
+    path = _source_folder(source) / name
+    path.write_bytes(path.read_bytes()[:size])
+    with pytest.raises(UserError) as error:
+        fetch(source, tmp_path / "model")
+    assert f"{name} is not a whole JSON file" in _message(error)
+    assert not (tmp_path / "model").exists()
+
+
+def test_pickled_weights_alone_are_refused(tmp_path: Path, source: ModelSpec) -> None:
+    folder = _source_folder(source)
+    (folder / "model.safetensors").unlink()
+    torch.save(random_model("gpt2").state_dict(), folder / "pytorch_model.bin")
+    with pytest.raises(UserError, match="safetensors") as error:
+        fetch(source, tmp_path / "model")
+    assert source.where in _message(error)
+    assert [path.name for path in tmp_path.iterdir()] == ["source"], "nothing is left"
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+def test_a_source_without_a_needed_file_is_refused(
+    tmp_path: Path, source: ModelSpec, name: str
+) -> None:
+    (_source_folder(source) / name).unlink()
+    with pytest.raises(UserError) as error:
+        fetch(source, tmp_path / "model")
+    assert source.where in _message(error)
+    assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"n_layers": 4}, ["n_layers 4", "n_layers 3"]),
+        ({"d_mlp": 96}, ["d_mlp 96", "d_mlp 40"]),
+    ],
+)
+@pytest.mark.parametrize("architecture", ["gpt2", "llama", "neox"])
+def test_sizes_other_than_the_config_says_are_refused(
+    tmp_path: Path,
+    tiny_folder: Callable[..., Place],
+    architecture: str,
+    wrong: dict[str, Any],
+    said: list[str],
+) -> None:
+    _, spec = tiny_folder(architecture)
+    with pytest.raises(UserError) as error:
+        fetch(replace(spec, **wrong), tmp_path / "model")
+    message = _message(error)
+    assert spec.where in message
+    assert all(part in message for part in said)
+    assert not (tmp_path / "model").exists()
+
+
+def test_the_usual_width_of_gpt2_is_four_times_its_residual(
+    tmp_path: Path, source: ModelSpec
+) -> None:
+    """As in GPT-2 small, whose config names no width."""
+    _edit_json(_source_folder(source) / "config.json", n_inner=None)
+    fetch(replace(source, d_mlp=96), tmp_path / "model")
+
+
+def test_a_refused_fetch_keeps_the_folder_that_was_there(tmp_path: Path, source: ModelSpec) -> None:
+    fetch(source, tmp_path / "model")
+    with pytest.raises(UserError):
+        fetch(replace(source, d_mlp=1), tmp_path / "model")
+    assert _load((tmp_path / "model", source)).d_mlp == D_MLP
+
+
+# Damaged folders
+
+
+def test_a_flipped_byte_in_the_weights_is_found(copy: Place) -> None:
+    weights = copy[0] / "model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-5] ^= 1
+    weights.write_bytes(content)
+    with pytest.raises(UserError, match="wrong digest") as error:
+        _load(copy)
+    assert str(weights) in _message(error)
+
+
+@pytest.mark.parametrize(
+    "name", ["model.safetensors", "config.json", "tokenizer.json", "generation_config.json"]
+)
+def test_a_missing_file_is_named(copy: Place, name: str) -> None:
+    (copy[0] / name).unlink()
+    with pytest.raises(UserError, match="incomplete") as error:
+        _load(copy)
+    assert name in _message(error)
+
+
+@pytest.mark.parametrize("content", [None, "", '{"name": "tiny"}', '{"files": {'])
+def test_a_folder_without_a_whole_manifest_is_refused(copy: Place, content: str | None) -> None:
+    (copy[0] / "model.json").unlink()
+    if content is not None:
+        (copy[0] / "model.json").write_text(content)
+    with pytest.raises(UserError) as error:
+        _load(copy)
+    assert str(copy[0]) in _message(error)
+
+
+@pytest.mark.parametrize("wrong", [{"n_layers": 2}, {"d_mlp": 41}])
+def test_loading_checks_the_sizes_again(copy: Place, wrong: dict[str, int]) -> None:
+    with pytest.raises(UserError) as error:
+        _load(copy, **wrong)
+    assert str(next(iter(wrong.values()))) in _message(error)
+
+
+@pytest.mark.parametrize("architecture", ["gpt2", "llama", "neox"])
+def test_a_model_whose_neurons_do_not_reach_the_logits_is_refused(
+    tmp_path: Path, architecture: str
+) -> None:
+    """Its last MLP has an output projection of zeros."""
+    dead = random_model(architecture)
+    names = {
+        "gpt2": "transformer.h.2.mlp.c_proj.weight",
+        "llama": "model.layers.2.mlp.down_proj.weight",
+        "neox": "gpt_neox.layers.2.mlp.dense_4h_to_h.weight",
+    }
+    with torch.no_grad():
+        dead.get_parameter(names[architecture]).zero_()
+    spec = make_tiny(tmp_path / "source", architecture, model=dead)
+    fetch(spec, tmp_path / "model")
+    with pytest.raises(UserError, match="does not change the logits") as error:
+        _load((tmp_path / "model", spec))
+    assert "blocks.2.mlp.hook_post" in _message(error)
+
+
+def test_a_truncated_source_is_a_one_line_error(tmp_path: Path, source: ModelSpec) -> None:
+    weights = _source_folder(source) / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    with pytest.raises(UserError) as error:
+        fetch(source, tmp_path / "model")
+        _load((tmp_path / "model", source))
+    _message(error)
+
+
+def test_a_source_without_a_tokenizer_is_a_one_line_error(
+    tmp_path: Path, source: ModelSpec
+) -> None:
+    for path in _source_folder(source).glob("tokenizer*"):
+        path.unlink()
+    with pytest.raises(UserError, match="tokenizer") as error:
+        fetch(source, tmp_path / "model")
+        _load((tmp_path / "model", source))
+    _message(error)
+
+
+def test_an_unknown_architecture_is_a_one_line_error_and_its_code_is_not_run(
+    tmp_path: Path, source: ModelSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor is the user asked whether to run it."""
+    asked: list[str] = []
+    monkeypatch.setattr("builtins.input", lambda text="": asked.append(text) or "n")
+    folder = _source_folder(source)
+    (folder / "evil.py").write_text(f"open({str(tmp_path / 'run')!r}, 'w')\nclass Config: ...\n")
+    _edit_json(
+        folder / "config.json",
+        model_type="unheard_of",
+        architectures=["UnheardOf"],
+        auto_map={"AutoConfig": "evil.Config", "AutoModelForCausalLM": "evil.Config"},
+    )
+    with pytest.raises(UserError) as error:
+        fetch(source, tmp_path / "model")
+    assert source.where in _message(error)
+    assert not (tmp_path / "run").exists()
+    assert asked == []
+
+
+def test_an_architecture_that_transformer_lens_lacks_is_a_one_line_error(tmp_path: Path) -> None:
+    sizes = {"hidden_size": 24, "intermediate_size": D_MLP, "num_hidden_layers": N_LAYERS}
+    config = BioGptConfig(**sizes, num_attention_heads=4, vocab_size=272, pad_token_id=EOS)
+    spec = make_tiny(tmp_path / "source", "gpt2", model=AutoModelForCausalLM.from_config(config))
+    fetch(spec, tmp_path / "model")
+    with pytest.raises(UserError) as error:
+        _load((tmp_path / "model", spec))
+    assert spec.where in _message(error)
+
+
+# Loaded models
+
+
+def test_a_loaded_model_knows_its_sizes(model: Model) -> None:
+    assert (model.n_layers, model.d_mlp, model.n_ctx) == (N_LAYERS, D_MLP, N_CTX)
+    assert model.device == torch.device("cpu")
+    assert not model.bridge.training
+    assert takes_logits_to_keep(model)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16", "float16"])
+def test_weights_are_in_the_stated_dtype(tiny_folder: Callable[..., Place], dtype: str) -> None:
+    got = _load(tiny_folder("llama"), dtype=dtype)
+    assert got.dtype == getattr(torch, dtype)
+    assert {one.dtype for one in got.bridge.original_model.parameters()} == {got.dtype}
+
+
+@pytest.mark.parametrize("architecture", ["gpt2", "llama", "neox"])
+@pytest.mark.parametrize("processing", ["none", "compatibility"])
+def test_a_loaded_model_says_what_hugging_face_says(
+    load_tiny: Callable[..., Model],
+    hugging_face: Callable[[Model], Any],
+    architecture: str,
+    processing: str,
+) -> None:
+    """Up to what TransformerLens adds to all logits alike when it processes weights."""
+    got = load_tiny(architecture, weight_processing=processing)
+    tokens = torch.tensor([got.encode(PROMPTS[0])])
+    with torch.inference_mode():
+        one = got.bridge.forward(tokens).log_softmax(-1)
+        two = hugging_face(got)(tokens).logits.log_softmax(-1)
+    torch.testing.assert_close(one, two, rtol=1e-4, atol=1e-4)
+
+
+def test_prepend_bos_decides_whether_a_prompt_begins_with_it(
+    load_tiny: Callable[..., Model],
+) -> None:
+    plain, marked = load_tiny("llama"), load_tiny("llama", prepend_bos=True)
+    ids = tiny_tokenizer()(PROMPTS[0]).input_ids
+    assert plain.encode(PROMPTS[0]) == ids
+    assert marked.encode(PROMPTS[0]) == [BOS, *ids]
+    assert (plain.encode(""), marked.encode("")) == ([], [BOS])
+
+
+@pytest.mark.parametrize("prepend_bos", [False, True])
+def test_a_tokenizer_that_adds_bos_by_itself_changes_nothing(
+    tmp_path: Path, source: ModelSpec, prepend_bos: bool
+) -> None:
+    path = _source_folder(source) / "tokenizer.json"
+    pieces = [
+        {"SpecialToken": {"id": "<bos>", "type_id": 0}},
+        {"Sequence": {"id": "A", "type_id": 0}},
+    ]
+    special = {"<bos>": {"id": "<bos>", "ids": [BOS], "tokens": ["<bos>"]}}
+    template = {"single": pieces, "pair": pieces, "special_tokens": special}
+    _edit_json(path, post_processor={"type": "TemplateProcessing", **template})
+    fetch(source, tmp_path / "model")
+    got = _load((tmp_path / "model", source), prepend_bos=prepend_bos)
+    assert got.bridge.tokenizer(PROMPTS[0]).input_ids[0] == BOS
+    ids = tiny_tokenizer()(PROMPTS[0]).input_ids
+    assert got.encode(PROMPTS[0]) == ([BOS, *ids] if prepend_bos else ids)
+
+
+def test_prepending_a_bos_that_the_tokenizer_lacks_is_refused(
+    tmp_path: Path, source: ModelSpec
+) -> None:
+    path = _source_folder(source) / "tokenizer_config.json"
+    content = json.loads(path.read_text())
+    del content["bos_token"]
+    path.write_text(json.dumps(content))
+    fetch(source, tmp_path / "model")
+    with pytest.raises(UserError, match="prepend_bos") as error:
+        _load((tmp_path / "model", source), prepend_bos=True)
+    assert source.where in _message(error)
+    assert _load((tmp_path / "model", source)).encode("a") != []
+
+
+@pytest.mark.parametrize("text", ["the cat , ran .", " it 's  so\n", "café “quoted”", "a"])
+def test_decoding_gives_back_what_was_encoded(load_tiny: Callable[..., Model], text: str) -> None:
+    got = load_tiny("llama", prepend_bos=True)
+    assert got.decode(got.encode(text)) == text
+
+
+def test_special_tokens_are_left_out_of_a_text(llama: Model) -> None:
+    ids = llama.encode("cat")
+    assert llama.decode([BOS, *ids, EOS]) == "cat"
+    assert llama.decode([]) == ""
+
+
+@pytest.mark.parametrize(
+    ("generation", "config", "wanted"),
+    [
+        (7, EOS, {7}),
+        ([7, 9], EOS, {7, 9}),
+        (None, 5, {5}),
+        (None, [5, 6], {5, 6}),
+        (None, None, set()),
+    ],
+)
+def test_texts_end_where_the_generation_config_says_else_the_config(
+    tmp_path: Path, source: ModelSpec, generation: Any, config: Any, wanted: set[int]
+) -> None:
+    _edit_json(_source_folder(source) / "generation_config.json", eos_token_id=generation)
+    _edit_json(_source_folder(source) / "config.json", eos_token_id=config)
+    fetch(source, tmp_path / "model")
+    assert _load((tmp_path / "model", source)).eos_ids == wanted
+
+
+def test_loading_twice_gives_the_same_logits(copy: Place) -> None:
+    tokens = torch.arange(10)[None]
+    with torch.inference_mode():
+        one, two = (_load(copy).bridge.forward(tokens) for _ in range(2))
+    assert torch.equal(one, two)
+
+
+# Output directions
+
+
+@pytest.mark.parametrize("layer", range(N_LAYERS))
+def test_the_output_direction_of_a_neuron_is_its_stored_weights(model: Model, layer: int) -> None:
+    neurons = [0, D_MLP - 1, 7, 7]
+    got = model.output_directions(layer, torch.tensor(neurons))
+    wanted = torch.stack([w_out(model, Neuron(layer, index)) for index in neurons])
+    torch.testing.assert_close(got, wanted, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("architecture", ["gpt2", "llama", "neox"])
+@pytest.mark.parametrize("processing", ["none", "compatibility"])
+def test_the_output_direction_is_what_one_unit_adds_to_the_residual_stream(
+    load_tiny: Callable[..., Model], architecture: str, processing: str
+) -> None:
+    got = load_tiny(architecture, weight_processing=processing)
+    tokens = torch.tensor([got.encode(PROMPTS[0])])
+    outputs = []
+
+    def move(activation: torch.Tensor, hook: object) -> torch.Tensor:
+        moved = activation.clone()
+        moved[:, :, 5] += 1
+        return moved
+
+    def keep(output: torch.Tensor, hook: object) -> None:
+        outputs.append(output[0])
+
+    hooks: list[Any] = [(hook_mlp_out(1), keep)]
+    with torch.inference_mode():
+        for more in ([], [(hook_post(1), move)]):
+            with got.bridge.hooks(fwd_hooks=[*hooks, *more]):
+                got.bridge(tokens)
+    direction = got.output_directions(1, torch.tensor([5]))
+    moved = outputs[1] - outputs[0]
+    torch.testing.assert_close(direction.expand_as(moved), moved, rtol=1e-6, atol=1e-6)
+
+
+def test_along_a_random_direction_one_unit_goes_as_far(model: Model) -> None:
+    neurons, along = torch.tensor([3, 3, 3, 11]), torch.tensor([OWN, 0, 4, 4])
+    got = model.output_directions(2, neurons, along)
+    own = model.output_directions(2, neurons)
+    torch.testing.assert_close(got.norm(dim=1), own.norm(dim=1), rtol=1e-12, atol=0)
+    assert torch.equal(got[0], own[0])
+    for at, number in ((1, 0), (2, 4), (3, 4)):
+        unit = torch.from_numpy(random_direction(2, number, D_MODEL))
+        torch.testing.assert_close(got[at] / got[at].norm(), unit, rtol=0, atol=1e-12)
+
+
+def test_no_neurons_have_no_output_directions(model: Model) -> None:
+    none = torch.empty(0, dtype=torch.int64)
+    assert model.output_directions(0, none, none).shape == (0, D_MODEL)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_output_directions_are_in_the_models_dtype_unless_another_is_asked_for(
+    load_tiny: Callable[..., Model], dtype: str
+) -> None:
+    got, one = load_tiny("llama", dtype=dtype), torch.tensor([1])
+    assert got.output_directions(0, one).dtype == getattr(torch, dtype)
+    wide = got.output_directions(0, one, dtype=torch.float64)
+    assert wide.dtype == torch.float64
+    assert torch.equal(wide[0], w_out(got, Neuron(0, 1)).double())

@@ -1,0 +1,20 @@
+"""Choose the controls of a sweep's targets."""
+
+from pathlib import Path
+
+from clampsweep.errors import reported
+
+with reported(snakemake.log[0]):
+    from clampsweep.studies.bcr.controls import write_controls
+    from clampsweep.texts.selection import read_selected
+
+    params, source = snakemake.params, snakemake.input.selected
+    write_controls(
+        stats=Path(snakemake.input.stats),
+        targets=read_selected(source).targets if source else params.targets,
+        number=params.number,
+        seed=params.seed,
+        matching=params.matching,
+        code=params.code,
+        table=Path(snakemake.output.controls),
+    )

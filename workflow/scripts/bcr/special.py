@@ -1,0 +1,16 @@
+"""Compare a sweep's targets with their controls."""
+
+from clampsweep.errors import reported
+
+with reported(snakemake.log[0]):
+    from clampsweep import provenance, tables
+    from clampsweep.studies.bcr.controls import CONTROLS
+    from clampsweep.studies.bcr.recovery import RECOVERY
+    from clampsweep.studies.bcr.special import SPECIAL, special
+
+    recovery = tables.read(snakemake.input.recovery, RECOVERY)
+    control_recovery = tables.read(snakemake.input.control_recovery, RECOVERY)
+    controls = tables.read(snakemake.input.controls, CONTROLS)
+    frame = special(recovery, control_recovery, controls)
+    facts = provenance.record(code=snakemake.params.code)
+    tables.write(frame, snakemake.output.special, SPECIAL, facts)

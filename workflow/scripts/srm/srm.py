@@ -1,0 +1,21 @@
+"""Spotlight resonance of a sweep's vectors: groups, curves and differences of pairs."""
+
+from clampsweep.errors import reported
+
+with reported(snakemake.log[0]):
+    from clampsweep import provenance, tables
+    from clampsweep.studies.srm.curves import SRM_CURVES, SRM_GROUPS
+    from clampsweep.studies.srm.differences import SRM_DIFFERENCES
+    from clampsweep.studies.srm.plane import Srm
+    from clampsweep.studies.srm.resonance import resonance
+    from clampsweep.texts.gather import VECTORS
+    from clampsweep.texts.promptset import PROMPTS
+
+    params, output = snakemake.params, snakemake.output
+    vectors = tables.read(snakemake.input.vectors, VECTORS)
+    prompts = tables.read(snakemake.input.prompts, PROMPTS)
+    found = resonance(vectors, prompts, Srm(**params.srm))
+    facts = provenance.record(code=params.code, srm=params.srm)
+    tables.write(found.groups, output.groups, SRM_GROUPS, facts)
+    tables.write(found.curves, output.curves, SRM_CURVES, facts)
+    tables.write(found.differences, output.differences, SRM_DIFFERENCES, facts)
