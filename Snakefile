@@ -12,28 +12,18 @@ configfile: "config/config.yaml"
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/guards.smk"
+include: "workflow/rules/plans.smk"
 include: "workflow/rules/models.smk"
-include: "workflow/rules/sweep.smk"
-include: "workflow/rules/bcr.smk"
-include: "workflow/rules/controls.smk"
-include: "workflow/rules/srm.smk"
-include: "workflow/rules/report.smk"
+include: "workflow/rules/texts.smk"
+
+
+for _study in STUDIES:
+
+    include: f"workflow/rules/{_study.name}.smk"
 
 
 report: "workflow/report/workflow.rst"
-
-
-# On the machine that Snakemake runs on: what needs the network, and what takes a moment.
-localrules:
-    all,
-    prune,
-    fetch_model,
-    fetch_promptset,
-    prompts,
-    select_neurons,
-    choose_controls,
-    select_controls,
-    neuron_report,
 
 
 # Every kept intermediate is listed: Snakemake records the parameters of a failed job as done, so a

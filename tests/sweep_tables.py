@@ -9,9 +9,9 @@ from typing import Any
 import pandas as pd
 
 from clampsweep.studies.bcr import recovery, special, split_half
-from clampsweep.studies.bcr.controls import CONTROLS
 from clampsweep.studies.bcr.view import Tables
 from clampsweep.texts.gather import GENERATIONS
+from clampsweep.texts.matching import CONTROLS
 from clampsweep.texts.metrics import table
 from clampsweep.texts.promptset import PROMPTS
 from factories import baseline, frame, generation, prompt

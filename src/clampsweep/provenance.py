@@ -64,7 +64,7 @@ def _imported(source: str) -> frozenset[str]:
 
 def _imports(path: Path) -> set[str]:
     names = _imported(path.read_text(encoding="utf-8"))
-    return {name for name in names if name.split(".")[0] == _PACKAGE and _module_file(name)}
+    return {name for name in names if name.startswith(f"{_PACKAGE}.") and _module_file(name)}
 
 
 def import_closure(module: str) -> list[str]:
@@ -87,8 +87,8 @@ def import_closure(module: str) -> list[str]:
 def code_digest(*modules: str) -> str:
     """Digest of some modules and of all that they import from this package, 16 hex digits.
 
-    A Snakemake rule carries it as its `code` parameter, because Snakemake itself watches only the
-    script's own file.
+    A Snakemake rule carries that of its script's imports as its `code` parameter, because Snakemake
+    itself watches only the script's own file.
 
     Raises:
         ValueError: There is no such module.
@@ -99,6 +99,16 @@ def code_digest(*modules: str) -> str:
     names = sorted({name for module in modules for name in import_closure(f"{_PACKAGE}.{module}")})
     files = {name: path for name in names if (path := _module_file(name))}
     return json_digest({name: file_digest(path) for name, path in files.items()})[:16]
+
+
+def script_digest(script: Path | str) -> str:
+    """`code_digest` of all modules that a workflow script imports, wherever in it.
+
+    Args:
+        script: Its file.
+    """
+    prefix = len(_PACKAGE) + 1
+    return code_digest(*sorted(name[prefix:] for name in _imports(Path(script))))
 
 
 @functools.cache

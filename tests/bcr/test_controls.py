@@ -14,9 +14,9 @@ import pytest
 import sweep_tables
 from clampsweep import tables
 from clampsweep.errors import UserError
-from clampsweep.matching import MAX_COUNT, POOL, choose
 from clampsweep.names import parse_target
-from clampsweep.studies.bcr.controls import CONTROLS, write_controls, write_names
+from clampsweep.studies.bcr.controls import write_controls, write_names
+from clampsweep.texts.matching import CONTROLS, MAX_COUNT, POOL, choose
 from clampsweep.texts.selection import NEURON_STATS, read_selected
 from factories import frame
 

@@ -301,7 +301,9 @@ def test_a_file_that_is_not_there_or_no_text_is_an_error_of_the_user(tmp_path):
 
 @pytest.fixture(scope="module")
 def ours(request):
-    return read_labelled(request.config.rootpath / "workflow" / "data" / "bcr" / "labelled_texts.jsonl")
+    return read_labelled(
+        request.config.rootpath / "workflow" / "data" / "bcr" / "labelled_texts.jsonl"
+    )
 
 
 def test_the_readme_tells_the_truth_about_the_labelled_texts(ours):

@@ -14,8 +14,8 @@ import factories
 import recovery_tables
 from clampsweep import tables
 from clampsweep.errors import UserError
-from clampsweep.studies.bcr.controls import CONTROLS
 from clampsweep.studies.bcr.special import SPECIAL, is_special, special
+from clampsweep.texts.matching import CONTROLS
 
 PRIMARY = "largest_net"
 

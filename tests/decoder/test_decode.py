@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-import clampsweep.decoder.decode
-import clampsweep.decoder.general
 import numpy as np
 import pytest
 import torch
 
+import clampsweep.decoder.decode
+import clampsweep.decoder.general
 import tiny
 from clampsweep.decoder.decode import decode, fast_path
 from clampsweep.decoder.interventions import Scope, edit

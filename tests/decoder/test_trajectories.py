@@ -8,11 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import clampsweep.decoder.trajectories
 import numpy as np
 import pytest
 import torch
 
+import clampsweep.decoder.trajectories
 from clampsweep.decoder.attention import UnsupportedError
 from clampsweep.decoder.decode import decode, fast_path
 from clampsweep.decoder.interventions import Edit, Scope, edit

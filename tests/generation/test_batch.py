@@ -9,11 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import clampsweep.generation.batch
 import numpy as np
 import pandas as pd
 import pytest
 
+import clampsweep.generation.batch
 import factories
 from clampsweep import tables
 from clampsweep.errors import UserError
@@ -26,7 +26,7 @@ from clampsweep.studies.bcr.config import Sweep
 from clampsweep.texts import promptset
 from clampsweep.texts.combination import Combination
 from clampsweep.texts.gather import GENERATIONS, VECTORS, gather
-from clampsweep.texts.planner import Planner, pin_sweep
+from clampsweep.texts.planner import Planner, pin_plan
 from clampsweep.texts.request import Decoding, PromptsetSpec
 from clampsweep.texts.scratch import clear
 from clampsweep.texts.selection import NEURON_STATS, Selected
@@ -533,7 +533,7 @@ def test_a_sweep_goes_from_plan_to_gathered_tables(bench: Bench, llama: Model) -
     tables.write(prompts, results / "prompts.parquet", promptset.PROMPTS, {})
     sweep = _sweep(bench.spec)
     wanted = _wanted(sweep, prompts)
-    plan, batches = pin_sweep(bench.planner, "tiny", prompts, wanted)
+    plan, batches = pin_plan(bench.planner, "tiny", prompts, wanted)
     for batch in batches:
         bench.generate(batch)
     files = [bench.planner.outputs(batch) for batch in batches]
@@ -572,7 +572,7 @@ def test_neuron_statistics_are_of_the_planned_baselines(
     tables.write(prompts, tmp_path / "prompts.parquet", promptset.PROMPTS, {})
     found = bench.run(_wanted(sweep, prompts))
     used = prompts.iloc[1:]
-    plan, batches = pin_sweep(bench.planner, "stats", used, baselines(sweep, used))
+    plan, batches = pin_plan(bench.planner, "stats", used, baselines(sweep, used))
     compute_statistics(
         plan=plan,
         prompts=tmp_path / "prompts.parquet",

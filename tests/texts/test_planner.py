@@ -28,7 +28,7 @@ from clampsweep.texts import promptset
 from clampsweep.texts.combination import Combination, read_batch
 from clampsweep.texts.gather import GENERATIONS
 from clampsweep.texts.pinned import read_plan
-from clampsweep.texts.planner import Planner, pin_sweep
+from clampsweep.texts.planner import Planner, pin_plan
 from clampsweep.texts.promptset import PROMPTS
 from clampsweep.texts.prune import prune
 from clampsweep.texts.request import Decoding, PromptsetSpec, Selection
@@ -289,7 +289,7 @@ def test_sampled_baselines_are_every_prompt_with_every_seed_and_nothing_else():
 
 def test_what_a_sweep_has_computed_is_not_computed_again_for_its_controls(tmp_path):
     table = prompts("One", "Two", "Three")
-    _, batches = pin_sweep(
+    _, batches = pin_plan(
         Planner(tmp_path, 99), "main", table,
         [*baselines(COMPARED, table), *interventions(COMPARED, table, None)],
     )  # fmt: skip
@@ -298,7 +298,7 @@ def test_what_a_sweep_has_computed_is_not_computed_again_for_its_controls(tmp_pa
     before = set(held(tmp_path))
     sweep = COMPARED.derived["main/controls"]
     controls = interventions(sweep, table, CHOSEN)
-    path, batches = pin_sweep(
+    path, batches = pin_plan(
         Planner(tmp_path, 99), sweep.name, table, [*baselines(sweep, table), *controls]
     )
     new = [key for batch, of in held(tmp_path).items() if batch not in before for key in of]
@@ -892,7 +892,7 @@ def rows_of(path: Path) -> list[tuple[str, str]]:
 
 def pin_main(results: Path, table: Any, sweep: Sweep = SWEEP, name: str = "main") -> Any:
     wanted = [*baselines(sweep, table), *interventions(sweep, table, None)]
-    return pin_sweep(Planner(results, 99), name, table, wanted), wanted
+    return pin_plan(Planner(results, 99), name, table, wanted), wanted
 
 
 def test_a_sweeps_plan_names_every_row_by_prompt_id_and_key(tmp_path):
@@ -941,8 +941,8 @@ def test_the_same_plan_is_the_same_file_and_another_plan_another(tmp_path):
 def test_a_plan_does_not_depend_on_how_its_rows_are_batched(tmp_path):
     table = prompts("One", "Two")
     wanted = interventions(SWEEP, table, None)
-    one, _ = pin_sweep(Planner(tmp_path / "a", 2), "main", table, wanted)
-    two, _ = pin_sweep(Planner(tmp_path / "b", 99), "main", table, wanted)
+    one, _ = pin_plan(Planner(tmp_path / "a", 2), "main", table, wanted)
+    two, _ = pin_plan(Planner(tmp_path / "b", 99), "main", table, wanted)
     assert one.name == two.name and one.read_bytes() == two.read_bytes()
 
 
@@ -962,7 +962,7 @@ def test_a_damaged_plan_is_written_again_as_it_was(tmp_path, content):
 def pin_plan(results: Path, wanted: list[Combination], name: str = "main") -> Any:
     """The plan of a sweep of these combinations, and its batches, all finished."""
     texts = {one.prompt: None for one in wanted}
-    path, batches = pin_sweep(Planner(results, 99), name, prompts(*texts), wanted)
+    path, batches = pin_plan(Planner(results, 99), name, prompts(*texts), wanted)
     for batch in batches:
         finish(results, batch)
     return path, batches
@@ -1075,7 +1075,7 @@ def test_what_is_wanted_stays_as_it_is_after_pruning(folders, history, run):
     results = play(folders(), history)
     wanted = pooled(run[0])
     table = prompts(*{one.prompt: None for one in wanted})
-    path, batches = pin_sweep(Planner(results, run[1]), "main", table, wanted)
+    path, batches = pin_plan(Planner(results, run[1]), "main", table, wanted)
     before = {batch: finished(results, batch) for batch in batches}
     prune(results, [path])
     assert plan_anew(results, run) == batches

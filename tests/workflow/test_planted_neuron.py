@@ -18,8 +18,8 @@ from harness import Project, Run, new_batches
 
 from clampsweep import tables
 from clampsweep.names import parse_neuron
-from clampsweep.studies.bcr.controls import CONTROLS
 from clampsweep.studies.bcr.special import is_special, special
+from clampsweep.texts.matching import CONTROLS
 from tiny import N_LAYERS, make_tiny, random_model, tiny_tokenizer
 
 LAYER, PLANTED, ORDINARY, LETTER = N_LAYERS - 1, "L2N12", "L2N44", "u"

@@ -1,89 +1,212 @@
-# Baseline collapse recovery: texts to metrics, flags, rates and the field's export files.
+# Baseline collapse recovery: texts to metrics, flags, rates, verdicts, figures and reports, and the
+# field's export files; and what an entry is compared with: controls, sampled baselines, halves of the
+# prompts. Controls and sampled baselines are requests of their own, `<entry>/controls` and
+# `<entry>/variability`.
+from clampsweep.studies.bcr import study as bcr
+from clampsweep.studies.bcr.files import FIGURES as BCR_FIGURES
+
+BCR = CONFIG.of("bcr")
+IMPORTED = [name for name in BCR if name not in REQUESTS]
 
 
 rule import_extracted:
     input:
-        tsv=lambda w: CONFIG.sweeps[w.sweep].extracted,
+        tsv=lambda w: BCR[w.entry].texts.extracted,
     output:
-        prompts="results/{sweep}/prompts.parquet",
-        generations="results/{sweep}/generations.parquet",
+        prompts="results/{entry}/prompts.parquet",
+        generations="results/{entry}/generations.parquet",
     log:
-        "logs/import_extracted/{sweep}.log",
+        "logs/import_extracted/{entry}.log",
     wildcard_constraints:
-        sweep="|".join(map(re.escape, IMPORTED)) or "(?!)",
+        entry=any_of(IMPORTED),
+    group:
+        together("tables")
     conda:
         "../../environment.yml"
     params:
-        target=lambda w: CONFIG.sweeps[w.sweep].target,
-        operation=lambda w: CONFIG.sweeps[w.sweep].operation,
-        scope=lambda w: CONFIG.sweeps[w.sweep].scope,
-        code=code_digest("extracted"),
+        target=lambda w: BCR[w.entry].texts.target,
+        operation=lambda w: BCR[w.entry].texts.operation,
+        scope=lambda w: BCR[w.entry].texts.scope,
+        code=code_of("bcr/import_extracted"),
     message:
         "Importing {input.tsv}"
     script:
-        "../scripts/import_extracted.py"
-
-
-rule text_metrics:
-    input:
-        generations="results/{sweep}/generations.parquet",
-    output:
-        metrics="results/{sweep}/text_metrics.parquet",
-    log:
-        "logs/text_metrics/{sweep}.log",
-    conda:
-        "../../environment.yml"
-    params:
-        code=code_digest("text_metrics", "tables"),
-    message:
-        "Text metrics of {wildcards.sweep}"
-    script:
-        "../scripts/text_metrics.py"
+        "../scripts/bcr/import_extracted.py"
 
 
 rule recovery:
     input:
-        generations="results/{sweep}/generations.parquet",
-        metrics="results/{sweep}/text_metrics.parquet",
-        prompts="results/{sweep}/prompts.parquet",
+        generations="results/{texts}/generations.parquet",
+        metrics="results/{texts}/text_metrics.parquet",
+        prompts="results/{texts}/prompts.parquet",
     output:
-        recovery="results/{sweep}/recovery.parquet",
-        rates="results/{sweep}/rates.parquet",
+        recovery="results/{texts}/recovery.parquet",
+        rates="results/{texts}/rates.parquet",
     log:
-        "logs/recovery/{sweep}.log",
+        "logs/recovery/{texts}.log",
+    group:
+        together("tables")
     conda:
         "../../environment.yml"
     params:
-        detectors=lambda w: list(CONFIG.sweeps[w.sweep].detectors),
-        code=code_digest("recovery", "tables"),
+        detectors=lambda w: list(BCR[w.texts.partition("/")[0]].detectors),
+        code=code_of("bcr/recovery"),
     message:
-        "Collapse, recovery and harm in {wildcards.sweep}"
+        "Collapse, recovery and harm in {wildcards.texts}"
     script:
-        "../scripts/recovery.py"
+        "../scripts/bcr/recovery.py"
+
+
+rule split_half:
+    input:
+        recovery="results/{entry}/recovery.parquet",
+        prompts="results/{entry}/prompts.parquet",
+    output:
+        split_half="results/{entry}/split_half.parquet",
+    log:
+        "logs/split_half/{entry}.log",
+    group:
+        together("tables")
+    conda:
+        "../../environment.yml"
+    params:
+        code=code_of("bcr/split_half"),
+    message:
+        "Choosing the best clamp of {wildcards.entry} on half of the prompts"
+    script:
+        "../scripts/bcr/split_half.py"
+
+
+rule choose_controls:
+    input:
+        stats="results/{entry}/neuron_stats.parquet",
+        selected=lambda w: bcr.selection_input(BCR[w.entry]),
+    output:
+        controls="results/{entry}/controls/controls.parquet",
+    log:
+        "logs/choose_controls/{entry}.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        targets=lambda w: BCR[w.entry].texts.selection(),
+        number=lambda w: BCR[w.entry].controls.count,
+        seed=lambda w: BCR[w.entry].controls.seed,
+        matching=lambda w: BCR[w.entry].controls.matching,
+        code=code_of("bcr/choose_controls"),
+    message:
+        "Choosing the controls of {wildcards.entry}"
+    script:
+        "../scripts/bcr/choose_controls.py"
+
+
+# Apart from the rule above, because a checkpoint has one output, for the reason said at select_neurons.
+checkpoint select_controls:
+    input:
+        controls="results/{entry}/controls/controls.parquet",
+        stats="results/{entry}/neuron_stats.parquet",
+    output:
+        selected="results/{entry}/controls/selected.json",
+    log:
+        "logs/select_controls/{entry}.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        operation=lambda w: BCR[w.entry].texts.operation,
+        code=code_of("bcr/select_controls"),
+    message:
+        "Naming the controls of {wildcards.entry}"
+    script:
+        "../scripts/bcr/select_controls.py"
+
+
+rule special:
+    input:
+        recovery="results/{entry}/recovery.parquet",
+        control_recovery="results/{entry}/controls/recovery.parquet",
+        controls="results/{entry}/controls/controls.parquet",
+    output:
+        special="results/{entry}/special.parquet",
+    log:
+        "logs/special/{entry}.log",
+    group:
+        together("tables")
+    conda:
+        "../../environment.yml"
+    params:
+        code=code_of("bcr/special"),
+    message:
+        "Comparing {wildcards.entry} with its controls"
+    script:
+        "../scripts/bcr/special.py"
+
+
+rule variability:
+    input:
+        generations="results/{entry}/generations.parquet",
+        samples="results/{entry}/variability/generations.parquet",
+    output:
+        variability="results/{entry}/variability.parquet",
+    log:
+        "logs/variability/{entry}.log",
+    group:
+        together("tables")
+    conda:
+        "../../environment.yml"
+    params:
+        detectors=lambda w: list(BCR[w.entry].detectors),
+        code=code_of("bcr/variability"),
+    message:
+        "How much the baselines of {wildcards.entry} vary"
+    script:
+        "../scripts/bcr/variability.py"
+
+
+rule bcr_verdicts:
+    input:
+        unpack(lambda w: bcr.table_inputs(BCR[w.entry], but="verdicts")),
+    output:
+        verdicts="results/{entry}/verdicts.parquet",
+    log:
+        "logs/bcr_verdicts/{entry}.log",
+    group:
+        together("tables")
+    conda:
+        "../../environment.yml"
+    params:
+        detectors=lambda w: list(BCR[w.entry].detectors),
+        code=code_of("bcr/bcr_verdicts"),
+    message:
+        "Verdicts on {wildcards.entry}"
+    script:
+        "../scripts/bcr/bcr_verdicts.py"
 
 
 rule detector_quality:
     input:
-        texts=LABELLED,
+        texts="workflow/data/bcr/labelled_texts.jsonl",
     output:
         quality="results/detectors/quality.parquet",
         calibration="results/detectors/calibration.parquet",
         report=report(
             "results/detectors/detectors.md",
-            caption="../report/detectors.rst",
+            caption="../report/bcr/detectors.rst",
             category="detectors",
             labels={"what": "precision and recall", "kind": "text"},
         ),
     log:
         "logs/detector_quality.log",
+    group:
+        together("detectors")
     conda:
         "../../environment.yml"
     params:
-        code=code_digest("detector_quality", "detector_report"),
+        code=code_of("bcr/detector_quality"),
     message:
         "Precision and recall of the collapse detectors on labelled texts"
     script:
-        "../scripts/detector_quality.py"
+        "../scripts/bcr/detector_quality.py"
 
 
 rule detector_figure:
@@ -93,84 +216,165 @@ rule detector_figure:
     output:
         svg=report(
             "results/detectors/detectors.svg",
-            caption="../report/detectors.rst",
+            caption="../report/bcr/detectors.rst",
             category="detectors",
             labels={"what": "precision, recall, calibration", "kind": "figure"},
         ),
         png="results/detectors/detectors.png",
     log:
         "logs/detector_figure.log",
+    group:
+        together("detectors")
     conda:
         "../../environment.yml"
     params:
-        code=code_digest("plots.detectors"),
+        code=code_of("bcr/detector_figure"),
     message:
         "Drawing precision and recall of the collapse detectors"
     script:
-        "../scripts/detector_figure.py"
+        "../scripts/bcr/detector_figure.py"
 
 
 rule verify:
     input:
-        recovery="results/{sweep}/recovery.parquet",
-        rates="results/{sweep}/rates.parquet",
-        reference=lambda w: CONFIG.sweeps[w.sweep].reference,
+        recovery="results/{entry}/recovery.parquet",
+        rates="results/{entry}/rates.parquet",
+        reference=lambda w: BCR[w.entry].reference,
     output:
-        table="results/{sweep}/verification.parquet",
+        table="results/{entry}/verification.parquet",
         report=report(
-            "results/{sweep}/verification.md",
-            caption="../report/verification.rst",
-            category="{sweep}",
+            "results/{entry}/verification.md",
+            caption="../report/bcr/verification.rst",
+            category="{entry}",
             labels={"what": "check against published figures", "kind": "text"},
         ),
     log:
-        "logs/verify/{sweep}.log",
+        "logs/verify/{entry}.log",
     wildcard_constraints:
-        sweep="|".join(map(re.escape, VERIFIED)) or "(?!)",
+        entry=any_of(name for name, entry in BCR.items() if entry.reference),
+    group:
+        together("tables")
     conda:
         "../../environment.yml"
     params:
-        title=lambda w: CONFIG.sweeps[w.sweep].title,
-        code=code_digest("verification_report", "tables"),
+        title=lambda w: BCR[w.entry].title,
+        code=code_of("bcr/verify"),
     message:
-        "Comparing {wildcards.sweep} with published figures"
+        "Comparing {wildcards.entry} with published figures"
     script:
-        "../scripts/verify.py"
+        "../scripts/bcr/verify.py"
 
 
 rule export:
     input:
-        prompts="results/{sweep}/prompts.parquet",
-        generations="results/{sweep}/generations.parquet",
-        metrics="results/{sweep}/text_metrics.parquet",
-        recovery="results/{sweep}/recovery.parquet",
+        prompts="results/{entry}/prompts.parquet",
+        generations="results/{entry}/generations.parquet",
+        metrics="results/{entry}/text_metrics.parquet",
+        recovery="results/{entry}/recovery.parquet",
     output:
-        metrics="results/{sweep}/metrics.csv",
-        extracted="results/{sweep}/extracted.tsv",
+        metrics="results/{entry}/metrics.csv",
+        extracted="results/{entry}/extracted.tsv",
     log:
-        "logs/export/{sweep}.log",
+        "logs/export/{entry}.log",
+    group:
+        together("tables")
     conda:
         "../../environment.yml"
     params:
-        code=code_digest("extracted"),
+        code=code_of("bcr/export"),
     message:
-        "Writing metrics.csv and extracted.tsv of {wildcards.sweep}"
+        "Writing metrics.csv and extracted.tsv of {wildcards.entry}"
     script:
-        "../scripts/export.py"
+        "../scripts/bcr/export.py"
 
 
 rule export_vectors:
     input:
-        vectors="results/{sweep}/vectors.parquet",
+        vectors="results/{entry}/vectors.parquet",
     output:
-        npz="results/{sweep}/vectors.npz",
+        npz="results/{entry}/vectors.npz",
     log:
-        "logs/export_vectors/{sweep}.log",
+        "logs/export_vectors/{entry}.log",
+    group:
+        together("tables")
     conda:
         "../../environment.yml"
     params:
-        code=code_digest("extracted"),
+        code=code_of("bcr/export_vectors"),
     message:
-        "Writing vectors.npz of {wildcards.sweep}"
+        "Writing vectors.npz of {wildcards.entry}"
     script:
-        "../scripts/export_vectors.py"
+        "../scripts/bcr/export_vectors.py"
+
+
+rule figures:
+    input:
+        unpack(lambda w: bcr.table_inputs(BCR[w.entry])),
+    output:
+        figure_files("bcr", BCR_FIGURES),
+    log:
+        "logs/figures/{entry}.log",
+    group:
+        together("tables")
+    conda:
+        "../../environment.yml"
+    params:
+        detectors=lambda w: list(BCR[w.entry].detectors),
+        title=lambda w: BCR[w.entry].title,
+        code=code_of("bcr/figures"),
+    message:
+        "Drawing the figures of {wildcards.entry}"
+    script:
+        "../scripts/bcr/figures.py"
+
+
+rule reports:
+    input:
+        unpack(lambda w: bcr.table_inputs(BCR[w.entry])),
+    output:
+        summary="results/{entry}/summary.md",
+        html=report(
+            "results/{entry}/summary.html",
+            caption="../report/bcr/summary.rst",
+            category="{entry}",
+            labels={"what": "summary", "kind": "text"},
+        ),
+        improvement=report(
+            "results/{entry}/improvement_report.md",
+            caption="../report/bcr/improvement_report.rst",
+            category="{entry}",
+            labels={"what": "improvement report", "kind": "text"},
+        ),
+    log:
+        "logs/reports/{entry}.log",
+    group:
+        together("tables")
+    conda:
+        "../../environment.yml"
+    params:
+        detectors=lambda w: list(BCR[w.entry].detectors),
+        title=lambda w: BCR[w.entry].title,
+        files=lambda w: bcr.described(BCR[w.entry]),
+        code=code_of("bcr/reports"),
+    message:
+        "Writing the reports of {wildcards.entry}"
+    script:
+        "../scripts/bcr/reports.py"
+
+
+rule neuron_report:
+    input:
+        stats="results/{entry}/neuron_stats.parquet",
+    output:
+        report="results/{entry}/neuron_report.md",
+    log:
+        "logs/neuron_report/{entry}.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        code=code_of("bcr/neuron_report"),
+    message:
+        "Listing the candidate neurons of {wildcards.entry}"
+    script:
+        "../scripts/bcr/neuron_report.py"

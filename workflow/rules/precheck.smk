@@ -3,8 +3,9 @@
 import sys
 
 try:
-    from clampsweep import config as configuration
     from clampsweep.errors import UserError, check_not_read_only, check_writable
+    from clampsweep.registry import STUDIES
+    from clampsweep.strict_yaml import read_yaml
 except ModuleNotFoundError as missing:
     sys.exit(
         f"error: {missing}; run `make reproduce`, or `pip install -e . -c constraints.txt`"
@@ -12,6 +13,6 @@ except ModuleNotFoundError as missing:
 
 try:
     check_writable(".snakemake")
-    configuration.read_yaml("config/config.yaml")
+    read_yaml("config/config.yaml")
 except UserError as fault:
     sys.exit(f"error: {fault}")

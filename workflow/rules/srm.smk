@@ -1,67 +1,65 @@
-# Spotlight resonance mapping: the texts' vectors in a plane, for sweeps that have the key `srm`.
-from clampsweep.srm_config import check_prompts
+# Spotlight resonance mapping: the texts' vectors in a plane, for entries that have the key `srm`.
+from clampsweep.studies.srm.plane import check_prompts
+from clampsweep.studies.srm.study import FIGURES as SRM_FIGURES
 
-for _name in RESONANT:
-    if CONFIG.sweeps[_name].promptset.url is None:
-        or_stop(check_prompts, CONFIG.sweeps[_name].srm, sweep_prompts(_name))
+SRM = CONFIG.of("srm")
+
+for _name, _entry in SRM.items():
+    if _entry.texts.promptset.url is None:
+        or_stop(check_prompts, _entry.plane, request_prompts(_name))
 
 
 rule srm:
     input:
-        vectors="results/{sweep}/vectors.parquet",
-        prompts="results/{sweep}/prompts.parquet",
+        vectors="results/{entry}/vectors.parquet",
+        prompts="results/{entry}/prompts.parquet",
     output:
-        groups="results/{sweep}/srm/groups.parquet",
-        curves="results/{sweep}/srm/curves.parquet",
-        differences="results/{sweep}/srm/differences.parquet",
+        groups="results/{entry}/srm/groups.parquet",
+        curves="results/{entry}/srm/curves.parquet",
+        differences="results/{entry}/srm/differences.parquet",
     log:
-        "logs/srm/{sweep}.log",
+        "logs/srm/{entry}.log",
     wildcard_constraints:
-        sweep="|".join(map(re.escape, RESONANT)) or "(?!)",
+        entry=any_of(SRM),
+    group:
+        together("resonance")
     conda:
         "../../environment.yml"
     params:
-        srm=lambda w: CONFIG.sweeps[w.sweep].srm.as_parameter(w.sweep),
-        code=code_digest("srm"),
+        srm=lambda w: SRM[w.entry].plane.as_parameter(w.entry),
+        code=code_of("srm/srm"),
     message:
-        "Spotlight resonance of {wildcards.sweep}"
+        "Spotlight resonance of {wildcards.entry}"
     script:
-        "../scripts/srm.py"
+        "../scripts/srm/srm.py"
 
 
 rule srm_report:
     input:
-        groups="results/{sweep}/srm/groups.parquet",
-        curves="results/{sweep}/srm/curves.parquet",
-        differences="results/{sweep}/srm/differences.parquet",
+        groups="results/{entry}/srm/groups.parquet",
+        curves="results/{entry}/srm/curves.parquet",
+        differences="results/{entry}/srm/differences.parquet",
     output:
-        [
-            report(
-                f"results/{{sweep}}/figures/{figure}.svg",
-                caption=f"../report/{figure}.rst",
-                category="{sweep}",
-                labels={"what": figure.replace("_", " "), "kind": "figure"},
-            )
-            for figure in SRM_FIGURES
-        ],
-        [f"results/{{sweep}}/figures/{figure}.png" for figure in SRM_FIGURES],
+        figure_files("srm", SRM_FIGURES),
         text=report(
-            "results/{sweep}/srm/srm.md",
-            caption="../report/srm.rst",
-            category="{sweep}",
+            "results/{entry}/srm/srm.md",
+            caption="../report/srm/srm.rst",
+            category="{entry}",
             labels={"what": "spotlight resonance", "kind": "text"},
         ),
     log:
-        "logs/srm_report/{sweep}.log",
+        "logs/srm_report/{entry}.log",
     wildcard_constraints:
-        sweep="|".join(map(re.escape, RESONANT)) or "(?!)",
+        entry=any_of(SRM),
+    group:
+        together("resonance")
     conda:
         "../../environment.yml"
     params:
-        srm=lambda w: CONFIG.sweeps[w.sweep].srm.as_parameter(w.sweep),
-        title=lambda w: f"{CONFIG.sweeps[w.sweep].title}; {CONFIG.sweeps[w.sweep].srm.title}",
-        code=code_digest("srm_report", "plots.srm"),
+        srm=lambda w: SRM[w.entry].plane.as_parameter(w.entry),
+        title=lambda w: SRM[w.entry].title,
+        code=code_of("srm/srm_report"),
     message:
-        "Drawing and reporting the spotlight resonance of {wildcards.sweep}"
+        "Drawing and reporting the spotlight resonance of {wildcards.entry}"
     script:
-        "../scripts/srm_report.py"
+        "../scripts/srm/srm_report.py"

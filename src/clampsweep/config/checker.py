@@ -1,4 +1,4 @@
-"""Faults in a config, one line each: strict YAML, and a schema checker that names file and key."""
+"""Faults in a config, one line each: a schema checker that names file and key."""
 
 from __future__ import annotations
 
@@ -8,19 +8,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import jsonschema
-import yaml
+import referencing
+from referencing.jsonschema import DRAFT202012
 
 from clampsweep.errors import UserError
-from clampsweep.strict_yaml import _mapping_without_duplicates, _StrictLoader
 
 Key = tuple[str | int, ...]
-
 """Where a value stands in a config, such as `("sweeps", "bcr", "values", 3)`."""
-
-
-_StrictLoader.add_constructor(
-    yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping_without_duplicates
-)
 
 
 def _key_text(key: Key) -> str:
@@ -41,10 +35,22 @@ _Validator = jsonschema.validators.extend(  # type: ignore[no-untyped-call]
 
 
 class Checker:
-    """Checks values against schema parts; knows which file a key came from."""
+    """Checks values against schema parts; knows which file a key came from.
 
-    def __init__(self, files: Mapping[str, dict[str, Any]], schema: dict[str, Any]):
-        self.files, self.schema = files, schema
+    A part is named by its schema and its place in `$defs`, such as `config/promptset`.
+
+    Args:
+        files: Each config file's content by its name, in the order of laying over.
+        schemas: By name, as `config.schemas.join` gives them.
+    """
+
+    def __init__(self, files: Mapping[str, dict[str, Any]], schemas: Mapping[str, dict[str, Any]]):
+        self.files, self.schemas = files, schemas
+        parts = [
+            (f"{name}.schema.yaml", DRAFT202012.create_resource(content))
+            for name, content in schemas.items()
+        ]
+        self._registry = referencing.Registry().with_resources(parts)
 
     def file_of(self, key: Key) -> str:
         """The last file that holds the key, or the longest part of it."""
@@ -62,12 +68,26 @@ class Checker:
         """Error for a key."""
         return UserError(f"{self.where(key)}: {text}")
 
-    def check(self, value: Any, part: str | None, key: Key) -> None:
-        """Raise the first fault of a value against the schema, or against one of its parts."""
-        schema = self.schema
-        if part:
-            schema = {"$defs": self.schema["$defs"], "$ref": f"#/$defs/{part}"}
-        validator = _Validator(schema)
+    def part(self, part: str) -> dict[str, Any]:
+        """The schema that a part's name stands for."""
+        name, _, place = part.partition("/")
+        found: dict[str, Any] = self.schemas[name]["$defs"][place]
+        return found
+
+    def defaults(self, part: str) -> dict[str, Any]:
+        """Defaults of a part's keys, of those that have one."""
+        keys = self.part(part)["properties"]
+        return {name: one["default"] for name, one in keys.items() if "default" in one}
+
+    def check(self, value: Any, part: str, key: Key) -> None:
+        """Raise the first fault of a value against a part, or against a whole schema.
+
+        Raises:
+            UserError: The fault, with its key.
+        """
+        name, _, place = part.partition("/")
+        where = f"#/$defs/{place}" if place else ""
+        validator = _Validator({"$ref": f"{name}.schema.yaml{where}"}, registry=self._registry)
         errors = sorted(validator.iter_errors(value), key=lambda error: list(map(str, error.path)))
         if errors:
             raise self._fault_of(errors[0], key)

@@ -1,20 +1,14 @@
-"""The config: read, checked against the schema and across fields, turned into frozen dataclasses.
-
-Every fault is one line: file, key, value got, values allowed. No torch here; it runs at parse time.
-"""
+"""The checked config as frozen dataclasses."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from clampsweep.config.checker import Checker, Key
-from clampsweep.models.spec import ModelSpec, folder_digest
-from clampsweep.provenance import file_digest
-from clampsweep.studies.bcr.config import ImportedSweep, Sweep
-from clampsweep.texts.request import PromptsetSpec
+from clampsweep.config.contract import Study
+from clampsweep.models.spec import ModelSpec
+from clampsweep.texts.request import PromptsetSpec, TextRequest
 
 
 @dataclass(frozen=True)
@@ -29,47 +23,62 @@ class Compute:
 
 @dataclass(frozen=True)
 class Config:
-    """A checked config; `sweeps` holds the derived ones too (`<sweep>/controls`)."""
+    """A checked config.
+
+    Attributes:
+        run: Names of the entries to make.
+        models: By name.
+        promptsets: By name.
+        entries: Every configured entry, by study and name.
+        compute: Resources.
+        studies: Those that the entries are of.
+    """
 
     run: tuple[str, ...]
     models: Mapping[str, ModelSpec]
     promptsets: Mapping[str, PromptsetSpec]
-    sweeps: Mapping[str, Sweep | ImportedSweep]
+    entries: Mapping[str, Mapping[str, Any]]
     compute: Compute
+    studies: tuple[Study, ...]
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of all entries, each once."""
+        return tuple(dict.fromkeys(name for found in self.entries.values() for name in found))
 
-def _model(checker: Checker, name: str, entry: Mapping[str, Any]) -> ModelSpec:
-    key: Key = ("models", name)
-    if entry.get("source") not in ("pypi", "hub", "path"):
-        raise checker.fault(
-            (*key, "source"), f"got {entry.get('source')!r}; allowed: pypi, hub, path"
-        )
-    checker.check(entry, f"model_{entry['source']}", key)
-    spec = ModelSpec(where=checker.where(key), name=name, **entry)
-    if spec.path is not None and not (Path(spec.path) / "config.json").is_file():
-        raise checker.fault(
-            (*key, "path"), f"got {spec.path!r}; it must be a folder with a config.json"
-        )
-    if spec.path is not None and spec.sha256 not in (None, folder_digest(Path(spec.path))):
-        raise checker.fault(
-            (*key, "sha256"),
-            f"got {spec.sha256!r}, but {spec.path} has digest {folder_digest(Path(spec.path))}",
-        )
-    return spec
+    def of(self, study: str) -> dict[str, Any]:
+        """A study's entries that are run, by name."""
+        entries = self.entries[study]
+        return {name: entries[name] for name in self.run if name in entries}
 
+    def requests(self, names: Iterable[str] | None = None) -> dict[str, TextRequest]:
+        """The texts that entries want, by the name of the request.
 
-def _promptset(checker: Checker, name: str, entry: Mapping[str, Any]) -> PromptsetSpec:
-    key: Key = ("promptsets", name)
-    checker.check(entry, "promptset", key)
-    if ("path" in entry) == ("url" in entry):
-        raise checker.fault(key, "give either path (a local file) or url with sha256")
-    if "url" in entry and "sha256" not in entry:
-        raise checker.fault(key, "lacks the key 'sha256', which a url needs")
-    if "path" in entry and not Path(entry["path"]).is_file():
-        raise checker.fault(
-            (*key, "path"),
-            f"got {entry['path']!r}; no such file; correct the path or make the file",
-        )
-    if "path" in entry and entry.get("sha256") not in (None, got := file_digest(entry["path"])):
-        raise checker.fault((*key, "sha256"), f"got {entry['sha256']!r}, but the file has {got}")
-    return PromptsetSpec(where=checker.where(key), name=name, **entry)
+        Args:
+            names: Of the entries; those of the run if None.
+        """
+        found: dict[str, TextRequest] = {}
+        for name in self.run if names is None else names:
+            for study in self.studies:
+                if name in self.entries[study.name]:
+                    found |= study.requests(self.entries[study.name][name])
+        return found
+
+    @property
+    def files(self) -> dict[str, str]:
+        """Every file that the run keeps, relative to `results/`, and what it is."""
+        found: dict[str, str] = {}
+        for study in self.studies:
+            for entry in self.of(study.name).values():
+                found |= study.files(entry)
+        return found
+
+    @property
+    def inputs(self) -> list[str]:
+        """Local files that the run's entries read, promptsets and models apart."""
+        return [
+            file
+            for study in self.studies
+            for entry in self.of(study.name).values()
+            for file in study.inputs(entry)
+        ]

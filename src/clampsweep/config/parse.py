@@ -1,51 +1,136 @@
-"""The whole config, checked: what all studies share here, each study's entries by the study."""
+"""The whole config, checked: what all studies share here, each study's entries by the study.
+
+Every fault is one line: file, key, value got, values allowed. No torch here; it runs at parse time.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from clampsweep.config.checker import Checker
-from clampsweep.config.entries import Compute, Config, _model, _promptset
-from clampsweep.strict_yaml import read_yaml
-from clampsweep.studies.bcr.config import Sweep, _sweep
+from clampsweep.config.checker import Checker, Key
+from clampsweep.config.contract import Context, Study
+from clampsweep.config.entries import Compute, Config
+from clampsweep.config.requests import parse_request
+from clampsweep.config.schemas import join
+from clampsweep.models.spec import ModelSpec, folder_digest
+from clampsweep.provenance import file_digest
+from clampsweep.texts.request import PromptsetSpec
 
-_RESERVED = frozenset({"batches", "plans", "generations", "vectors", "detectors"})
+_RESERVED = frozenset({"batches", "plans", "generations", "vectors"})
 
 
 def parse(
-    merged: Mapping[str, Any], files: Mapping[str, dict[str, Any]], schema_file: Path | str
+    merged: Mapping[str, Any],
+    files: Mapping[str, dict[str, Any]],
+    schemas: Path | str,
+    studies: Sequence[Study],
 ) -> Config:
     """The checked config.
 
     Args:
         merged: All config files laid over each other, as Snakemake does it.
         files: Each file's own content by its name, in the order of laying over: for messages.
-        schema_file: `workflow/schemas/config.schema.yaml`.
+        schemas: Folder of the schemas, `workflow/schemas`.
+        studies: The studies that there are.
 
     Raises:
         UserError: The first fault, one line.
     """
-    checker = Checker(files, read_yaml(schema_file))
-    checker.check(dict(merged), None, ())
-    models = {name: _model(checker, name, entry) for name, entry in dict(merged["models"]).items()}
+    checker = Checker(files, join(schemas, studies))
+    checker.check(dict(merged), "config", ())
+    models = {name: _model(checker, name, entry) for name, entry in merged["models"].items()}
     promptsets = {
         name: _promptset(checker, name, entry) for name, entry in merged["promptsets"].items()
     }
-    sweeps = {
-        name: _sweep(checker, name, entry, models, promptsets)
-        for name, entry in merged["sweeps"].items()
-    }
-    for name in _RESERVED & set(sweeps):
-        raise checker.fault(("sweeps", name), f"{name!r} is a folder of results/; rename the sweep")
-    for at, name in enumerate(merged["run"]):
-        checker.choose(("run", at), name, sweeps, "sweep")
-    defaults = {
-        key: part["default"]
-        for key, part in checker.schema["properties"]["compute"]["properties"].items()
-    }
-    compute = Compute(**{**defaults, **merged.get("compute", {})})
-    for sweep in list(sweeps.values()):
-        sweeps |= sweep.derived if isinstance(sweep, Sweep) else {}
-    return Config(tuple(merged["run"]), models, promptsets, sweeps, compute)
+    entries: dict[str, dict[str, Any]] = {study.name: {} for study in studies}
+    for study, context in _contexts(checker, merged, models, promptsets, studies):
+        entry = study.parse(context)
+        if entry is not None:
+            entries[study.name][context.name] = entry
+    compute = {**checker.defaults("config/compute"), **merged.get("compute", {})}
+    config = Config(
+        tuple(merged["run"]), models, promptsets, entries, Compute(**compute), tuple(studies)
+    )
+    _check_names(checker, config)
+    return config
+
+
+def _contexts(
+    checker: Checker,
+    merged: Mapping[str, Any],
+    models: Mapping[str, ModelSpec],
+    promptsets: Mapping[str, PromptsetSpec],
+    studies: Sequence[Study],
+) -> Iterator[tuple[Study, Context]]:
+    """Every study with every entry that it may parse, in the order of the config."""
+    sharing = [study for study in studies if study.sweep_keys]
+    for name, entry in merged["sweeps"].items():
+        key: Key = ("sweeps", name)
+        importing = [study for study in sharing if study.import_key in entry]
+        request = None
+        if not importing:
+            request = parse_request(checker, key, entry, models, promptsets)
+        for study in importing or sharing:
+            yield study, Context(checker, key, name, entry, models, promptsets, request)
+    for study in studies:
+        section = {} if study.sweep_keys else merged.get(study.name, {})
+        for name, entry in section.items():
+            key = (study.name, name)
+            yield study, Context(checker, key, name, entry, models, promptsets, None)
+
+
+def _check_names(checker: Checker, config: Config) -> None:
+    """Refuse names that stand in two sections, that `results/` has a use for, or of no entry."""
+    section: dict[str, str] = {}
+    taken = set(_RESERVED)
+    for study in config.studies:
+        for name, entry in config.entries[study.name].items():
+            own = "sweeps" if study.sweep_keys else study.name
+            if section.setdefault(name, own) != own:
+                raise checker.fault(
+                    (own, name), f"{section[name]} has an entry {name!r} too; rename one of them"
+                )
+            taken |= {file.partition("/")[0] for file in study.files(entry)} - {name}
+    for name in taken & set(section):
+        raise checker.fault((section[name], name), f"{name!r} is a folder of results/; rename it")
+    for at, name in enumerate(config.run):
+        checker.choose(("run", at), name, section, "entry")
+
+
+def _model(checker: Checker, name: str, entry: Mapping[str, Any]) -> ModelSpec:
+    key: Key = ("models", name)
+    if entry.get("source") not in ("pypi", "hub", "path"):
+        raise checker.fault(
+            (*key, "source"), f"got {entry.get('source')!r}; allowed: pypi, hub, path"
+        )
+    checker.check(entry, f"config/model_{entry['source']}", key)
+    spec = ModelSpec(where=checker.where(key), name=name, **entry)
+    if spec.path is not None and not (Path(spec.path) / "config.json").is_file():
+        raise checker.fault(
+            (*key, "path"), f"got {spec.path!r}; it must be a folder with a config.json"
+        )
+    if spec.path is not None and spec.sha256 not in (None, folder_digest(Path(spec.path))):
+        raise checker.fault(
+            (*key, "sha256"),
+            f"got {spec.sha256!r}, but {spec.path} has digest {folder_digest(Path(spec.path))}",
+        )
+    return spec
+
+
+def _promptset(checker: Checker, name: str, entry: Mapping[str, Any]) -> PromptsetSpec:
+    key: Key = ("promptsets", name)
+    checker.check(entry, "config/promptset", key)
+    if ("path" in entry) == ("url" in entry):
+        raise checker.fault(key, "give either path (a local file) or url with sha256")
+    if "url" in entry and "sha256" not in entry:
+        raise checker.fault(key, "lacks the key 'sha256', which a url needs")
+    if "path" in entry and not Path(entry["path"]).is_file():
+        raise checker.fault(
+            (*key, "path"),
+            f"got {entry['path']!r}; no such file; correct the path or make the file",
+        )
+    if "path" in entry and entry.get("sha256") not in (None, got := file_digest(entry["path"])):
+        raise checker.fault((*key, "sha256"), f"got {entry['sha256']!r}, but the file has {got}")
+    return PromptsetSpec(where=checker.where(key), name=name, **entry)

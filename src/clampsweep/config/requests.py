@@ -1,4 +1,4 @@
-"""Checks of what asks for texts: neurons, operation, values, scope, decoding, seeds."""
+"""What an entry of `sweeps` asks for, by the keys that all studies share, as a `TextRequest`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,42 @@ from clampsweep.config.checker import Checker, Key
 from clampsweep.models.spec import ModelSpec
 from clampsweep.names import OWN, Neuron, parse_neuron, target_name
 from clampsweep.operations import VALUED
-from clampsweep.texts.request import Decoding, Selection
+from clampsweep.texts.request import Decoding, PromptsetSpec, Selection, TextRequest
+
+
+def parse_request(
+    checker: Checker,
+    key: Key,
+    entry: Mapping[str, Any],
+    models: Mapping[str, ModelSpec],
+    promptsets: Mapping[str, PromptsetSpec],
+) -> TextRequest:
+    """The texts that an entry of `sweeps` asks for.
+
+    Raises:
+        UserError: Its first fault, with the key.
+    """
+    checker.check(entry, "config/sweep", key)
+    model = checker.choose((*key, "model"), entry["model"], models, "model")
+    decoding = parse_decoding(checker, (*key, "decoding"), entry["decoding"])
+    targets = parse_targets(checker, (*key, "neurons"), entry["neurons"], model)
+    joint = [] if isinstance(targets, Selection) else [name for name in targets if "+" in name]
+    if joint and entry["operation"] == "mean":
+        raise checker.fault(
+            (*key, "neurons"),
+            f"operation mean takes single neurons, got {joint[0]!r}; name them one by one",
+        )
+    return TextRequest(
+        name=str(key[-1]),
+        model=model,
+        promptset=checker.choose((*key, "promptset"), entry["promptset"], promptsets, "promptset"),
+        targets=targets,
+        operation=entry["operation"],
+        values=parse_values(checker, key, entry),
+        scope=parse_scope(checker, (*key, "scope"), entry["scope"]),
+        decoding=decoding,
+        seeds=parse_seeds(checker, key, entry, decoding),
+    )
 
 
 def parse_decoding(checker: Checker, key: Key, entry: Mapping[str, Any]) -> Decoding:
@@ -22,13 +57,18 @@ def parse_decoding(checker: Checker, key: Key, entry: Mapping[str, Any]) -> Deco
         raise checker.fault(
             (*key, "method"), f"got {entry.get('method')!r}; allowed: greedy, sample"
         )
-    checker.check(entry, f"decoding_{entry['method']}", key)
+    checker.check(entry, f"config/decoding_{entry['method']}", key)
     for name in ("temperature", "top_p"):
         checker.finite((*key, name), entry.get(name, 1.0))
     return Decoding(**entry)
 
 
 def parse_values(checker: Checker, key: Key, entry: Mapping[str, Any]) -> tuple[float | None, ...]:
+    """What the operation uses: its values, or None where it takes none.
+
+    Raises:
+        UserError: Values are missing, not finite, or there for an operation that takes none.
+    """
     operation = entry["operation"]
     if operation not in VALUED:
         if "values" in entry:
@@ -47,13 +87,18 @@ def parse_scope(checker: Checker, key: Key, entry: str | list[int]) -> str:
     Raises:
         UserError: It is neither.
     """
-    checker.check(entry, "scope_name" if isinstance(entry, str) else "scope_indices", key)
+    checker.check(entry, f"common/scope_{'name' if isinstance(entry, str) else 'indices'}", key)
     return entry if isinstance(entry, str) else ",".join(map(str, sorted(entry)))
 
 
 def parse_seeds(
     checker: Checker, key: Key, entry: Mapping[str, Any], decoding: Decoding
 ) -> tuple[int | None, ...]:
+    """Seeds of what is drawn; None where nothing is.
+
+    Raises:
+        UserError: There are seeds, and nothing is drawn.
+    """
     draws = decoding.method == "sample" or entry["operation"] == "resample"
     if draws:
         return tuple(entry.get("seeds", (0,)))
@@ -68,8 +113,13 @@ def parse_seeds(
 def parse_targets(
     checker: Checker, key: Key, entry: list[Any] | Mapping[str, Any], model: ModelSpec
 ) -> tuple[str, ...] | Selection:
+    """Names of the neurons to change, or how to select them.
+
+    Raises:
+        UserError: A name or the selection does not fit the model.
+    """
     if isinstance(entry, Mapping):
-        checker.check(entry, "selection", key)
+        checker.check(entry, "config/selection", key)
         layer = entry["layer"]
         if isinstance(layer, str) and layer not in ("last", "all"):
             raise checker.fault((*key, "layer"), f"got {layer!r}; allowed: last, all or a layer")
@@ -89,12 +139,17 @@ def parse_targets(
 def parse_target_names(
     checker: Checker, key: Key, entry: Sequence[Any], model: ModelSpec | None = None
 ) -> tuple[str, ...]:
-    checker.check(entry, "neuron_names", key)
+    """Names of targets, those that are changed together joined by `+`.
+
+    Raises:
+        UserError: A name is none, stands twice, or does not fit the model, if one is given.
+    """
+    checker.check(entry, "common/neuron_names", key)
     found: list[str] = []
     for at, item in enumerate(entry):
         names = [item] if isinstance(item, str) else item
         if not isinstance(item, str):
-            checker.check(item, "joint_neurons", (*key, at))
+            checker.check(item, "common/joint_neurons", (*key, at))
         neurons = [_neuron(checker, (*key, at), name, model) for name in names]
         if len(set(neurons)) < len(neurons):
             raise checker.fault((*key, at), f"{item!r} names a neuron twice; remove one")

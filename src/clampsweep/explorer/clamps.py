@@ -17,8 +17,8 @@ from clampsweep.explorer.form import PRIVATE
 from clampsweep.explorer.marking import message
 from clampsweep.explorer.settings import OPERATIONS, ClampSetting
 from clampsweep.names import OWN, parse_target
-from clampsweep.studies.bcr.controls import CONTROLS
 from clampsweep.studies.bcr.recovery import RATES
+from clampsweep.texts.matching import CONTROLS
 from clampsweep.texts.selection import NEURON_STATS
 
 _WIDTH = 5  # components of a row that hold something
@@ -112,7 +112,7 @@ def _button(label: str, number: int) -> gr.Button:
     return gr.Button(label, size="sm", scale=0, min_width=84, elem_id=f"clamp-{number}-{word}")
 
 
-def _on(button: gr.Button, cells: Sequence[Any], rows: gr.State, change: Callable[..., list[ClampSetting]],
+def _on(button: gr.Button, cells: Sequence[Any], rows: gr.State, change: Callable[..., list[Any]],
         *more: Any) -> None:  # fmt: skip
     """Let a button replace the rows by what `change` makes of them as they stand."""
 

@@ -14,6 +14,7 @@ from snakemake.utils import update_config
 from clampsweep.config.checker import Checker
 from clampsweep.config.entries import Config
 from clampsweep.config.parse import parse
+from clampsweep.config.schemas import join
 from clampsweep.errors import UserError
 from clampsweep.explorer import settings
 from clampsweep.explorer.jobs import Job, Worker
@@ -22,13 +23,14 @@ from clampsweep.explorer.shelf import Shelf
 from clampsweep.models.spec import ModelSpec
 from clampsweep.names import parse_target
 from clampsweep.operations import VALUED
+from clampsweep.registry import STUDIES
 from clampsweep.strict_yaml import read_yaml
-from clampsweep.studies.bcr.config import Sweep
 from clampsweep.texts import promptset
+from clampsweep.texts.request import TextRequest
 
 _Result = TypeVar("_Result")
 
-SCHEMA = Path("workflow/schemas/config.schema.yaml")
+SCHEMAS = Path("workflow/schemas")
 
 
 def read_config(files: Sequence[str]) -> Config:
@@ -44,7 +46,7 @@ def read_config(files: Sequence[str]) -> Config:
     merged: dict[str, Any] = {}
     for content in contents.values():
         update_config(merged, content)
-    return parse(merged, contents, SCHEMA)
+    return parse(merged, contents, SCHEMAS, STUDIES)
 
 
 class Desk:
@@ -63,7 +65,7 @@ class Desk:
             raise UserError("config/config.yaml: models: there are none; the explorer needs one")
         self.config, self.root = config, root
         self.shelf = Shelf(config, root / "resources" / "models")
-        self._checker = Checker({"the form": {}}, read_yaml(SCHEMA))
+        self._checker = Checker({"the form": {}}, join(SCHEMAS, STUDIES))
         self._files = tempfile.TemporaryDirectory(prefix="clampsweep-")  # gone when this ends
         self.worker = Worker()
         self._jobs: dict[str, Job[Any]] = {}
@@ -98,21 +100,20 @@ class Desk:
     # What the form starts with
 
     @property
-    def sweeps(self) -> list[Sweep]:
-        """The config's sweeps that generate text, those that are run first."""
-        found = [self.config.sweeps[name] for name in self.config.run]
-        found += [one for name, one in self.config.sweeps.items() if "/" not in name]
-        return [one for one in found if isinstance(one, Sweep)]
+    def requests(self) -> list[TextRequest]:
+        """The texts that the config's entries want, those that are run first."""
+        wanted = self.config.requests() | self.config.requests(self.config.names)
+        return list(wanted.values())
 
     @property
     def models(self) -> list[str]:
         """Names of the configured models, that of the run first."""
-        first = [one.model.name for one in self.sweeps]
+        first = [one.model.name for one in self.requests]
         return list(dict.fromkeys([*first, *self.config.models]))
 
     def first_clamp(self, model: str) -> ClampSetting:
         """A clamp to begin with: the neuron of the config's sweep of the model, if it names one."""
-        for one in self.sweeps:
+        for one in self.requests:
             if one.model.name == model and isinstance(one.targets, tuple) and one.targets:
                 neuron = parse_target(one.targets[0])[0]
                 return ClampSetting(neuron.layer, neuron.index, "set", 10.0)
@@ -120,7 +121,7 @@ class Desk:
 
     def values(self, model: str) -> list[float]:
         """Values to sweep to begin with: those of the config's sweep of the model, if any."""
-        for one in self.sweeps:
+        for one in self.requests:
             found = [value for value in one.values if value is not None]
             if one.model.name == model and one.operation in VALUED and found:
                 return found
@@ -130,7 +131,7 @@ class Desk:
     def promptsets(self) -> list[str]:
         """Names of the promptsets whose file is there, that of the run first."""
         names = dict.fromkeys(
-            [*(one.promptset.name for one in self.sweeps), *self.config.promptsets]
+            [*(one.promptset.name for one in self.requests), *self.config.promptsets]
         )
         return [name for name in names if self._promptset_file(name).is_file()]
 

@@ -1,6 +1,6 @@
 """One prompt seen closely: its texts token by token as they are made, and what the model had there.
 
-The general decoder (`clampsweep.decoder.general`) does the work, so a text is the one that a sweep makes.
+The general decoder (`clampsweep.decoder.general`) does the work, so a text is a sweep's.
 """
 
 from __future__ import annotations

@@ -4,32 +4,31 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pandas as pd
 from markupsafe import Markup
 
+from clampsweep import tables
 from clampsweep.errors import UserError
 from clampsweep.explorer import marking
 from clampsweep.studies.bcr import recovery, special, split_half, view
+from clampsweep.studies.bcr.files import TABLES
+from clampsweep.studies.bcr.verdict import verdicts
 from clampsweep.studies.bcr.view import Tables
+from clampsweep.verdicts import VERDICTS
 from clampsweep.words import counted, listed
 
 FACTORS = ("core", "type", "level")
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")  # as the config's schema has it
 
-_NEEDED = ("prompts", "generations", "text_metrics", "recovery", "rates", "split_half")
-
-_CONTROLS = {
-    "special": "special.parquet",
-    "controls": "controls/controls.parquet",
-    "control_recovery": "controls/recovery.parquet",
-    "control_metrics": "controls/text_metrics.parquet",
-}
+_NEEDED = ("prompts", "generations", "text_metrics", "recovery", "rates", "split_half", "verdicts")
+_CONTROLS = ("special", "controls", "control_recovery", "control_metrics")
+_NOT_SHOWN = ("verification", "detector_quality")
 
 
 @dataclass(frozen=True)
@@ -43,9 +42,17 @@ class Choice:
 
 
 def sweeps(results: Path) -> list[str]:
-    """Names of the sweeps that a results folder holds, in alphabetical order."""
-    found = (path.parent.name for path in results.glob("*/generations.parquet"))
-    return sorted(name for name in found if _NAME.fullmatch(name))
+    """Names of the entries of this study that a results folder holds, in alphabetical order.
+
+    An entry is known by the study that its verdicts are of; a folder without any is of another
+    version, or not finished yet.
+    """
+    found = []
+    for path in sorted(results.glob("*/verdicts.parquet")):
+        with suppress(UserError):
+            studies = set(tables.read(path, VERDICTS)["study"])
+            found += [path.parent.name] if studies == {"bcr"} else []
+    return [name for name in found if _NAME.fullmatch(name)]
 
 
 def read(results: Path, name: str) -> Tables:
@@ -60,21 +67,15 @@ def read(results: Path, name: str) -> Tables:
     """
     if not _NAME.fullmatch(name):
         raise UserError(f"{name!r} is no name of a sweep; choose one from the list")
-    folder = results / name
-    files = {table: str(folder / f"{table}.parquet") for table in _NEEDED}
-    for table in ("neuron_stats", "variability"):
-        files[table] = _if_there(folder / f"{table}.parquet")
-    files |= {"verification": "", "detector_quality": ""}  # neither is shown
-    beside = {table: _if_there(folder / place) for table, place in _CONTROLS.items()}
-    files |= beside if all(beside.values()) else dict.fromkeys(beside, "")
-    sweep = view.read(cast(view.Paths, SimpleNamespace(**files)), (), "")
-    _check_one_run(sweep, folder)
+    places = {table: results / file.format(entry=name) for table, file in TABLES.items()}
+    there = {table: path for table, path in places.items() if path.is_file()}
+    left_out = {*_NOT_SHOWN, *(() if there.keys() >= set(_CONTROLS) else _CONTROLS)}
+    wanted = [table for table in places if table in _NEEDED or table in there]
+    files = {table: places[table] for table in wanted if table not in left_out}
+    sweep = view.read(files, (), "")
+    _check_one_run(sweep, results / name)
     found = tuple(str(detector) for detector in sweep.recovery["detector"].unique())
     return replace(sweep, detectors=found, title=f"{name}: {_title(sweep)}")
-
-
-def _if_there(path: Path) -> str:
-    return str(path) if path.is_file() else ""
 
 
 def _check_one_run(sweep: Tables, folder: Path) -> None:
@@ -136,7 +137,7 @@ def select(sweep: Tables, choice: Choice) -> Tables:
         raise UserError("no clamped text fits these filters; clear one of them to see texts again")
     whole = len(prompts) == len(sweep.prompts)
     size = f"{len(prompts)} of {counted(len(sweep.prompts), 'prompt')}"
-    return replace(
+    shown = replace(
         sweep,
         prompts=prompts.reset_index(drop=True),
         generations=_rows(sweep.generations, prompts, targets),
@@ -148,6 +149,7 @@ def select(sweep: Tables, choice: Choice) -> Tables:
         title=f"{sweep.title}; filtered: {size}, {counted(len(targets), 'target')}; exploratory",
         **_controls(sweep, judged),
     )
+    return replace(shown, verdicts=verdicts(shown))
 
 
 def _rows(frame: pd.DataFrame, prompts: pd.DataFrame, targets: Sequence[str]) -> pd.DataFrame:

@@ -14,14 +14,25 @@ from clampsweep.texts.combination import Combination
 
 
 def layers_of(one: Combination) -> tuple[int, ...]:
+    """Layers that a combination changes, ascending."""
     return tuple(sorted({neuron.layer for neuron in neurons_of(one)}))
 
 
 def neurons_of(one: Combination) -> tuple[Neuron, ...]:
+    """Neurons that a combination changes, in layer order; none in a baseline."""
     return parse_target(one.target) if one.target else ()
 
 
 class Frames:
+    """Rows of `BATCH_GENERATIONS` and `BATCH_VECTORS` of combinations, and their number of tokens.
+
+    Args:
+        part: The combinations.
+        decoded: What each became.
+        model: The model.
+        tokens: Token ids of each prompt, by its text.
+    """
+
     def __init__(
         self,
         part: Sequence[Combination],

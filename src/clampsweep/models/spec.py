@@ -1,4 +1,4 @@
-"""One entry of `models`: where a model comes from, how it is loaded, and its identity. No torch here."""
+"""One entry of `models`: where a model comes from, how it is loaded, its identity. No torch."""
 
 from __future__ import annotations
 

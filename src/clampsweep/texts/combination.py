@@ -77,10 +77,12 @@ def stream(prompt: str, seed: int | None) -> tuple[int, ...]:
 
 
 def batch_id(combinations: Iterable[Combination]) -> str:
+    """A batch's name: the digest of its combinations' keys, `ID_DIGITS` hex digits."""
     return json_digest(sorted(one.key for one in combinations))[:ID_DIGITS]
 
 
 def batch_json(combinations: Sequence[Combination]) -> dict[str, Any]:
+    """A batch as JSON values, each prompt's text once; `read_batch` reads it."""
     first = combinations[0]
     texts = {one.prompt for one in combinations} | {
         one.donor for one in combinations if one.donor is not None

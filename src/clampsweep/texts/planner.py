@@ -85,7 +85,7 @@ class Planner:
         return packed
 
 
-def pin_sweep(
+def pin_plan(
     planner: Planner, name: str, prompts: pd.DataFrame, combinations: Sequence[Combination]
 ) -> tuple[Path, list[str]]:
     """Pin which rows make up a sweep; return the plan's path and the batches that hold them.

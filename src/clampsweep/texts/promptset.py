@@ -19,13 +19,14 @@ import pandas as pd
 from clampsweep.errors import UserError, explain_os_error
 from clampsweep.provenance import file_digest, json_digest, text_digest
 from clampsweep.tables import Column, Schema, atomic
+from clampsweep.texts.tables import TEXT_DIGEST
 
 PROMPTS = Schema(
     "prompts",
     {
         "prompt_id": Column("str", "readable, stable name, such as presence_by_door/declarative/2"),
         "text": Column("str", "the prompt"),
-        "text_digest": Column("str", "SHA-256 of the text in UTF-8"),
+        "text_digest": TEXT_DIGEST,
         "core": Column("str", "core proposition that the prompt varies", null=True),
         "proposition": Column("str", "the core proposition in words", null=True),
         "type": Column("str", "kind of sentence, such as declarative", null=True),

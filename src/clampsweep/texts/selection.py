@@ -1,8 +1,9 @@
-"""Statistics of every neuron over baseline texts, and the choice of targets by them. No torch here."""
+"""Statistics of every neuron over baseline texts, and the choice of targets by them. No torch."""
 
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +12,11 @@ import pandas as pd
 
 from clampsweep import tables
 from clampsweep.errors import UserError
-from clampsweep.generation.neuron_stats import log
 from clampsweep.names import Neuron, parse_target
 from clampsweep.tables import Column, Schema, check_place, place, write_text
 from clampsweep.texts.request import Selection
+
+log = logging.getLogger(__name__)
 
 _ORDER = {
     "consistent": ("mean_over_sd", False),

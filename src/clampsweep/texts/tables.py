@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from clampsweep.tables import Column, Schema
-from clampsweep.texts.promptset import PROMPTS
+
+TEXT_DIGEST = Column("str", "SHA-256 of the prompt's text in UTF-8")
 
 INTERVENTION = {
     "target": Column(
@@ -53,7 +54,7 @@ BATCH_GENERATIONS = Schema(
     "batch generations",
     {
         "key": ROW["key"],
-        "text_digest": PROMPTS.columns["text_digest"],
+        "text_digest": TEXT_DIGEST,
         **INTERVENTION,
         **DECODED,
     },

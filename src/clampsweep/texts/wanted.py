@@ -9,57 +9,57 @@ import pandas as pd
 
 from clampsweep.errors import UserError
 from clampsweep.provenance import json_digest
-from clampsweep.studies.bcr.config import Sweep
 from clampsweep.texts.combination import Combination
+from clampsweep.texts.request import TextRequest
 from clampsweep.texts.selection import Selected
 
 
-def baselines(sweep: Sweep, prompts: pd.DataFrame) -> list[Combination]:
+def baselines(request: TextRequest, prompts: pd.DataFrame) -> list[Combination]:
     """The baseline of every prompt, in the prompts' order, for each seed of sampling."""
-    seeds = sweep.seeds if sweep.decoding.method == "sample" else (None,)
-    model = sweep.model.identity
+    seeds = request.seeds if request.decoding.method == "sample" else (None,)
+    model = request.model.identity
     return [
-        Combination(model, text, None, "none", None, None, sweep.decoding, seed)
+        Combination(model, text, None, "none", None, None, request.decoding, seed)
         for text in prompts["text"]
         for seed in seeds
     ]
 
 
 def interventions(
-    sweep: Sweep, prompts: pd.DataFrame, selected: Selected | None
+    request: TextRequest, prompts: pd.DataFrame, selected: Selected | None
 ) -> list[Combination]:
-    """Every prompt x target x value x seed that the sweep wants, in the prompts' order.
+    """Every prompt x target x value x seed that the request wants, in the prompts' order.
 
     Args:
-        sweep: The sweep.
+        request: What is asked for.
         prompts: Its prompts.
-        selected: Needed where `sweep.needs_statistics`.
+        selected: Needed where `request.needs_statistics`.
     """
     if selected is not None:
         pairs = list(zip(selected.targets, selected.means, strict=True))
-    elif not isinstance(sweep.targets, tuple):
-        raise ValueError("the sweep selects its neurons: pass what was selected")
+    elif not isinstance(request.targets, tuple):
+        raise ValueError("the request's neurons are selected later: pass what was selected")
     else:
-        pairs = [(target, None) for target in sweep.targets]
-    texts, model = list(prompts["text"]), sweep.model.identity
-    resampled = sweep.seeds if sweep.operation == "resample" else ()
+        pairs = [(target, None) for target in request.targets]
+    texts, model = list(prompts["text"]), request.model.identity
+    resampled = request.seeds if request.operation == "resample" else ()
     donors = {seed: _donors(texts, seed) for seed in resampled}
     return [
         Combination(
             model,
             text,
             target,
-            sweep.operation,
-            mean if sweep.operation == "mean" else value,
-            sweep.scope,
-            sweep.decoding,
+            request.operation,
+            mean if request.operation == "mean" else value,
+            request.scope,
+            request.decoding,
             seed,
             donors[seed][text] if donors else None,
         )
         for text in texts
         for target, mean in pairs
-        for value in sweep.values
-        for seed in sweep.seeds
+        for value in request.values
+        for seed in request.seeds
     ]
 
 

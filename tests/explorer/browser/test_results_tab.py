@@ -17,7 +17,7 @@ from test_explorer_results import HOSTILE, write  # noqa: E402
 
 from clampsweep.explorer import (
     results_pages,
-    tab_results,  # noqa: E402
+    tab_results,
 )
 from factories import baseline, generation, prompt  # noqa: E402
 from sweep_tables import BROKEN, FINE, make  # noqa: E402

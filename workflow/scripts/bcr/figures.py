@@ -1,10 +1,11 @@
-"""Draw every figure of a sweep, as SVG and PNG."""
+"""Draw every figure of an entry, as SVG and PNG."""
 
 from clampsweep.errors import reported
 
 with reported(snakemake.log[0]):
     from clampsweep.studies.bcr import view
-    from clampsweep.studies.bcr.figures.draw import save
+    from clampsweep.studies.bcr.figures import draw
 
-    seen = view.read(snakemake.input, snakemake.params.detectors, snakemake.params.title)
-    save(seen, list(snakemake.output))
+    params = snakemake.params
+    sweep = view.read(dict(snakemake.input.items()), params.detectors, params.title)
+    draw.save(sweep, list(snakemake.output))

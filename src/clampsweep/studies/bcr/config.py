@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from clampsweep.config.checker import Checker, Key
-from clampsweep.config.requests import (
-    parse_decoding,
-    parse_scope,
-    parse_seeds,
-    parse_target_names,
-    parse_targets,
-    parse_values,
-)
+from clampsweep.config.contract import Context
+from clampsweep.config.requests import parse_target_names
 from clampsweep.errors import UserError
-from clampsweep.models.spec import ModelSpec
-from clampsweep.names import parse_target
 from clampsweep.operations import VALUED
 from clampsweep.strict_yaml import read_yaml
-from clampsweep.studies.srm import config
-from clampsweep.studies.srm.plane import Srm
-from clampsweep.texts.request import Decoding, PromptsetSpec, Selection
+from clampsweep.texts.request import Decoding, TextRequest
 
 
 @dataclass(frozen=True)
@@ -60,166 +50,70 @@ class Variability:
 
 
 @dataclass(frozen=True)
-class Matched:
-    """Targets that are the controls of another sweep's."""
+class Import:
+    """Texts of an existing `extracted.tsv`, and the intervention that made them."""
 
-    of: str
-    controls: Controls
-
-
-@dataclass(frozen=True)
-class Sweep:
-    """One entry of `sweeps` that generates text, or one that is derived from it.
-
-    `drawn` is the number of prompts drawn from the promptset, and the seed; None for all.
-    """
-
-    where: str
-    name: str
-    model: ModelSpec
-    promptset: PromptsetSpec
-    targets: tuple[str, ...] | Selection | Matched
-    operation: str
-    values: tuple[float | None, ...]
-    scope: str
-    decoding: Decoding
-    seeds: tuple[int | None, ...]
-    detectors: tuple[str, ...]
-    reference: str | None = None
-    controls: Controls | None = None
-    variability: Variability | None = None
-    srm: Srm | None = None
-    drawn: tuple[int, int] | None = None
-
-    @property
-    def title(self) -> str:
-        """What the sweep is, in a line, for figures and reports."""
-        if isinstance(self.targets, Matched):
-            neurons = f"controls of {self.targets.of}"
-        elif isinstance(self.targets, Selection):
-            neurons = f"{self.targets.top} selected neurons ({self.targets.select})"
-        elif len(self.targets) > 3:
-            neurons = f"{len(self.targets)} neurons"
-        else:
-            neurons = ", ".join(self.targets)
-        how = f"{self.decoding.method}, {self.decoding.max_new_tokens} tokens"
-        return f"{self.model.name}, {neurons}, {self.operation}, {how}"
-
-    def selection(self) -> dict[str, Any] | list[str]:
-        """The targets as a rule's parameter: how to select them, or their names."""
-        return list(self.targets) if isinstance(self.targets, tuple) else asdict(self.targets)
-
-    @property
-    def needs_statistics(self) -> bool:
-        """Whether the neurons or the values follow from the baseline's neuron statistics."""
-        return not isinstance(self.targets, tuple) or self.operation == "mean"
-
-    @property
-    def derived(self) -> dict[str, Sweep]:
-        """The sweeps that this one is compared with, by name, made with it."""
-        plain: dict[str, Any] = dict.fromkeys(("reference", "controls", "variability", "srm"))
-        found = {}
-        if self.controls is not None:
-            found[f"{self.name}/controls"] = replace(
-                self,
-                name=f"{self.name}/controls",
-                targets=Matched(self.name, self.controls),
-                values=self.controls.values,
-                drawn=self.controls.drawn,
-                **plain,
-            )
-        if self.variability is not None:
-            decoding = replace(
-                self.decoding, method="sample", temperature=self.variability.temperature
-            )
-            found[f"{self.name}/variability"] = replace(
-                self,
-                name=f"{self.name}/variability",
-                targets=(),
-                operation="zero",
-                values=(),
-                decoding=decoding,
-                seeds=tuple(range(self.variability.seeds)),
-                **plain,
-            )
-        return found
-
-
-@dataclass(frozen=True)
-class ImportedSweep:
-    """One entry of `sweeps` whose texts come from an existing `extracted.tsv`."""
-
-    where: str
-    name: str
     extracted: str
     target: str
     operation: str
     scope: str
+
+
+@dataclass(frozen=True)
+class BcrEntry:
+    """One entry of `sweeps`.
+
+    Attributes:
+        name: The entry's.
+        texts: What is generated, or the file that the texts come from.
+        detectors: What counts as collapsed.
+        reference: File of published figures to compare with, if any.
+        controls: What the targets are compared with, if anything.
+        variability: How baselines are sampled, if they are.
+    """
+
+    name: str
+    texts: TextRequest | Import
     detectors: tuple[str, ...]
     reference: str | None = None
+    controls: Controls | None = None
+    variability: Variability | None = None
 
     @property
     def title(self) -> str:
-        """What the sweep is, in a line, for figures and reports."""
-        return f"imported from {Path(self.extracted).name}, {self.target}, {self.operation}"
+        """What the entry is, in a line, for figures and reports."""
+        if isinstance(self.texts, TextRequest):
+            return self.texts.title
+        file = Path(self.texts.extracted).name
+        return f"imported from {file}, {self.texts.target}, {self.texts.operation}"
 
 
-def _sweep(
-    checker: Checker,
-    name: str,
-    entry: Mapping[str, Any],
-    models: Mapping[str, ModelSpec],
-    promptsets: Mapping[str, PromptsetSpec],
-) -> Sweep | ImportedSweep:
-    key: Key = ("sweeps", name)
-    if "extracted" in entry:
-        return _imported(checker, name, entry)
-    checker.check(entry, "generated_sweep", key)
-    model = checker.choose((*key, "model"), entry["model"], models, "model")
-    decoding = parse_decoding(checker, (*key, "decoding"), entry["decoding"])
-    targets = parse_targets(checker, (*key, "neurons"), entry["neurons"], model)
-    joint = [] if isinstance(targets, Selection) else [name for name in targets if "+" in name]
-    if joint and entry["operation"] == "mean":
-        raise checker.fault(
-            (*key, "neurons"),
-            f"operation mean takes single neurons, got {joint[0]!r}; name them one by one",
-        )
-    values = parse_values(checker, key, entry)
-    return Sweep(
-        where=checker.where(key),
-        name=name,
-        model=model,
-        promptset=checker.choose((*key, "promptset"), entry["promptset"], promptsets, "promptset"),
-        targets=targets,
-        operation=entry["operation"],
-        values=values,
-        scope=parse_scope(checker, (*key, "scope"), entry["scope"]),
-        decoding=decoding,
-        seeds=parse_seeds(checker, key, entry, decoding),
-        detectors=_detectors(checker, entry, "generated_sweep"),
-        reference=_reference(checker, key, entry, "generated_sweep"),
-        controls=_controls(checker, key, entry, values, model),
-        variability=_variability(checker, key, entry, decoding),
-        srm=_srm(checker, (*key, "srm"), entry.get("srm"), targets, model),
+def parse(context: Context) -> BcrEntry:
+    """An entry of `sweeps`, checked.
+
+    Raises:
+        UserError: Its first fault, with the key.
+    """
+    checker, key, entry, request = context.checker, context.key, context.entry, context.request
+    if request is None:
+        return _imported(context)
+    return BcrEntry(
+        name=context.name,
+        texts=request,
+        detectors=_detectors(checker, entry, "bcr/detectors"),
+        reference=_reference(checker, key, entry, "bcr/detectors"),
+        controls=_controls(checker, key, entry, request),
+        variability=_variability(checker, key, entry, request.decoding),
     )
 
 
-def _defaults(checker: Checker, part: str) -> dict[str, Any]:
-    properties = checker.schema["$defs"][part]["properties"]
-    return {name: one["default"] for name, one in properties.items() if "default" in one}
-
-
 def _controls(
-    checker: Checker,
-    key: Key,
-    entry: Mapping[str, Any],
-    values: tuple[float | None, ...],
-    model: ModelSpec,
+    checker: Checker, key: Key, entry: Mapping[str, Any], request: TextRequest
 ) -> Controls | None:
     if "controls" not in entry:
         return None
-    key = (*key, "controls")
-    found = {**_defaults(checker, "controls"), **entry["controls"]}
+    key, model, values = (*key, "controls"), request.model, request.values
+    found = {**checker.defaults("bcr/controls"), **entry["controls"]}
     if found["count"] >= model.d_mlp:
         allowed = f"{model.name} has {model.d_mlp} neurons in a layer"
         raise checker.fault((*key, "count"), f"got {found['count']}; {allowed}; write fewer")
@@ -255,32 +149,13 @@ def _variability(
             (*key, "variability"),
             "a sampled sweep has a baseline per seed already; remove it and write 8 seeds or more",
         )
-    found = {**_defaults(checker, "variability"), **entry["variability"]}
+    found = {**checker.defaults("bcr/variability"), **entry["variability"]}
     checker.finite((*key, "variability", "temperature"), found["temperature"])
     return Variability(found["seeds"], float(found["temperature"]))
 
 
-def _srm(
-    checker: Checker,
-    key: Key,
-    entry: Mapping[str, Any] | None,
-    targets: tuple[str, ...] | Selection,
-    model: ModelSpec,
-) -> Srm | None:
-    if entry is None:
-        return None
-    if isinstance(targets, Selection):
-        layers = [] if targets.layer is None else [targets.layer]
-        return config.parse(checker, key, entry, (), layers, model.d_mlp)
-    found = {neuron.layer for name in targets for neuron in parse_target(name)}
-    return config.parse(checker, key, entry, targets, sorted(found), model.d_mlp)
-
-
 def _detectors(checker: Checker, entry: Mapping[str, Any], part: str) -> tuple[str, ...]:
-    allowed = checker.schema["$defs"][part]["properties"]["detectors"]
-    if "$ref" in allowed:
-        allowed = checker.schema["$defs"][allowed["$ref"].rsplit("/", 1)[1]]
-    return tuple(entry.get("detectors", allowed["default"]))
+    return tuple(entry.get("detectors", checker.part(part)["default"]))
 
 
 def _reference(checker: Checker, sweep: Key, entry: Mapping[str, Any], part: str) -> str | None:
@@ -292,7 +167,7 @@ def _reference(checker: Checker, sweep: Key, entry: Mapping[str, Any], part: str
         raise checker.fault(key, f"got {path!r}; no such file")
     try:
         content = read_yaml(path)
-        Checker({path: content}, checker.schema).check(content, "reference", ())
+        Checker({path: content}, checker.schemas).check(content, "bcr/reference", ())
     except UserError as error:
         raise checker.fault(key, str(error)) from error
     if (needed := content["detector"]) not in _detectors(checker, entry, part):
@@ -302,21 +177,17 @@ def _reference(checker: Checker, sweep: Key, entry: Mapping[str, Any], part: str
     return path
 
 
-def _imported(checker: Checker, name: str, entry: Mapping[str, Any]) -> ImportedSweep:
-    key: Key = ("sweeps", name)
-    checker.check(entry, "imported_sweep", key)
+def _imported(context: Context) -> BcrEntry:
+    checker, key, entry = context.checker, context.key, context.entry
+    checker.check(entry, "bcr/imported_sweep", key)
     if not Path(entry["extracted"]).is_file():
         raise checker.fault((*key, "extracted"), f"got {entry['extracted']!r}; no such file")
     if len(entry["neurons"]) != 1:
         raise checker.fault((*key, "neurons"), "an imported sweep is of one target; give one name")
-    targets = parse_target_names(checker, (*key, "neurons"), entry["neurons"])
-    return ImportedSweep(
-        where=checker.where(key),
-        name=name,
-        extracted=entry["extracted"],
-        target=targets[0],
-        operation=entry["operation"],
-        scope=entry["scope"],
-        detectors=_detectors(checker, entry, "imported_sweep"),
-        reference=_reference(checker, key, entry, "imported_sweep"),
+    target = parse_target_names(checker, (*key, "neurons"), entry["neurons"])[0]
+    return BcrEntry(
+        name=context.name,
+        texts=Import(entry["extracted"], target, entry["operation"], entry["scope"]),
+        detectors=_detectors(checker, entry, "bcr/imported_detectors"),
+        reference=_reference(checker, key, entry, "bcr/imported_detectors"),
     )

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from clampsweep.provenance import json_digest
-from clampsweep.statistics import mcnemar_exact, sign_flip
+from clampsweep.statistics import cluster_bootstrap, mcnemar_exact, sign_flip
 from clampsweep.studies.bcr.recovery import GROUP, RATES, clusters, counts
 from clampsweep.tables import Column, Schema
 from clampsweep.texts.tables import INTERVENTION
@@ -32,6 +32,10 @@ SPLIT_HALF = Schema(
         },
         "mcnemar_p": Column("float", f"{RATES.columns['mcnemar_p'].doc}; on the other half"),
         "cluster_p": Column("float", f"{RATES.columns['cluster_p'].doc}; other halves together"),
+        **{
+            name: Column("float", f"{RATES.columns[name].doc}; other halves together", null=True)
+            for name in ("net_boot_low", "net_boot_high")
+        },
     },
     key=("detector", "half"),
 )  # fmt: skip
@@ -90,14 +94,15 @@ def split_half(recovery: pd.DataFrame, prompts: pd.DataFrame, seed: int = 0) -> 
         parts.append(best[best["n_choices"] > 1].assign(half=side))
     table = pd.concat(parts).sort_values(["detector", "half"], ignore_index=True)
     table = table.rename(columns={"net_chosen": "chosen_net"})
-    table["cluster_p"] = table["detector"].map(_cluster_p(recovery, prompts, half, table))
+    for name, values in _over_clusters(recovery, prompts, half, table).items():
+        table[name] = table["detector"].map(values)
     return _with_p(table)[list(SPLIT_HALF.columns)]
 
 
-def _cluster_p(
+def _over_clusters(
     recovery: pd.DataFrame, prompts: pd.DataFrame, half: np.ndarray, table: pd.DataFrame
-) -> dict[str, float]:
-    """P value, by detector, of the sign-flip test of both held-out nets together, over clusters.
+) -> dict[str, dict[str, float]]:
+    """Test and interval over clusters of both held-out nets together: column, detector, value.
 
     The choices are kept: to choose anew at every flip would make rescuers of the worst clamps, and
     leave no power against them.
@@ -107,22 +112,29 @@ def _cluster_p(
     rescued, harmed = (
         scored[f"intervention_{name}_baseline"].astype(int) for name in ("improves", "harms")
     )
-    nets = scored.assign(net=rescued - harmed).groupby(["detector", "cluster"])["net"].sum()
-    return {
-        str(detector): float(sign_flip(own.to_numpy(float)[:, None])[0])
-        for detector, own in nets.groupby("detector")
+    each = scored.assign(net=rescued - harmed, n=1).groupby(["detector", "cluster"])
+    found: dict[str, dict[str, float]] = {
+        name: {} for name in ("cluster_p", "net_boot_low", "net_boot_high")
     }
+    for detector, sums in each[["net", "n"]].sum().groupby("detector"):
+        net, n = (sums[[name]].to_numpy(float) for name in ("net", "n"))  # [cluster, 1]
+        low, high = cluster_bootstrap(net, n)[0] * n.sum()
+        values = (float(sign_flip(net)[0]), low, high)
+        for name, value in zip(found, values, strict=True):
+            found[name][str(detector)] = value
+    return found
 
 
 def pooled(split_half: pd.DataFrame) -> pd.DataFrame:
-    """Both held-out halves together: counts of `RATES`, mcnemar_p, cluster_p, by detector.
+    """Both held-out halves together: counts and tests of `RATES`, interval of net, by detector.
 
     Every prompt is in it once, under the pair that the other half chose.
 
     Args:
         split_half: A `SPLIT_HALF` table.
     """
-    how = {**dict.fromkeys(_COUNTS, "sum"), "cluster_p": "first"}
+    together = ("cluster_p", "net_boot_low", "net_boot_high")
+    how = {**dict.fromkeys(_COUNTS, "sum"), **dict.fromkeys(together, "first")}
     return _with_p(split_half.groupby("detector").agg(how))
 
 

@@ -14,7 +14,15 @@ import pandas as pd
 from clampsweep.markdown import code, join, plain, table
 from clampsweep.operations import clamp, describe
 from clampsweep.studies.bcr.detector_report import share
-from clampsweep.studies.bcr.verdict import LEVEL, MIN_CONTROLS, Verdict, significant, verdict
+from clampsweep.studies.bcr.verdict import (
+    LEVEL,
+    MIN_CONTROLS,
+    can_tell,
+    headline,
+    held_out,
+    significant,
+    special_targets,
+)
 from clampsweep.studies.bcr.view import CONTROL_KINDS, Tables, intervened
 from clampsweep.words import counted, listed, signed
 
@@ -64,18 +72,17 @@ def _answer(sweep: Tables, detector: str) -> str:
     """The verdict of a detector, and a list of sentences that say what it rests on."""
     rates = sweep.rates[sweep.rates["detector"] == detector]
     changed = bool((rates["n_rescued"] + rates["n_harmed"]).sum())
-    found = verdict(sweep, detector)
     if rates.empty:
         sentences = ["No clamped text was scored."]
     elif not changed:
         sentences = ["A null result: no clamp rescued or harmed a single text."]
     else:
-        sentences = [*_held_out(sweep, detector, found), *_best(rates), *_worst(rates)]
+        sentences = [*_held_out(sweep, detector), *_best(rates), *_worst(rates)]
         sentences += [_significance(sweep, rates), *_by_any(sweep, detector)]
-    sentences += [*_compared(sweep, detector, found), *_sampling(sweep, detector)]
+    sentences += [*_compared(sweep, detector), *_sampling(sweep, detector)]
     sentences += [*_trust(sweep, detector)]
     return "\n- ".join([
-        f"**{plain(detector)}: {found.headline}.** {_collapsed(sweep, detector)}.\n",
+        f"**{plain(detector)}: {headline(sweep, detector)}.** {_collapsed(sweep, detector)}.\n",
         *sentences,
     ])  # fmt: skip
 
@@ -85,16 +92,16 @@ def _collapsed(sweep: Tables, detector: str) -> str:
     return plain(sweep.headline(detector).partition(": ")[2])
 
 
-def _held_out(sweep: Tables, detector: str, found: Verdict) -> Iterator[str]:
+def _held_out(sweep: Tables, detector: str) -> Iterator[str]:
     """What the best clamp does on prompts that did not choose it."""
-    if not found.chosen or not found.n_collapsed:
+    n_rates = int((sweep.rates["detector"] == detector).sum())
+    if n_rates < 2 or not sweep.baselines_of(detector)["baseline_collapsed"].any():
         return
-    if found.held_out is None:
+    if (row := held_out(sweep, detector)) is None:
         yield "The clamps could not be compared on halves of the prompts."
         return
     halves = sweep.split_half[sweep.split_half["detector"] == detector].to_dict("records")
     names = listed(list(dict.fromkeys(_name(row) for row in _named(halves))))
-    row = found.held_out
     yield (
         f"With the best clamp chosen on one half of the prompts and scored on the other, and the "
         f"reverse ({names}): rescued {row['n_rescued']} of {row['n_collapsed_baseline']:,} "
@@ -109,13 +116,14 @@ def _clusters(sweep: Tables) -> str:
     return "cores" if sweep.prompts["core"].notna().all() else "prompts"
 
 
-def _compared(sweep: Tables, detector: str, found: Verdict) -> Iterator[str]:
+def _compared(sweep: Tables, detector: str) -> Iterator[str]:
     """Where the targets stand among their controls, by the largest net effect."""
-    if sweep.special is None:
+    beside = sweep.among_controls
+    if beside is None:
         return
-    single = len(sweep.targets) == 1
+    single, special = len(sweep.targets) == 1, special_targets(sweep, detector)
     for target in sweep.targets:
-        ranks = sweep.ranks_of(detector, target)
+        ranks = beside.ranks_of(detector, target)
         said = [
             f"above {row['percentile']:.0f} % of {_controls(row)} (theirs: "
             f"{row['control_low']:.0f} to {row['control_high']:.0f}, median "
@@ -123,8 +131,8 @@ def _compared(sweep: Tables, detector: str, found: Verdict) -> Iterator[str]:
             f"{'' if single else ', q = {:.2g}'.format(row['q'])})"
             for row in _named(ranks[ranks["statistic"] == "largest_net"].to_dict("records"))
         ]
-        answer = "Yes" if target in found.special else "No"
-        if answer == "No" and not found.can_tell:
+        answer = "Yes" if target in special else "No"
+        if answer == "No" and not can_tell(sweep, detector):
             need = MIN_CONTROLS * len(sweep.targets)
             each = "" if single else " per target"
             answer = f"Cannot tell: that takes {need} controls of each kind{each}"
@@ -200,18 +208,19 @@ def _published(sweep: Tables) -> Iterator[str]:
 
 def _special_table(sweep: Tables) -> Iterator[str]:
     """Every statistic of every target among its controls."""
-    if sweep.special is None:
+    beside = sweep.among_controls
+    if beside is None:
         return
     yield "## Among controls"
     yield (
-        f"{sweep.control_sizes[:1].upper()}{sweep.control_sizes[1:]}. Each statistic is a maximum "
+        f"{beside.sizes[:1].upper()}{beside.sizes[1:]}. Each statistic is a maximum "
         "over the clamps compared, for the target and for each control, in texts. Above: share of "
         "the controls below the target, ties counting half. p: rank of the target among its "
         "controls; q: after Benjamini-Hochberg correction over targets. The verdict goes by the "
         "largest net effect, which must stand out from every kind of controls."
     )
     head = ("target", "detector", "statistic", "controls", "its", "theirs", "above", "p", "q")
-    ranks = [sweep.ranks_of(d, target) for d in sweep.detectors for target in sweep.targets]
+    ranks = [beside.ranks_of(d, target) for d in sweep.detectors for target in sweep.targets]
     rows = []
     for row in _named(pd.concat(ranks).to_dict("records")):
         theirs = f"{row['control_low']:.0f} to {row['control_high']:.0f}"

@@ -1,11 +1,13 @@
-"""What a sweep shows, in a few words per detector: recovery or not, and beyond its controls or not.
+"""What a sweep shows: recovery or not, harm or not, and beyond its controls or not, by detector.
 
-Figures and reports say it first. A clamp counts as recovery only on prompts that did not choose it,
-and significance respects that the prompts of a core move together.
+Figures and reports say it first, and read it from the table that is drawn up here. A clamp counts
+as recovery only on prompts that did not choose it, and significance respects that the prompts of a
+core move together.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,36 +16,32 @@ import pandas as pd
 from clampsweep.studies.bcr.special import is_special
 from clampsweep.studies.bcr.split_half import pooled
 from clampsweep.studies.bcr.view import Tables
+from clampsweep.verdicts import VERDICTS
+from clampsweep.words import counted, listed
 
 LEVEL = 0.05
-
 MIN_CONTROLS = 20  # of each kind and target: with fewer no p value is below LEVEL
+SPECIAL, NOT_SPECIAL = "special: more than its controls", "not special among its controls"
+TOO_FEW, NOT_COMPARED = "too few controls to tell", "not compared with controls"
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """The verdict of one detector.
+class Effect:
+    """What the clamps do by one detector, without a look at controls.
 
     Attributes:
         n_collapsed: Number of collapsed baselines.
-        held_out: Counts, net and p of the best clamp on prompts that did not choose it; of the
-            only clamp if there is one; None if nothing was clamped, or the prompts have no halves.
-        chosen: Whether there was more than one clamp to choose from.
+        held_out: Counts, net, its interval and p values of the best clamp on prompts that did not
+            choose it; of the only clamp if there is one; None if nothing was clamped, or the
+            prompts have no halves.
         gains: Number of pairs of target and clamp that rescue significantly more than they harm.
         harms: Number of those that harm significantly more than they rescue.
-        special: Targets that do more than their controls, by `special.is_special`.
-        n_targets: Number of targets.
-        can_tell: Whether there were controls enough; None without controls.
     """
 
     n_collapsed: int
     held_out: dict[str, Any] | None
-    chosen: bool
     gains: int
     harms: int
-    special: tuple[str, ...]
-    n_targets: int
-    can_tell: bool | None
 
     @property
     def recovers(self) -> bool:
@@ -54,12 +52,8 @@ class Verdict:
         return bool(max(found["mcnemar_p"], found["cluster_p"]) < LEVEL)
 
     @property
-    def headline(self) -> str:
-        """The verdict, `no recovery, only harm; not special among its controls`."""
-        return f"{self._effect}; {self._compared}"
-
-    @property
-    def _effect(self) -> str:
+    def words(self) -> str:
+        """The effect in a few words, such as `no recovery, only harm`."""
         if self.recovers:
             return "recovery"
         if not self.n_collapsed:
@@ -68,21 +62,9 @@ class Verdict:
             return "recovery not confirmed on held-out prompts"
         return "no recovery, only harm" if self.harms else "no significant effect"
 
-    @property
-    def _compared(self) -> str:
-        if self.can_tell is None:
-            return "not compared with controls"
-        single = self.n_targets == 1
-        if self.special:
-            few = f"{len(self.special)} of {self.n_targets} targets special"
-            return "special: more than its controls" if single else few
-        if not self.can_tell:
-            return "too few controls to tell"
-        return f"{'not' if single else 'no target'} special among its controls"
 
-
-def verdict(sweep: Tables, detector: str) -> Verdict:
-    """The verdict of a detector on a sweep.
+def effect(sweep: Tables, detector: str) -> Effect:
+    """What the clamps of a sweep do by a detector.
 
     Args:
         sweep: The tables.
@@ -90,22 +72,11 @@ def verdict(sweep: Tables, detector: str) -> Verdict:
     """
     rates = sweep.rates[sweep.rates["detector"] == detector]
     sure = significant(rates)
-    special: tuple[str, ...] = ()
-    can_tell = None
-    if sweep.special is not None:
-        found = is_special(sweep.special, LEVEL)
-        found = found[found["detector"] == detector]
-        special = tuple(found.loc[found["special"], "target"])
-        can_tell = bool(found["can_tell"].all())
-    return Verdict(
+    return Effect(
         n_collapsed=int(sweep.baselines_of(detector)["baseline_collapsed"].sum()),
-        held_out=_held_out(sweep, detector, rates),
-        chosen=len(rates) > 1,
+        held_out=held_out(sweep, detector),
         gains=int((sure & (rates["net"] > 0)).sum()),
         harms=int((sure & (rates["net"] < 0)).sum()),
-        special=special,
-        n_targets=len(sweep.targets),
-        can_tell=can_tell,
     )
 
 
@@ -118,9 +89,160 @@ def significant(rates: pd.DataFrame) -> pd.Series[bool]:
     return (rates["mcnemar_q"] < LEVEL) & (rates["cluster_q"] < LEVEL)
 
 
-def _held_out(sweep: Tables, detector: str, rates: pd.DataFrame) -> dict[str, Any] | None:
-    """The best pair's counts on prompts that did not choose it; the only pair's own."""
+def held_out(sweep: Tables, detector: str) -> dict[str, Any] | None:
+    """The best pair's counts on prompts that did not choose it; the only pair's own; or None."""
+    rates = sweep.rates[sweep.rates["detector"] == detector]
     halves = pooled(sweep.split_half)
     found = rates if len(rates) == 1 else halves[halves.index == detector]
     rows = found.to_dict("records")
     return {str(name): value for name, value in rows[0].items()} if rows else None
+
+
+def verdicts(sweep: Tables) -> pd.DataFrame:
+    """The verdicts on a sweep, `VERDICTS`: by detector on recovery and harm, and on each target.
+
+    Args:
+        sweep: The tables; `verdicts` of them is not looked at.
+    """
+    rows: list[dict[str, Any]] = []
+    for detector in sweep.detectors:
+        found = effect(sweep, detector)
+        rows += [_recovery(sweep, detector, found), _harm(sweep, detector, found)]
+        rows += _special(sweep, detector)
+    own = {"study": "bcr", "unit": "texts"}
+    return pd.DataFrame([own | row for row in rows], columns=list(VERDICTS.columns)).astype(
+        {"n": "Int64", **dict.fromkeys(("estimate", "low", "high", "null", "p", "q"), "float64")}
+    )
+
+
+def _subject(sweep: Tables) -> str:
+    """The targets, by name while they are few."""
+    few = len(sweep.targets) <= 3
+    return listed(sweep.targets) if few else counted(len(sweep.targets), "target")
+
+
+def _recovery(sweep: Tables, detector: str, found: Effect) -> dict[str, Any]:
+    rates = sweep.rates[sweep.rates["detector"] == detector]
+    gaining = rates[rates["net"] > 0]
+    row: dict[str, Any] = {
+        "claim": "recovery",
+        "subject": _subject(sweep),
+        "by": detector,
+        "q": gaining[["mcnemar_q", "cluster_q"]].max(axis=1).min(),
+        "verdict": found.words,
+        "why": "no clamp could be scored on prompts that did not choose it",
+    }
+    scored = found.held_out
+    if scored is None:
+        return row
+    which = "the clamp" if len(rates) == 1 else "the best clamp on prompts that did not choose it"
+    return row | {
+        "estimate": scored["net"],
+        "low": scored["net_boot_low"],
+        "high": scored["net_boot_high"],
+        "null": 0.0,
+        "n": scored["n"],
+        "p": max(scored["mcnemar_p"], scored["cluster_p"]),
+        "why": (
+            f"{which} rescued {scored['n_rescued']} of {scored['n_collapsed_baseline']} collapsed "
+            f"texts and harmed {scored['n_harmed']} of {scored['n_fine_baseline']} fine ones; "
+            f"{counted(found.gains, 'clamp')} significantly better than none"
+        ),
+    }
+
+
+def _harm(sweep: Tables, detector: str, found: Effect) -> dict[str, Any]:
+    """The clamp with the worst net, and how many do significant harm."""
+    rates = sweep.rates[sweep.rates["detector"] == detector]
+    row: dict[str, Any] = {
+        "claim": "harm",
+        "subject": _subject(sweep),
+        "by": detector,
+        "verdict": "harm" if found.harms else "no significant harm",
+        "why": f"{found.harms} of {len(rates)} clamps harm significantly more than they rescue",
+    }
+    if rates.empty:
+        return row
+    worst = rates.sort_values("net", kind="stable").iloc[0]
+    return row | {
+        "estimate": float(worst["net"]),
+        "low": worst["net_boot_low"],
+        "high": worst["net_boot_high"],
+        "null": 0.0,
+        "n": int(worst["n"]),
+        "p": max(worst["mcnemar_p"], worst["cluster_p"]),
+        "q": max(worst["mcnemar_q"], worst["cluster_q"]),
+    }
+
+
+def _special(sweep: Tables, detector: str) -> Iterator[dict[str, Any]]:
+    """Each target among its controls, by the largest net effect."""
+    if sweep.special is None:
+        for target in sweep.targets:
+            why = "no controls were run (config key controls)"
+            yield _on_target(target, detector, NOT_COMPARED, why)
+        return
+    judged = is_special(sweep.special, LEVEL)
+    judged = judged[judged["detector"] == detector].set_index("target")
+    ranks = sweep.special[sweep.special["statistic"] == "largest_net"]
+    ranks = ranks[ranks["detector"] == detector]
+    for target in sweep.targets:
+        rows = ranks[ranks["target"] == target]
+        if rows.empty:
+            yield _on_target(target, detector, NOT_COMPARED, "it has no controls")
+            continue
+        special, enough = bool(judged["special"][target]), bool(judged["can_tell"][target])
+        words = SPECIAL if special else NOT_SPECIAL if enough else TOO_FEW
+        above = listed([f"{row.percentile:.0f} % of {row.n_controls} {row.kind} controls"
+                        for row in rows.itertuples()])  # fmt: skip
+        last = rows.sort_values("q").iloc[-1]  # the kind it stands out from least
+        yield _on_target(target, detector, words, f"its largest net effect is above {above}") | {
+            "estimate": float(last["observed"]),
+            "null": float(last["control_median"]),
+            "n": int(last["n_controls"]),
+            "p": float(last["p"]),
+            "q": float(last["q"]),
+        }
+
+
+def _on_target(target: str, detector: str, words: str, why: str) -> dict[str, Any]:
+    return {"claim": "special", "subject": target, "by": detector, "verdict": words, "why": why}
+
+
+# Reading what was concluded
+
+
+def _rows(sweep: Tables, claim: str, detector: str) -> pd.DataFrame:
+    if sweep.verdicts is None:
+        raise ValueError("the tables hold no verdicts yet")
+    rows = sweep.verdicts
+    return rows[(rows["claim"] == claim) & (rows["by"] == detector)]
+
+
+def special_targets(sweep: Tables, detector: str) -> tuple[str, ...]:
+    """Targets that do more than every kind of controls, by a detector."""
+    rows = _rows(sweep, "special", detector)
+    return tuple(rows.loc[rows["verdict"] == SPECIAL, "subject"])
+
+
+def can_tell(sweep: Tables, detector: str) -> bool:
+    """Whether there were controls enough for every target."""
+    return not _rows(sweep, "special", detector)["verdict"].eq(TOO_FEW).any()
+
+
+def headline(sweep: Tables, detector: str) -> str:
+    """The verdict of a detector, `no recovery, only harm; not special among its controls`."""
+    words = _rows(sweep, "recovery", detector)["verdict"].iloc[0]
+    return f"{words}; {_compared(sweep, detector)}"
+
+
+def _compared(sweep: Tables, detector: str) -> str:
+    said = _rows(sweep, "special", detector)["verdict"]
+    if len(said) == 1:
+        return str(said.iloc[0])
+    if n_special := int(said.eq(SPECIAL).sum()):
+        return f"{n_special} of {len(said)} targets special"
+    for words in (TOO_FEW, NOT_SPECIAL):
+        if said.eq(words).any():
+            return words if words == TOO_FEW else "no target special among its controls"
+    return NOT_COMPARED

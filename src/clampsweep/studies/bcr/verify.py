@@ -1,6 +1,6 @@
 """A sweep against published figures: which of them hold, which differ, which it cannot test.
 
-The figures are data, such as workflow/data/bcr/bcr_gpt2.yaml. A difference is a finding, not an error.
+The figures are data, such as workflow/data/bcr/bcr_gpt2.yaml. A difference is a finding, no error.
 """
 
 from __future__ import annotations

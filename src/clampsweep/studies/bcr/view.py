@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol, runtime_checkable
+from pathlib import Path
+from types import MappingProxyType
 
 import pandas as pd
 
 from clampsweep import tables
 from clampsweep.operations import VALUE_MEANS, Clamp, clamp, describe
-from clampsweep.studies.bcr.controls import CONTROLS
 from clampsweep.studies.bcr.detector_quality import DETECTOR_QUALITY
 from clampsweep.studies.bcr.recovery import RATES, RECOVERY, counts
 from clampsweep.studies.bcr.special import SPECIAL
@@ -19,32 +19,14 @@ from clampsweep.studies.bcr.split_half import SPLIT_HALF
 from clampsweep.studies.bcr.variability import VARIABILITY
 from clampsweep.studies.bcr.verify import VERIFICATION
 from clampsweep.texts.gather import GENERATIONS
+from clampsweep.texts.matching import CONTROLS
 from clampsweep.texts.metrics import TEXT_METRICS
 from clampsweep.texts.promptset import PROMPTS
 from clampsweep.texts.selection import NEURON_STATS
+from clampsweep.verdicts import VERDICTS
 from clampsweep.words import counted, listed, some_of
 
 CONTROL_KINDS = {"neuron": "control neuron", "direction": "random direction"}
-
-
-@runtime_checkable
-class Paths(Protocol):
-    """Files of the tables of a sweep, as the inputs of a rule name them; empty where none is."""
-
-    prompts: str
-    generations: str
-    text_metrics: str
-    recovery: str
-    rates: str
-    split_half: str
-    neuron_stats: str
-    special: str
-    controls: str
-    control_recovery: str
-    control_metrics: str
-    variability: str
-    verification: str
-    detector_quality: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +51,7 @@ class Tables:
         variability: `VARIABILITY`; None if no baselines were sampled.
         verification: `VERIFICATION`; None if there are no published figures to compare with.
         detector_quality: `DETECTOR_QUALITY`, from labelled texts.
+        verdicts: `VERDICTS`; None before they are drawn from the others.
     """
 
     prompts: pd.DataFrame
@@ -87,6 +70,7 @@ class Tables:
     variability: pd.DataFrame | None = None
     verification: pd.DataFrame | None = None
     detector_quality: pd.DataFrame | None = None
+    verdicts: pd.DataFrame | None = None
 
     @cached_property
     def clamps(self) -> tuple[Clamp, ...]:
@@ -149,46 +133,9 @@ class Tables:
         return rows.assign(position=self.positions(rows)).sort_values("position")
 
     @cached_property
-    def control_counts(self) -> pd.DataFrame | None:
-        """Counts of `RATES` of every control, with its `kind`, `of` whom, and `position`."""
-        if self.controls is None or self.control_recovery is None:
-            return None
-        whose = self.controls.rename(columns={"target": "of", "control": "target"})
-        found = counts(self.control_recovery).merge(whose[["of", "target", "kind"]], on="target")
-        return found.assign(position=self.positions(found))
-
-    @cached_property
-    def compared_counts(self) -> pd.DataFrame | None:
-        """The same counts of the targets, on the prompts and clamps that their controls ran on."""
-        if self.control_counts is None or self.control_recovery is None:
-            return None
-        prompts = self.recovery["prompt_id"].isin(self.control_recovery["prompt_id"])
-        found = counts(self.recovery[prompts])
-        found = found.assign(position=self.positions(found))
-        return found[found["position"].isin(self.control_counts["position"])]
-
-    @cached_property
-    def control_sizes(self) -> str:
-        """What the controls are, `20 control neurons, on 40 of the 160 prompts and all clamps`."""
-        if self.controls is None or self.control_counts is None or self.control_recovery is None:
-            return "no controls"
-        each = self.controls.drop_duplicates("control")["kind"].value_counts()
-        kinds = [
-            counted(int(each[kind]), noun) for kind, noun in CONTROL_KINDS.items() if kind in each
-        ]
-        prompts = some_of(
-            self.control_recovery["prompt_id"].nunique(), len(self.prompts), "prompts"
-        )
-        clamps = some_of(self.control_counts["position"].nunique(), len(self.clamps), "clamps")
-        return f"{listed(kinds)}, on {prompts} and {clamps}"
-
-    def ranks_of(self, detector: str, target: str) -> pd.DataFrame:
-        """Rows of `special` of one detector and target, by kind of controls, neurons first."""
-        if self.special is None:
-            return pd.DataFrame(columns=list(SPECIAL.columns))
-        chosen = (self.special["detector"] == detector) & (self.special["target"] == target)
-        rows, order = self.special[chosen], list(CONTROL_KINDS)
-        return rows.sort_values("kind", key=lambda kind: kind.map(order.index), kind="stable")
+    def among_controls(self) -> AmongControls | None:
+        """The targets beside their controls; None if there are no controls."""
+        return AmongControls(self) if self.controls is not None else None
 
     @cached_property
     def sampled(self) -> bool:
@@ -232,39 +179,84 @@ class Tables:
         return f"{detector}: {count} of {len(rows):,} baselines collapsed"
 
 
-def read(paths: Paths, detectors: Sequence[str], title: str) -> Tables:
+SCHEMAS: Mapping[str, tables.Schema] = MappingProxyType(
+    {
+        "prompts": PROMPTS,
+        "generations": GENERATIONS,
+        "text_metrics": TEXT_METRICS,
+        "recovery": RECOVERY,
+        "rates": RATES,
+        "split_half": SPLIT_HALF,
+        "neuron_stats": NEURON_STATS,
+        "special": SPECIAL,
+        "controls": CONTROLS,
+        "control_recovery": RECOVERY,
+        "control_metrics": TEXT_METRICS,
+        "variability": VARIABILITY,
+        "verification": VERIFICATION,
+        "detector_quality": DETECTOR_QUALITY,
+        "verdicts": VERDICTS,
+    }
+)
+"""Of each table; `files.TABLES` says where it is."""
+
+
+def read(files: Mapping[str, str | Path], detectors: Sequence[str], title: str) -> Tables:
     """The tables of a sweep from their files.
 
     Args:
-        paths: One file for each table, empty where there is none.
+        files: Fields of `Tables`, and the file of each; those that are not there left out.
         detectors: Names of the collapse detectors.
         title: What the sweep is, in a line.
 
     Raises:
         UserError: A file is missing, truncated or another table.
     """
+    found = {name: tables.read(path, SCHEMAS[name]) for name, path in files.items()}
+    return Tables(detectors=tuple(detectors), title=title, **found)
 
-    def optional(path: str, schema: tables.Schema) -> pd.DataFrame | None:
-        return tables.read(path, schema) if path else None
 
-    return Tables(
-        prompts=tables.read(paths.prompts, PROMPTS),
-        generations=tables.read(paths.generations, GENERATIONS),
-        text_metrics=tables.read(paths.text_metrics, TEXT_METRICS),
-        recovery=tables.read(paths.recovery, RECOVERY),
-        rates=tables.read(paths.rates, RATES),
-        split_half=tables.read(paths.split_half, SPLIT_HALF),
-        detectors=tuple(detectors),
-        title=title,
-        neuron_stats=optional(paths.neuron_stats, NEURON_STATS),
-        special=optional(paths.special, SPECIAL),
-        controls=optional(paths.controls, CONTROLS),
-        control_recovery=optional(paths.control_recovery, RECOVERY),
-        control_metrics=optional(paths.control_metrics, TEXT_METRICS),
-        variability=optional(paths.variability, VARIABILITY),
-        verification=optional(paths.verification, VERIFICATION),
-        detector_quality=optional(paths.detector_quality, DETECTOR_QUALITY),
-    )
+class AmongControls:
+    """The targets of a sweep beside their controls, on the prompts and clamps of the controls.
+
+    Args:
+        sweep: Tables of a sweep that has controls.
+    """
+
+    def __init__(self, sweep: Tables):
+        if sweep.controls is None or sweep.control_recovery is None or sweep.special is None:
+            raise ValueError("the sweep has no controls")
+        self._sweep, self._controls, self._special = sweep, sweep.controls, sweep.special
+        whose = sweep.controls.rename(columns={"target": "of", "control": "target"})
+        theirs = counts(sweep.control_recovery).merge(whose[["of", "target", "kind"]], on="target")
+        self.counts = theirs.assign(position=sweep.positions(theirs))
+        """Counts of `RATES` of every control, with its `kind`, `of` whom, and `position`."""
+        self._prompts = set(sweep.control_recovery["prompt_id"])
+
+    @cached_property
+    def own_counts(self) -> pd.DataFrame:
+        """The same counts of the targets, on the prompts and clamps that their controls ran on."""
+        recovery = self._sweep.recovery
+        own = counts(recovery[recovery["prompt_id"].isin(self._prompts)])
+        own = own.assign(position=self._sweep.positions(own))
+        return own[own["position"].isin(self.counts["position"])]
+
+    @cached_property
+    def sizes(self) -> str:
+        """What the controls are, `20 control neurons, on 40 of the 160 prompts and all clamps`."""
+        each = self._controls.drop_duplicates("control")["kind"].value_counts()
+        kinds = [
+            counted(int(each[kind]), noun) for kind, noun in CONTROL_KINDS.items() if kind in each
+        ]
+        prompts = some_of(len(self._prompts), len(self._sweep.prompts), "prompts")
+        clamps = some_of(self.counts["position"].nunique(), len(self._sweep.clamps), "clamps")
+        return f"{listed(kinds)}, on {prompts} and {clamps}"
+
+    def ranks_of(self, detector: str, target: str) -> pd.DataFrame:
+        """Rows of `special` of one detector and target, by kind of controls, neurons first."""
+        chosen = (self._special["detector"] == detector) & (self._special["target"] == target)
+        rows, order = self._special[chosen], list(CONTROL_KINDS)
+        return rows.sort_values("kind", key=lambda kind: kind.map(order.index), kind="stable")
 
 
 def intervened(frame: pd.DataFrame) -> pd.DataFrame:

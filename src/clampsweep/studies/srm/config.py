@@ -2,58 +2,77 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from clampsweep.config.checker import Checker, Key
+from clampsweep.config.contract import Context
 from clampsweep.names import Neuron, parse_neuron, parse_target
-from clampsweep.studies.srm.plane import Srm, _several_layers, fault_of
+from clampsweep.studies.srm.plane import Srm, fault_of, several_layers
+from clampsweep.texts.request import Selection, TextRequest
 
 
-def parse(
-    checker: Checker,
-    key: Key,
-    entry: Mapping[str, Any],
-    targets: Sequence[str],
-    layers: Sequence[int],
-    d_mlp: int,
-) -> Srm:
-    """The checked key.
+@dataclass(frozen=True)
+class SrmEntry:
+    """One entry of `sweeps` that has the key `srm`: its texts, and the plane they are seen in."""
 
-    Args:
-        checker: Knows the schema, and which file a key came from.
-        key: Where the entry stands.
-        entry: What the config says.
-        targets: What the sweep changes; empty if it is selected later.
-        layers: The layers of the targets; empty if they are selected later.
-        d_mlp: Neurons per layer.
+    name: str
+    texts: TextRequest
+    plane: Srm
+
+    @property
+    def title(self) -> str:
+        """What the entry is, in a line, for figures and reports."""
+        return f"{self.texts.title}; {self.plane.title}"
+
+
+def parse(context: Context) -> SrmEntry | None:
+    """The key `srm` of an entry of `sweeps`, checked; None if it has none.
 
     Raises:
         UserError: The first fault, one line.
     """
-    checker.check(entry, "srm", key)
-    at = (*key, "basis")
-    basis = entry["basis"]
-    kinds = {isinstance(part, str) for part in basis}
-    if len(kinds) > 1:
-        raise checker.fault(at, "give two neurons, or two groups of prompts, not one of each")
-    if kinds == {True}:
-        changed = {neuron for name in targets for neuron in parse_target(name)}
-        _check_neurons(checker, at, basis, changed, layers, d_mlp)
-    else:
-        for place, part in enumerate(basis):
-            checker.check(part, "srm_prompts", (*at, place))
-        if len(layers) > 1:
-            raise checker.fault(at, _several_layers(layers))
-    return Srm(
+    if "srm" not in context.entry or context.request is None:
+        return None
+    checker, key, entry = context.checker, (*context.key, "srm"), context.entry["srm"]
+    request = context.request
+    checker.check(entry, "srm/srm", key)
+    _check_basis(checker, (*key, "basis"), entry["basis"], request)
+    plane = Srm(
         where=checker.where(key),
-        basis=tuple(basis),
+        basis=tuple(entry["basis"]),
         group_by=tuple(entry["group_by"]),
         thresholds=tuple(
             checker.finite((*key, "thresholds", place), threshold)
             for place, threshold in enumerate(entry["thresholds"])
         ),
     )
+    return SrmEntry(context.name, request, plane)
+
+
+def _check_basis(checker: Checker, key: Key, basis: list[Any], request: TextRequest) -> None:
+    """Refuse a basis that is no plane, or one in which the request has no vectors."""
+    targets, layers = _changed(request)
+    kinds = {isinstance(part, str) for part in basis}
+    if len(kinds) > 1:
+        raise checker.fault(key, "give two neurons, or two groups of prompts, not one of each")
+    if kinds == {True}:
+        changed = {neuron for name in targets for neuron in parse_target(name)}
+        _check_neurons(checker, key, basis, changed, layers, request.model.d_mlp)
+        return
+    for place, part in enumerate(basis):
+        checker.check(part, "srm/prompts", (*key, place))
+    if len(layers) > 1:
+        raise checker.fault(key, several_layers(layers))
+
+
+def _changed(request: TextRequest) -> tuple[Sequence[str], Sequence[int]]:
+    """Targets and layers that the texts change, each empty where they are selected later."""
+    if isinstance(request.targets, Selection):
+        return (), [] if request.targets.layer is None else [request.targets.layer]
+    targets = request.targets if isinstance(request.targets, tuple) else ()
+    return targets, sorted({neuron.layer for name in targets for neuron in parse_target(name)})
 
 
 def _check_neurons(
@@ -66,7 +85,7 @@ def _check_neurons(
 ) -> None:
     for place, name in enumerate(basis):
         at = (*key, place)
-        checker.check(name, "neuron_name", at)
+        checker.check(name, "common/neuron_name", at)
         neuron = parse_neuron(name)
         if neuron.index >= d_mlp:
             raise checker.fault(at, f"{name!r}: the model has neurons 0-{d_mlp - 1} in a layer")

@@ -1,4 +1,4 @@
-"""The key `srm` of a sweep: which plane, which groups of texts, which thresholds."""
+"""The plane that vectors are seen in: its basis, the groups of texts, the thresholds."""
 
 from __future__ import annotations
 
@@ -81,7 +81,8 @@ def fault_of(neuron: Neuron, layers: Sequence[int], changed: set[Neuron]) -> str
     return None
 
 
-def _several_layers(layers: Sequence[int]) -> str:
+def several_layers(layers: Sequence[int]) -> str:
+    """Why groups of prompts in several layers span no plane."""
     return (
         f"the sweep changes {_layers(layers)}, and groups of prompts span a plane in one layer "
         "only; name two neurons, or sweep the layers one by one"
@@ -108,7 +109,7 @@ def check_vectors(srm: Srm, layers: Sequence[int], changed: set[Neuron]) -> None
         if fault:
             raise UserError(f"{srm.where}.basis[{place}]: {fault}")
     if srm.prompt_groups and len(layers) > 1:
-        raise UserError(f"{srm.where}.basis: {_several_layers(layers)}")
+        raise UserError(f"{srm.where}.basis: {several_layers(layers)}")
 
 
 def check_prompts(srm: Srm, prompts: pd.DataFrame) -> None:

@@ -13,8 +13,8 @@ from matplotlib.ticker import MaxNLocator
 
 from clampsweep.figures.style import BLUE, WIDTH, floats, panels, styled, title
 from clampsweep.studies.bcr.figures.panels import CONTROLS, clamp_axis, empty, finish, left_out
-from clampsweep.studies.bcr.verdict import verdict
-from clampsweep.studies.bcr.view import CONTROL_KINDS, Tables
+from clampsweep.studies.bcr.verdict import headline
+from clampsweep.studies.bcr.view import CONTROL_KINDS, AmongControls, Tables
 from clampsweep.words import counted
 
 MAX_TARGETS = 3
@@ -27,25 +27,27 @@ def controls(sweep: Tables) -> Figure:
     On the prompts and clamps that the controls ran on. One row of panels per detector, one column
     per target. Definitions: `clampsweep.studies.bcr.special`.
     """
-    theirs, own = sweep.control_counts, sweep.compared_counts
-    if theirs is None or own is None:
+    beside = sweep.among_controls
+    if beside is None:
         return empty(sweep, "No controls were run: the config key controls asks for them.")
-    shown, clamps = sweep.targets[:MAX_TARGETS], sorted(set(theirs["position"]))
+    shown, clamps = sweep.targets[:MAX_TARGETS], sorted(set(beside.counts["position"]))
     figure, grid = panels(len(sweep.detectors), len(shown), 1.9, "row")
     width = WIDTH / len(shown) - 0.5
     for row, detector in zip(grid, sweep.detectors, strict=True):
         for ax, target in zip(row, shown, strict=True):
-            _draw(ax, _rows(own, detector, "target", target), clamps, BLUE)
-            beside = _rows(theirs, detector, "of", target)
+            _draw(ax, _rows(beside.own_counts, detector, "target", target), clamps, BLUE)
+            theirs = _rows(beside.counts, detector, "of", target)
             for kind, (_, colour, shift) in CONTROLS.items():
-                _draw(ax, beside[beside["kind"] == kind], clamps, colour, shift)
+                _draw(ax, theirs[theirs["kind"] == kind], clamps, colour, shift)
             ax.axhline(0, color="#777777", linewidth=0.6)
             ax.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
-            title(ax, list(_said(sweep, detector, target)), width, 7 if len(shown) == 1 else 6)
+            title(
+                ax, list(_said(sweep, beside, detector, target)), width, 7 if len(shown) == 1 else 6
+            )
             clamp_axis(ax, sweep, width, clamps=clamps)
         row[0].set_ylabel("rescued \N{MINUS SIGN} harmed (texts)")
     remarks = [
-        f"Net effect of the target and of each control: {sweep.control_sizes}.",
+        f"Net effect of the target and of each control: {beside.sizes}.",
         "Above: share of the controls whose largest net effect, in either direction, is smaller.",
     ]
     return finish(figure, sweep, _handles(), [*remarks, *left_out(sweep, MAX_TARGETS)])
@@ -56,11 +58,11 @@ def _rows(counts: pd.DataFrame, detector: str, column: str, target: str) -> pd.D
     return rows.sort_values(["position", "target"])
 
 
-def _said(sweep: Tables, detector: str, target: str) -> Iterator[str]:
+def _said(sweep: Tables, beside: AmongControls, detector: str, target: str) -> Iterator[str]:
     """The verdict, and where the target stands among its controls by the largest net effect."""
     single = len(sweep.targets) == 1
-    yield f"{detector}: {verdict(sweep, detector).headline}" if single else f"{target}, {detector}"
-    ranks = sweep.ranks_of(detector, target)
+    yield f"{detector}: {headline(sweep, detector)}" if single else f"{target}, {detector}"
+    ranks = beside.ranks_of(detector, target)
     for row in ranks[ranks["statistic"] == "largest_net"].to_dict("records"):
         number = counted(row["n_controls"], CONTROL_KINDS[row["kind"]])
         chance = f"(p = {row['p']:.2g})" if single else f"(q = {row['q']:.2g})"

@@ -33,7 +33,7 @@ from clampsweep.studies.bcr.figures.panels import (
     target_handles,
     target_styles,
 )
-from clampsweep.studies.bcr.verdict import LEVEL, significant, verdict
+from clampsweep.studies.bcr.verdict import LEVEL, headline, significant
 from clampsweep.studies.bcr.view import Tables
 from clampsweep.words import counted, listed
 
@@ -63,8 +63,8 @@ def improvement_rate(sweep: Tables) -> Figure:
     clamp_axis(grid[-1][0], sweep, WIDTH - 0.6)
     remarks = ["Share of the collapsed baselines that a clamp rescues, with 95 % Wilson intervals."]
     handles = [*target_handles(sweep), *control_handles(sweep)]
-    if sweep.controls is not None:
-        remarks.append(f"Bars: {sweep.control_sizes}; line: their median.")
+    if sweep.among_controls is not None:
+        remarks.append(f"Bars: {sweep.among_controls.sizes}; line: their median.")
     if sweep.variability is not None:
         n_seeds = sweep.variability["seed"].nunique()
         label = f"sampling alone, {counted(n_seeds, 'seed')}: range, mean"
@@ -74,14 +74,14 @@ def improvement_rate(sweep: Tables) -> Figure:
 
 def _said(sweep: Tables, detector: str) -> list[str]:
     """The verdict of a detector, and how many baselines collapse."""
-    said = verdict(sweep, detector).headline
+    said = headline(sweep, detector)
     return [f"{detector}: {said}", sweep.headline(detector).partition(": ")[2]]
 
 
 def _draw_beside(ax: Axes, sweep: Tables, detector: str) -> None:
     """What controls rescue at each clamp, and what sampling alone rescues."""
-    rows = sweep.control_counts
-    if rows is not None:
+    if sweep.among_controls is not None:
+        rows = sweep.among_controls.counts
         rows = rows[rows["detector"] == detector].drop_duplicates(["target", "position"])
         control_band(ax, rows, rows["n_rescued"] / rows["n_collapsed_baseline"])
     if sweep.variability is not None:

@@ -84,8 +84,8 @@ def text_metrics(sweep: Tables) -> Figure:
     bands = " and interquartile range (band)" if len(sweep.targets) <= MAX_BANDS else ""
     remarks = [f"Median (line){bands}; {sweep.sizes}."]
     remarks += [f"Not defined for these texts: {listed(missing)}."] if missing else []
-    if sweep.controls is not None:
-        remarks.append(f"Bars: range of the medians of {sweep.control_sizes}.")
+    if sweep.among_controls is not None:
+        remarks.append(f"Bars: range of the medians of {sweep.among_controls.sizes}.")
     handles = [*target_handles(sweep), dashes, *control_handles(sweep)]
     return finish(figure, sweep, handles, [*remarks, *left_out(sweep)])
 

@@ -11,8 +11,35 @@ import pandas as pd
 from clampsweep.errors import UserError
 from clampsweep.names import Neuron, parse_target, target_name
 from clampsweep.provenance import json_digest
-from clampsweep.studies.bcr.controls import CONTROLS
+from clampsweep.tables import Column, Schema
 from clampsweep.texts.selection import check_positions
+
+CONTROLS = Schema(
+    "controls",
+    {
+        "target": Column("str", "neuron, or neurons joined by +, that the control is for"),
+        "control": Column("str", "name of the control"),
+        "kind": Column("str", "neuron, or direction in the residual stream"),
+        "layer": Column("int", "layer of the control; null if it is a joint one", null=True),
+        "neuron": Column(
+            "int", "its index in the layer; null for a direction and a joint one", null=True
+        ),
+        "w_out_norm": Column(
+            "float", "norm of its row of W_out; of a direction, the target's", null=True
+        ),
+        "activation_rms": Column(
+            "float", "root mean square of its activation; of a direction, the target's", null=True
+        ),
+        "target_w_out_norm": Column("float", "norm of the target's row of W_out", null=True),
+        "target_activation_rms": Column(
+            "float", "root mean square of the target's activation", null=True
+        ),
+        "distance": Column(
+            "float", "how far from the target in these two, in SDs over the layer", null=True
+        ),
+    },
+    key=("target", "control"),
+)
 
 POOL = 0.02  # share of the layer's neurons, the nearest ones, that controls are drawn from
 

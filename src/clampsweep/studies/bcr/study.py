@@ -1,0 +1,107 @@
+"""Baseline collapse recovery as an entry of the registry: its texts and what it keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from clampsweep.config.contract import Study
+from clampsweep.studies.bcr.config import BcrEntry, parse
+from clampsweep.studies.bcr.files import (
+    DETECTORS,
+    FIGURES,
+    KEPT,
+    KEPT_CONTROLS,
+    KEPT_GENERATED,
+    KEPT_VARIABILITY,
+    KEPT_VERIFIED,
+    TABLES,
+)
+from clampsweep.texts.request import Named, Selection, TextRequest
+
+
+def requests(entry: BcrEntry) -> dict[str, TextRequest]:
+    """The entry's texts, its controls' and its sampled baselines', by name; none if imported."""
+    if not isinstance(entry.texts, TextRequest):
+        return {}
+    found = {entry.name: entry.texts}
+    if entry.controls is not None:
+        name = f"{entry.name}/controls"
+        found[name] = replace(
+            entry.texts,
+            name=name,
+            targets=Named("select_controls", entry.name),
+            values=entry.controls.values,
+            drawn=entry.controls.drawn,
+        )
+    if entry.variability is not None:
+        name, chance = f"{entry.name}/variability", entry.variability
+        sampled = replace(entry.texts.decoding, method="sample", temperature=chance.temperature)
+        found[name] = entry.texts.baselines(name, sampled, tuple(range(chance.seeds)))
+    return found
+
+
+def kept(entry: BcrEntry) -> dict[str, str]:
+    """What is kept of an entry in `results/<entry>/`, figures apart, and what each file is."""
+    return {
+        **KEPT,
+        **(KEPT_GENERATED if isinstance(entry.texts, TextRequest) else {}),
+        **(KEPT_CONTROLS if entry.controls else {}),
+        **(KEPT_VARIABILITY if entry.variability else {}),
+        **(KEPT_VERIFIED if entry.reference else {}),
+    }
+
+
+def files(entry: BcrEntry) -> Mapping[str, str]:
+    """Every file that is kept of an entry, relative to `results/`, and what it is."""
+    figures = {
+        f"figures/{name}.{ending}": what
+        for name, what in FIGURES.items()
+        for ending in ("svg", "png")
+    }
+    own = {f"{entry.name}/{file}": what for file, what in (kept(entry) | figures).items()}
+    return own | {f"detectors/{file}": what for file, what in DETECTORS.items()}
+
+
+def table_inputs(entry: BcrEntry, but: str = "") -> dict[str, str]:
+    """The tables that an entry's figures and reports are made from, by field of `view.Tables`.
+
+    Args:
+        entry: The entry.
+        but: A table to leave out.
+    """
+    there, places = (
+        files(entry),
+        {name: file.format(entry=entry.name) for name, file in TABLES.items()},
+    )
+    return {
+        name: f"results/{file}" for name, file in places.items() if file in there and name != but
+    }
+
+
+def selection_input(entry: BcrEntry) -> list[str]:
+    """The file of an entry's selected neurons; none if it selects none."""
+    selects = isinstance(entry.texts, TextRequest) and isinstance(entry.texts.targets, Selection)
+    return [f"results/{entry.name}/selected.json"] if selects else []
+
+
+def described(entry: BcrEntry) -> dict[str, str]:
+    """What the summary lists: the files of an entry, its figures in one line."""
+    return {**kept(entry), "figures/": "the figures, as SVG and PNG"}
+
+
+def inputs(entry: BcrEntry) -> list[str]:
+    """Local files that an entry reads: published figures, texts to import."""
+    imported = [] if isinstance(entry.texts, TextRequest) else [entry.texts.extracted]
+    return imported + ([] if entry.reference is None else [entry.reference])
+
+
+STUDY = Study(
+    name="bcr",
+    parse=parse,
+    files=files,
+    requests=requests,
+    inputs=inputs,
+    sweep_keys=frozenset({"extracted", "detectors", "controls", "variability", "reference"}),
+    import_key="extracted",
+)
