@@ -209,7 +209,8 @@ def _by_cluster(recovery: pd.DataFrame, cluster: pd.Series[str]) -> dict[str, np
 
     def sums(flags: np.ndarray) -> np.ndarray:
         places = codes * shape[1] + rows
-        return np.bincount(places, flags, minlength=math.prod(shape)).reshape(shape)
+        total = np.bincount(places, flags, minlength=math.prod(shape))
+        return total.reshape(shape).astype(float)  # of no pairs it is of integers
 
     found = {
         "rescued": sums(recovery["intervention_improves_baseline"].to_numpy(dtype=float)),

@@ -106,16 +106,16 @@ def _ranked(common: pd.DataFrame) -> Iterator[dict[str, Any]]:
     n_prompts, n_clamps = (by_detector[name].nunique() for name in ("prompt_id", "clamp"))
     for detector, scores in _scores(common).groupby("detector"):
         for statistic in scores.columns:
-            observed, *others = scores[statistic].sort_index().tolist()
+            observed, *others = scores[statistic].sort_index().astype(float).tolist()
             below = sum(other < observed for other in others)
             level = sum(other == observed for other in others)
             yield {
                 "detector": detector,
                 "statistic": statistic,
-                "observed": float(observed),
+                "observed": observed,
                 "control_median": float(np.median(others)),
-                "control_low": float(min(others)),
-                "control_high": float(max(others)),
+                "control_low": min(others),
+                "control_high": max(others),
                 "n_controls": len(others),
                 "n_prompts": int(n_prompts[detector]),
                 "n_clamps": int(n_clamps[detector]),
