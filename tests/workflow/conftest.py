@@ -10,10 +10,25 @@ from hashlib import sha256
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import forkserver
 import pytest
 import yaml
 from filelock import FileLock
 from harness import CONFIG, PROMPTS, REPO, Project, Run, Running, grid
+
+
+@pytest.fixture(scope="session", autouse=True)
+def forks() -> Iterator[None]:
+    """The process that is forked for each Snakemake and each job of this session's projects."""
+    with forkserver.started():
+        yield
+
+
+@pytest.fixture(scope="module")
+def cold() -> Iterator[None]:
+    """All starts anew in this module's tests, as a user has it."""
+    with forkserver.without():
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -34,13 +49,15 @@ def first_run(
 ) -> tuple[Project, Run]:
     """A project after its first run, which is for looking at and copying only; and the run.
 
-    Where tests run in several processes, the first that asks makes it for all.
+    Each job starts anew in it, as a user has it. Where tests run in several processes, the first
+    that asks makes it for all.
     """
     base = tmp_path_factory.getbasetemp()
     folder = (base if worker_id == "master" else base.parent) / "first"
     with FileLock(folder.with_suffix(".lock")):
         if not (folder / "run").exists():
-            run = untouched.copy(folder / "project").run().checked()
+            with forkserver.without():
+                run = untouched.copy(folder / "project").run().checked()
             (folder / "run").write_bytes(pickle.dumps(run))
     return Project(folder / "project"), pickle.loads((folder / "run").read_bytes())
 

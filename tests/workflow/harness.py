@@ -7,6 +7,7 @@ hold, which files are untouched.
 
 from __future__ import annotations
 
+import compileall
 import os
 import re
 import shutil
@@ -21,12 +22,16 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, Self
 
+import forkserver
 import pandas as pd
 import yaml
 
 from clampsweep import tables
 from clampsweep.provenance import file_digest, text_digest
+from clampsweep.studies.bcr import recovery, special, split_half, variability, verify
+from clampsweep.texts import gather, matching, metrics, promptset, selection
 from clampsweep.texts.tables import BATCH_GENERATIONS
+from clampsweep.verdicts import VERDICTS
 
 REPO = Path(__file__).parents[2]
 COPIED = ("Snakefile", "environment.yml", "workflow", "profiles", "src")
@@ -66,6 +71,24 @@ CONFIG: dict[str, Any] = {
 }
 TEXTS = "results/s/generations.parquet"
 RATES = "results/s/rates.parquet"
+SCHEMAS = {
+    schema.name: schema
+    for schema in (
+        promptset.PROMPTS,
+        gather.GENERATIONS,
+        gather.VECTORS,
+        metrics.TEXT_METRICS,
+        selection.NEURON_STATS,
+        matching.CONTROLS,
+        recovery.RECOVERY,
+        recovery.RATES,
+        split_half.SPLIT_HALF,
+        special.SPECIAL,
+        variability.VARIABILITY,
+        verify.VERIFICATION,
+        VERDICTS,
+    )
+}
 
 
 @dataclass(frozen=True)
@@ -135,7 +158,8 @@ def _planned(output: str) -> Counter[str]:
 
 def environment(folder: Path) -> dict[str, str]:
     """Environment of a project's processes: they import the library from the project's copy."""
-    return {**os.environ, "PYTHONPATH": str(folder / "src"), "OMP_NUM_THREADS": "1"}
+    paths = f"{folder / 'src'}:{forkserver.CLIENT}"
+    return {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
 
 
 @dataclass(frozen=True)
@@ -163,6 +187,7 @@ class Project:
         for name in COPIED:
             copy = shutil.copytree if (REPO / name).is_dir() else shutil.copy2
             copy(REPO / name, folder / name)
+        compileall.compile_dir(folder / "src", quiet=1)  # once, and not in each job
         for name in ("config", "promptsets"):
             (folder / name).mkdir()
         make_tiny(folder / "tiny", "gpt2")
@@ -204,8 +229,7 @@ class Project:
 
     def table(self, name: str, sweep: str = "s") -> pd.DataFrame:
         """A sweep's table."""
-        schema = getattr(tables, name.upper())
-        return tables.read(self.path(f"results/{sweep}/{name}.parquet"), schema)
+        return tables.read(self.path(f"results/{sweep}/{name}.parquet"), SCHEMAS[name])
 
     def batches(self) -> dict[str, pd.DataFrame]:
         """Rows of each finished batch of texts."""

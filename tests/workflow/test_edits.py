@@ -17,6 +17,7 @@ ONCE_PER_SWEEP = (
     "text_metrics",
     "recovery",
     "split_half",
+    "bcr_verdicts",
     "export",
     "export_vectors",
     "figures",
@@ -31,7 +32,7 @@ def test_the_first_run_makes_everything(first_run: tuple[Project, Run]) -> None:
     assert run.rules == {**dict.fromkeys((*ONCE_PER_SWEEP, *ONCE), 1), "generate": 2}
     wanted = run.output.partition("localrule all:\n    input: ")[2].partition("\n")[0].split(", ")
     # tables and reports, figures, batches, model, detectors
-    assert len(wanted) == 15 + 7 * 2 + 2 * 2 + 1 + 5
+    assert len(wanted) == 16 + 7 * 2 + 2 * 2 + 1 + 5
     assert all(project.path(name).stat().st_size > 0 for name in wanted)
     texts = project.table("generations")
     assert texts.groupby("prompt_id", sort=False)["operation"].agg(list).to_dict() == {
@@ -178,7 +179,7 @@ def test_an_exported_sweep_is_imported_with_the_same_flags(finished: Project) ->
     }
     finished.config["run"] = ["s", "old"]
     run = finished.write().run().checked()
-    again = ("import_extracted", "text_metrics", "recovery", "split_half")
+    again = ("import_extracted", "text_metrics", "recovery", "split_half", "bcr_verdicts")
     assert run.rules == dict.fromkeys((*again, "export", "figures", "reports"), 1)
     assert finished.path("results/old/extracted.tsv").read_bytes() == exported.read_bytes()
     flags = [

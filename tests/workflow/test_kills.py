@@ -17,6 +17,7 @@ from harness import PROMPTS, TEXTS, Project, Run, Running
 from clampsweep import tables
 from clampsweep.texts.tables import BATCH_GENERATIONS
 
+pytestmark = pytest.mark.usefixtures("cold")
 SLOW = partial(pytest.param, marks=pytest.mark.slow)
 WAITING = "another job is at work on this batch"
 N_NEW = 46 * len(PROMPTS)  # texts that the sweep of `_longer` lacks
@@ -39,7 +40,7 @@ Scratch.add = _written_down
 def written_down(untouched: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project after its first run, which writes down what it makes; for copying only."""
     project = untouched.copy(tmp_path_factory.mktemp("written_down") / "project")
-    project.append("src/clampsweep/scratch.py", WRITE_DOWN)
+    project.append("src/clampsweep/texts/scratch.py", WRITE_DOWN)
     project.run(TEXTS).checked()
     (project.folder / "made.txt").unlink()
     return project
@@ -220,7 +221,7 @@ def test_twenty_kills_in_2240_combinations_cost_no_finished_part(
     untouched: Project, tmp_path: Path
 ) -> None:
     project = untouched.copy(tmp_path / "killed")
-    project.append("src/clampsweep/scratch.py", WRITE_DOWN)
+    project.append("src/clampsweep/texts/scratch.py", WRITE_DOWN)
     project.prompts = _grid_of_160()
     project.sweep["values"] = VALUES
     project.sweep["decoding"]["max_new_tokens"] = 30  # so that there is time for all kills

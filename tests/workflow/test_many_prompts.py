@@ -12,7 +12,7 @@ import matplotlib.image
 import pytest
 from harness import Project, Run
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("cold")]
 
 N = 10_000
 WORDS = ("the", "cat", "ran", "glass", "is", "an", "on", "hill", "she", "said", "no", "red", "or")

@@ -6,10 +6,11 @@ import pytest
 from harness import PROMPTS, Project, Run
 
 from clampsweep import tables
-from clampsweep.studies.srm.curves import SRM_CURVES
+from clampsweep.studies.srm.curves import SRM_CURVES, SRM_GROUPS
+from clampsweep.studies.srm.differences import SRM_DIFFERENCES
 
 SRM = {"basis": ["L1N5", "L1N7"], "group_by": ["type", "core", "clamp"], "thresholds": [0.1, 0.2]}
-TABLES = ("groups", "curves", "differences")
+TABLES = {"groups": SRM_GROUPS, "curves": SRM_CURVES, "differences": SRM_DIFFERENCES}
 FILES = (
     *(f"srm/{name}.parquet" for name in TABLES),
     "srm/srm.md",
@@ -38,10 +39,8 @@ def test_the_key_adds_its_files_and_computes_no_text(resonant: tuple[Project, Ru
 def test_the_tables_are_of_the_sweeps_texts(resonant: tuple[Project, Run]) -> None:
     project = resonant[0]
     groups, curves, differences = (
-        tables.read(
-            project.path(f"results/s/srm/{name}.parquet"), getattr(tables, f"SRM_{name.upper()}")
-        )
-        for name in TABLES
+        tables.read(project.path(f"results/s/srm/{name}.parquet"), schema)
+        for name, schema in TABLES.items()
     )
     vectors = project.table("vectors")
     blank = vectors[vectors["operation"] == "none"]["vector"].isna().sum()
@@ -72,7 +71,7 @@ def test_another_threshold_computes_only_the_resonance(
 
 def test_other_drawing_code_computes_no_table(resonant: tuple[Project, Run]) -> None:
     project = resonant[0].copy(resonant[0].folder.with_name("drawing"))
-    project.append("src/clampsweep/plots/srm.py", "# Another look.")
+    project.append("src/clampsweep/studies/srm/figures.py", "# Another look.")
     assert project.run("-n").checked().rules == {"srm_report": 1}
 
 

@@ -29,21 +29,25 @@ def test_the_copy_of_the_library_is_the_one_that_runs(untouched: Project) -> Non
 
 def test_plotting_code_makes_only_the_figures_stale(finished: Project) -> None:
     kept = finished.states("results/**/*.parquet", "results/**/*.md", "results/**/*.npz")
-    finished.append("src/clampsweep/plots/states.py", "# changed")
+    finished.append("src/clampsweep/studies/bcr/figures/states.py", "# changed")
     run = finished.run().checked()
-    assert run.rules == {"figures": 1, "detector_figure": 1}
+    assert run.rules == {"figures": 1}
     assert finished.states("results/**/*.parquet", "results/**/*.md", "results/**/*.npz") == kept
+    finished.append("src/clampsweep/figures/style.py", "# changed")
+    assert finished.run("-n").rules == {"figures": 1, "detector_figure": 1}
 
 
 def test_report_code_makes_only_the_reports_stale(finished: Project) -> None:
-    finished.append("src/clampsweep/report.py", "# changed")
+    finished.append("src/clampsweep/studies/bcr/summary.py", "# changed")
+    assert finished.run("-n").rules == {"reports": 1}
+    finished.append("src/clampsweep/studies/bcr/neuron_report.py", "# changed")
     assert finished.run("-n").rules == {"reports": 1, "neuron_report": 1}
 
 
 def test_decoding_code_makes_the_texts_stale(finished: Project) -> None:
     before = finished.batches()
     codes = _codes(finished)
-    finished.append("src/clampsweep/decoding.py", "# changed")
+    finished.append("src/clampsweep/decoder/decode.py", "# changed")
     run = finished.run(TEXTS).checked()
     assert run.rules == {"generate": 2, "gather": 1}
     after = finished.batches()
@@ -57,7 +61,7 @@ def test_texts_of_other_code_that_snakemake_has_no_record_of_are_refused(
     finished: Project,
 ) -> None:
     shutil.rmtree(finished.folder / ".snakemake/metadata")
-    finished.append("src/clampsweep/decoding.py", "# changed")
+    finished.append("src/clampsweep/decoder/decode.py", "# changed")
     finished.sweep["values"].append(7)
     run = finished.write().run(TEXTS)
     assert run.code != 0
