@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from clampsweep.studies.bcr import recovery, special, split_half
+from clampsweep.studies.bcr.verdict import verdicts
 from clampsweep.studies.bcr.view import Tables
 from clampsweep.texts.gather import GENERATIONS
 from clampsweep.texts.matching import CONTROLS
@@ -34,18 +35,25 @@ def make(
     names = dict.fromkeys(row["prompt_id"] for row in rows)
     own = frame(prompts or [prompt(f"Say {name}", name) for name in names], PROMPTS)
     recovered = recovery.recovery(generations, metrics, detectors)
-    return Tables(
-        prompts=own,
-        generations=generations,
-        text_metrics=metrics,
-        recovery=recovered,
-        rates=recovery.rates(recovered, own),
-        split_half=split_half.split_half(recovered, own),
-        neuron_stats=neuron_stats,
-        detectors=detectors,
-        title="tiny, L1N2, set",
-        **beside,
+    return judged(
+        Tables(
+            prompts=own,
+            generations=generations,
+            text_metrics=metrics,
+            recovery=recovered,
+            rates=recovery.rates(recovered, own),
+            split_half=split_half.split_half(recovered, own),
+            neuron_stats=neuron_stats,
+            detectors=detectors,
+            title="tiny, L1N2, set",
+            **beside,
+        )
     )
+
+
+def judged(sweep: Tables) -> Tables:
+    """The sweep with the verdicts that follow from its tables."""
+    return replace(sweep, verdicts=verdicts(sweep))
 
 
 def untouched(letters: str, **columns: Any) -> list[dict[str, Any]]:
@@ -87,12 +95,14 @@ def beside_controls(
         {"target": target, "control": name, "kind": kind} for name, (target, kind) in kinds.items()
     ]
     controls = frame(facts, CONTROLS)
-    return replace(
-        sweep,
-        controls=controls,
-        control_recovery=recovered,
-        control_metrics=metrics,
-        special=special.special(sweep.recovery, recovered, controls),
+    return judged(
+        replace(
+            sweep,
+            controls=controls,
+            control_recovery=recovered,
+            control_metrics=metrics,
+            special=special.special(sweep.recovery, recovered, controls),
+        )
     )
 
 

@@ -14,6 +14,8 @@ from scipy import stats
 from clampsweep import tables
 from clampsweep.errors import UserError
 from clampsweep.studies.srm import differences
+from clampsweep.studies.srm.curves import SRM_CURVES, SRM_GROUPS
+from clampsweep.studies.srm.differences import SRM_DIFFERENCES
 from clampsweep.studies.srm.plane import Srm
 from clampsweep.studies.srm.texts import basis_of, orthonormal, select
 from clampsweep.texts.gather import VECTORS
@@ -671,8 +673,8 @@ def test_levels_come_in_order_and_other_groups_as_the_prompts_have_them():
 def test_the_tables_can_be_written_and_read_back(tmp_path):
     rows = [*scattered(), text("e/alone/1", np.ones(7))]
     found = see(rows, group_by=("type", "level", "core", "clamp"), thresholds=(0.3, 0.5))
-    for name in ("groups", "curves", "differences"):
-        schema = getattr(tables, f"SRM_{name.upper()}")
+    schemas = {"groups": SRM_GROUPS, "curves": SRM_CURVES, "differences": SRM_DIFFERENCES}
+    for name, schema in schemas.items():
         tables.write(getattr(found, name), tmp_path / name, schema, {})
         back = tables.read(tmp_path / name, schema)
         pd.testing.assert_frame_equal(back, getattr(found, name), check_dtype=False)

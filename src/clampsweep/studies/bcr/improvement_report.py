@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from clampsweep.markdown import code, fenced, join, plain
-from clampsweep.studies.bcr.summary import _name, _named
+from clampsweep.studies.bcr.phrases import clamp_name, named
 from clampsweep.studies.bcr.view import Tables
 
 MAX_LISTED = 1000  # collapsed baselines of a detector, texts and all
@@ -46,7 +46,7 @@ def _by_baseline(
         target_place=rows["target"].map(place), position=sweep.positions(rows)
     ).sort_values(["target_place", "position", "seed"])
     found: dict[tuple[str, int | None], list[dict[str, Any]]] = {}
-    for row in _named(order.to_dict("records")):
+    for row in named(order.to_dict("records")):
         own = (row["prompt_id"], int(row["seed"]) if sweep.sampled else None)
         found.setdefault(own, []).append(row)
     return found
@@ -78,5 +78,5 @@ def _recovered(
         yield "No clamp rescued it."
     for row in rescued:
         drawn = "" if seed is not None or pd.isna(row["seed"]) else f", seed {row['seed']}"
-        yield f"{_name(row)}{drawn}:"
+        yield f"{clamp_name(row)}{drawn}:"
         yield fenced(sweep.texts[row["prompt_id"], row["key"]])
