@@ -1,4 +1,4 @@
-"""What checks annotations, shapes among them, while tests run: a whole number may stand for a float."""
+"""What checks annotations and shapes while tests run: a whole number may stand for a float."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from clampsweep.studies.bcr import recovery, special, split_half
+from clampsweep.studies.bcr import rates, recovery, special, split_half
 from clampsweep.studies.bcr.verdict import verdicts
 from clampsweep.studies.bcr.view import Tables
 from clampsweep.texts.gather import GENERATIONS
@@ -41,7 +41,7 @@ def make(
             generations=generations,
             text_metrics=metrics,
             recovery=recovered,
-            rates=recovery.rates(recovered, own),
+            rates=rates.rates(recovered, own),
             split_half=split_half.split_half(recovered, own),
             neuron_stats=neuron_stats,
             detectors=detectors,

@@ -26,7 +26,7 @@ from clampsweep.explorer.settings import (
 from clampsweep.models.spec import ModelSpec
 from clampsweep.strict_yaml import read_yaml
 from clampsweep.studies.bcr.config import Sweep
-from clampsweep.studies.bcr.recovery import RATES
+from clampsweep.studies.bcr.rates import RATES
 from clampsweep.texts.combination import Combination
 from clampsweep.texts.promptset import read as read_promptset
 from clampsweep.texts.request import Decoding

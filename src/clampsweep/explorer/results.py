@@ -14,7 +14,7 @@ from markupsafe import Markup
 from clampsweep import tables
 from clampsweep.errors import UserError
 from clampsweep.explorer import marking
-from clampsweep.studies.bcr import recovery, special, split_half, view
+from clampsweep.studies.bcr import rates, special, split_half, view
 from clampsweep.studies.bcr.files import TABLES
 from clampsweep.studies.bcr.verdict import verdicts
 from clampsweep.studies.bcr.view import Tables
@@ -145,7 +145,7 @@ def select(sweep: Tables, choice: Choice) -> Tables:
         generations=_rows(sweep.generations, prompts, targets),
         text_metrics=_rows(sweep.text_metrics, prompts, targets),
         recovery=judged,
-        rates=recovery.rates(judged, prompts),
+        rates=rates.rates(judged, prompts),
         split_half=split_half.split_half(judged, prompts),
         variability=sweep.variability if whole else None,  # counted over all prompts
         title=f"{sweep.title}; filtered: {size}, {counted(len(targets), 'target')}; exploratory",

@@ -18,7 +18,7 @@ from scipy.stats import rankdata
 from clampsweep.errors import UserError
 from clampsweep.provenance import text_digest
 from clampsweep.statistics import wilson
-from clampsweep.studies.bcr.recovery import RATES
+from clampsweep.studies.bcr.rates import RATES
 from clampsweep.tables import Column, Schema
 from clampsweep.texts import collapse
 from clampsweep.texts.metrics import distinct_share, further, published, texts_and_tokens

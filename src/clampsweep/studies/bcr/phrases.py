@@ -9,11 +9,12 @@ import pandas as pd
 
 from clampsweep.markdown import code
 from clampsweep.operations import clamp, describe
-from clampsweep.studies.bcr.view import CONTROL_KINDS
+from clampsweep.studies.bcr.among_controls import CONTROL_KINDS
 from clampsweep.words import counted
 
 
 def controls_of(rank: Mapping[str, Any]) -> str:
+    """Number and kind of the controls of a row of `SPECIAL`, `20 control neurons`."""
     return counted(rank["n_controls"], CONTROL_KINDS[rank["kind"]])
 
 
@@ -24,6 +25,7 @@ def named(records: Iterable[Mapping[Any, Any]]) -> Iterator[dict[str, Any]]:
 
 
 def clamp_name(row: Mapping[str, Any]) -> str:
+    """Target and clamp of a row as a code span, such as `L29N1479 set +10`."""
     change = clamp(row["operation"], row["value"], row["scope"])
     return code(f"{row['target']} {describe(change)}")
 
@@ -38,6 +40,7 @@ def effect_of(row: Mapping[str, Any], kind: str) -> str:
 
 
 def rate_of(row: Mapping[str, Any], kind: str) -> str:
+    """Rate of a row of `RATES`, rescue or harm, in percent with its interval; `none` if null."""
     rate, low, high = (row[f"{kind}_{end}"] for end in ("rate", "low", "high"))
     if pd.isna(rate):
         return "none"

@@ -11,7 +11,8 @@ import pandas as pd
 
 from clampsweep.provenance import json_digest
 from clampsweep.statistics import cluster_bootstrap, mcnemar_exact, sign_flip
-from clampsweep.studies.bcr.recovery import GROUP, RATES, clusters, counts
+from clampsweep.studies.bcr.rates import GROUP, RATES, counts
+from clampsweep.studies.bcr.recovery import clusters
 from clampsweep.tables import Column, Schema
 from clampsweep.texts.tables import INTERVENTION
 

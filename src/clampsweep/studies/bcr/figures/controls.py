@@ -12,9 +12,10 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from clampsweep.figures.style import BLUE, WIDTH, floats, panels, styled, title
+from clampsweep.studies.bcr.among_controls import CONTROL_KINDS, AmongControls
 from clampsweep.studies.bcr.figures.panels import CONTROLS, clamp_axis, empty, finish, left_out
 from clampsweep.studies.bcr.verdict import headline
-from clampsweep.studies.bcr.view import CONTROL_KINDS, AmongControls, Tables
+from clampsweep.studies.bcr.view import Tables
 from clampsweep.words import counted
 
 MAX_TARGETS = 3
