@@ -23,61 +23,61 @@ from clampsweep.studies.bcr.view import Tables
 from clampsweep.words import counted, listed, signed
 
 
-def answer(sweep: Tables, detector: str) -> str:
+def answer(view: Tables, detector: str) -> str:
     """The verdict of a detector, and a list of sentences that say what it rests on."""
-    rates = sweep.rates[sweep.rates["detector"] == detector]
+    rates = view.rates[view.rates["detector"] == detector]
     changed = bool((rates["n_rescued"] + rates["n_harmed"]).sum())
     if rates.empty:
         sentences = ["No clamped text was scored."]
     elif not changed:
         sentences = ["A null result: no clamp rescued or harmed a single text."]
     else:
-        sentences = [*_held_out(sweep, detector), *_best(rates), *_worst(rates)]
-        sentences += [_significance(sweep, rates), *_by_any(sweep, detector)]
-    sentences += [*_compared(sweep, detector), *_sampling(sweep, detector)]
-    sentences += [*_trust(sweep, detector)]
+        sentences = [*_held_out(view, detector), *_best(rates), *_worst(rates)]
+        sentences += [_significance(view, rates), *_by_any(view, detector)]
+    sentences += [*_compared(view, detector), *_sampling(view, detector)]
+    sentences += [*_trust(view, detector)]
     return "\n- ".join([
-        f"**{plain(detector)}: {headline(sweep, detector)}.** {_collapsed(sweep, detector)}.\n",
+        f"**{plain(detector)}: {headline(view, detector)}.** {_collapsed(view, detector)}.\n",
         *sentences,
     ])  # fmt: skip
 
 
-def _collapsed(sweep: Tables, detector: str) -> str:
+def _collapsed(view: Tables, detector: str) -> str:
     """How many baselines collapse, `8 of 140 baselines collapsed`."""
-    return plain(sweep.headline(detector).partition(": ")[2])
+    return plain(view.headline(detector).partition(": ")[2])
 
 
-def _held_out(sweep: Tables, detector: str) -> Iterator[str]:
+def _held_out(view: Tables, detector: str) -> Iterator[str]:
     """What the best clamp does on prompts that did not choose it."""
-    n_rates = int((sweep.rates["detector"] == detector).sum())
-    if n_rates < 2 or not sweep.baselines_of(detector)["baseline_collapsed"].any():
+    n_rates = int((view.rates["detector"] == detector).sum())
+    if n_rates < 2 or not view.baselines_of(detector)["baseline_collapsed"].any():
         return
-    if (row := held_out(sweep, detector)) is None:
+    if (row := held_out(view, detector)) is None:
         yield "The clamps could not be compared on halves of the prompts."
         return
-    halves = sweep.split_half[sweep.split_half["detector"] == detector].to_dict("records")
+    halves = view.split_half[view.split_half["detector"] == detector].to_dict("records")
     names = listed(list(dict.fromkeys(clamp_name(row) for row in named(halves))))
     yield (
         f"With the best clamp chosen on one half of the prompts and scored on the other, and the "
         f"reverse ({names}): rescued {row['n_rescued']} of {row['n_collapsed_baseline']:,} "
         f"collapsed texts and harmed {row['n_harmed']} of {row['n_fine_baseline']:,} fine texts, "
         f"net {signed(float(row['net']))}, p = {row['cluster_p']:.2g} (sign-flip test over "
-        f"{_clusters(sweep)})."
+        f"{_clusters(view)})."
     )
 
 
-def _clusters(sweep: Tables) -> str:
+def _clusters(view: Tables) -> str:
     """What tests take as independent of each other."""
-    return "cores" if sweep.prompts["core"].notna().all() else "prompts"
+    return "cores" if view.prompts["core"].notna().all() else "prompts"
 
 
-def _compared(sweep: Tables, detector: str) -> Iterator[str]:
+def _compared(view: Tables, detector: str) -> Iterator[str]:
     """Where the targets stand among their controls, by the largest net effect."""
-    beside = sweep.among_controls
+    beside = view.among_controls
     if beside is None:
         return
-    single, special = len(sweep.targets) == 1, special_targets(sweep, detector)
-    for target in sweep.targets:
+    single, special = len(view.targets) == 1, special_targets(view, detector)
+    for target in view.targets:
         ranks = beside.ranks_of(detector, target)
         said = [
             f"above {row['percentile']:.0f} % of {controls_of(row)} (theirs: "
@@ -87,8 +87,8 @@ def _compared(sweep: Tables, detector: str) -> Iterator[str]:
             for row in named(ranks[ranks["statistic"] == "largest_net"].to_dict("records"))
         ]
         answer = "Yes" if target in special else "No"
-        if answer == "No" and not can_tell(sweep, detector):
-            need = MIN_CONTROLS * len(sweep.targets)
+        if answer == "No" and not can_tell(view, detector):
+            need = MIN_CONTROLS * len(view.targets)
             each = "" if single else " per target"
             answer = f"Cannot tell: that takes {need} controls of each kind{each}"
         yield (
@@ -106,11 +106,11 @@ def _largest(ranks: pd.DataFrame) -> str:
     return f"Its largest net effect is {counted(size, 'text')}{direction}"
 
 
-def _sampling(sweep: Tables, detector: str) -> Iterator[str]:
+def _sampling(view: Tables, detector: str) -> Iterator[str]:
     """What sampled baselines do, without any clamp."""
-    if sweep.variability is None:
+    if view.variability is None:
         return
-    rows = sweep.variability[sweep.variability["detector"] == detector]
+    rows = view.variability[view.variability["detector"] == detector]
     n = rows[["n_rescued", "n_collapsed_baseline", "n_harmed", "n_fine_baseline"]].sum()
     said = [
         f"{100 * n[part] / n[whole]:.0f} % of the texts of prompts whose greedy baseline is "
@@ -124,11 +124,11 @@ def _sampling(sweep: Tables, detector: str) -> Iterator[str]:
     yield f"Sampling alone, without any clamp ({counted(len(rows), 'seed')}): {listed(said)}."
 
 
-def _trust(sweep: Tables, detector: str) -> Iterator[str]:
+def _trust(view: Tables, detector: str) -> Iterator[str]:
     """How good the detector is on labelled texts."""
-    if sweep.detector_quality is not None:
+    if view.detector_quality is not None:
         precision, recall = (
-            share(sweep.detector_quality, detector, name) for name in ("precision", "recall")
+            share(view.detector_quality, detector, name) for name in ("precision", "recall")
         )
         yield (
             f"How far to trust {code(detector)}: on labelled texts its precision is {precision}, "
@@ -162,12 +162,12 @@ def _worst(rates: pd.DataFrame) -> Iterator[str]:
         yield f"The most harmful clamp, {clamp_name(worst)}, {effect_of(worst, 'harm')}."
 
 
-def _significance(sweep: Tables, rates: pd.DataFrame) -> str:
+def _significance(view: Tables, rates: pd.DataFrame) -> str:
     """How many clamps have a significant net effect, in either direction."""
     sure = significant(rates)
     better, worse = int((sure & (rates["net"] > 0)).sum()), int((sure & (rates["net"] < 0)).sum())
     if not better and not worse:
-        coarse = _coarse(sweep, rates)
+        coarse = _coarse(view, rates)
         said = f"o clamp has a significant net effect (both q < {LEVEL})."
         return f"N{said} {coarse}" if coarse else f"A null result: n{said}"
     return (
@@ -176,7 +176,7 @@ def _significance(sweep: Tables, rates: pd.DataFrame) -> str:
     )
 
 
-def _coarse(sweep: Tables, rates: pd.DataFrame) -> str:
+def _coarse(view: Tables, rates: pd.DataFrame) -> str:
     """That few cores may hide what McNemar's test alone finds; empty if it finds nothing."""
     alone, m, n = int((rates["mcnemar_q"] < LEVEL).sum()), len(rates), rates["n_clusters"].max()
     least = 2 / 2 ** int(n)
@@ -186,17 +186,17 @@ def _coarse(sweep: Tables, rates: pd.DataFrame) -> str:
     few = f"no fewer than {needed} of them can be significant" if needed <= m else "none can be"
     return (
         f"By McNemar's test alone, {alone} of {m} have one, but it takes prompts as independent. "
-        f"The test over {n} {_clusters(sweep)} does not; its p is never below {least:.2g}, so that "
+        f"The test over {n} {_clusters(view)} does not; its p is never below {least:.2g}, so that "
         f"after correction over {m} clamps {few}, however large."
     )
 
 
-def _by_any(sweep: Tables, detector: str) -> Iterator[str]:
+def _by_any(view: Tables, detector: str) -> Iterator[str]:
     """How many baselines are rescued, and harmed, by at least one of several clamps."""
-    rows = sweep.recovery[sweep.recovery["detector"] == detector]
-    if len(sweep.clamps) * len(sweep.targets) < 2:
+    rows = view.recovery[view.recovery["detector"] == detector]
+    if len(view.clamps) * len(view.targets) < 2:
         return
-    by = ["prompt_id", "seed"] if sweep.sampled else ["prompt_id"]
+    by = ["prompt_id", "seed"] if view.sampled else ["prompt_id"]
     each = rows.groupby(by, dropna=False)[
         ["baseline_collapsed", "intervention_improves_baseline", "intervention_harms_baseline"]
     ].any()

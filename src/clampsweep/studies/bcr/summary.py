@@ -41,32 +41,32 @@ _HOW_TO_READ = (
 # ---- the summary
 
 
-def summary(sweep: Tables, files: Mapping[str, str] | None = None) -> str:
+def summary(view: Tables, files: Mapping[str, str] | None = None) -> str:
     """The sweep in Markdown: how many collapsed, how many rescued, at what cost; then the rates.
 
     Args:
-        sweep: The tables.
+        view: The tables.
         files: What else there is, path to description, for the last section.
     """
-    blocks = [f"# {plain(sweep.title)}"]
-    blocks += [answer(sweep, detector) for detector in sweep.detectors]
-    blocks += [_NOT_TESTED] if sweep.special is None else []
-    blocks += _published(sweep)
-    blocks += [_size(sweep), _blank(sweep), _fragile(sweep)]
-    blocks += [*_special_table(sweep), "## Rates", _HOW_TO_READ]
-    for detector in sweep.detectors:
-        blocks += [f"### {plain(sweep.headline(detector))}", _rates_table(sweep, detector)]
+    blocks = [f"# {plain(view.title)}"]
+    blocks += [answer(view, detector) for detector in view.detectors]
+    blocks += [_NOT_TESTED] if view.special is None else []
+    blocks += _published(view)
+    blocks += [_size(view), _blank(view), _fragile(view)]
+    blocks += [*_special_table(view), "## Rates", _HOW_TO_READ]
+    for detector in view.detectors:
+        blocks += [f"### {plain(view.headline(detector))}", _rates_table(view, detector)]
     if files:
         listed = [f"- {code(path)}: {plain(what)}" for path, what in files.items()]
         blocks += ["## Where everything is", "\n".join(listed)]
     return join(blocks)
 
 
-def _published(sweep: Tables) -> Iterator[str]:
+def _published(view: Tables) -> Iterator[str]:
     """How the sweep compares with published figures, the differences in full."""
-    if sweep.verification is None:
+    if view.verification is None:
         return
-    rows = sweep.verification
+    rows = view.verification
     passed, differ, untested = (
         int((rows["status"] == status).sum()) for status in ("PASS", "DIFFERS", "NOT_TESTED")
     )
@@ -83,9 +83,9 @@ def _published(sweep: Tables) -> Iterator[str]:
         )  # fmt: skip
 
 
-def _special_table(sweep: Tables) -> Iterator[str]:
+def _special_table(view: Tables) -> Iterator[str]:
     """Every statistic of every target among its controls."""
-    beside = sweep.among_controls
+    beside = view.among_controls
     if beside is None:
         return
     yield "## Among controls"
@@ -97,7 +97,7 @@ def _special_table(sweep: Tables) -> Iterator[str]:
         "largest net effect, which must stand out from every kind of controls."
     )
     head = ("target", "detector", "statistic", "controls", "its", "theirs", "above", "p", "q")
-    ranks = [beside.ranks_of(d, target) for d in sweep.detectors for target in sweep.targets]
+    ranks = [beside.ranks_of(d, target) for d in view.detectors for target in view.targets]
     rows = []
     for row in named(pd.concat(ranks).to_dict("records")):
         theirs = f"{row['control_low']:.0f} to {row['control_high']:.0f}"
@@ -109,20 +109,20 @@ def _special_table(sweep: Tables) -> Iterator[str]:
     yield table(head, rows)
 
 
-def _size(sweep: Tables) -> str:
-    n_texts = len(intervened(sweep.generations))
-    n_baselines = len(sweep.generations) - n_texts
+def _size(view: Tables) -> str:
+    n_texts = len(intervened(view.generations))
+    n_baselines = len(view.generations) - n_texts
     return (
-        f"{counted(len(sweep.prompts), 'prompt')}, {counted(n_baselines, 'baseline')}, "
-        f"{counted(n_texts, 'clamped text')} ({counted(len(sweep.targets), 'target')}, "
-        f"{counted(len(sweep.clamps), 'clamp')})."
+        f"{counted(len(view.prompts), 'prompt')}, {counted(n_baselines, 'baseline')}, "
+        f"{counted(n_texts, 'clamped text')} ({counted(len(view.targets), 'target')}, "
+        f"{counted(len(view.clamps), 'clamp')})."
     )
 
 
-def _blank(sweep: Tables) -> str:
+def _blank(view: Tables) -> str:
     """How many texts are blank: the least of what can be called collapsed."""
-    blank = sweep.generations["text"].str.strip() == ""
-    own = sweep.generations["operation"] == "none"
+    blank = view.generations["text"].str.strip() == ""
+    own = view.generations["operation"] == "none"
     return (
         f"Blank texts: {int((blank & own).sum()):,} of {counted(int(own.sum()), 'baseline')} and "
         f"{int((blank & ~own).sum()):,} of {counted(int((~own).sum()), 'clamped text')}. "
@@ -130,9 +130,9 @@ def _blank(sweep: Tables) -> str:
     )
 
 
-def _fragile(sweep: Tables) -> str:
+def _fragile(view: Tables) -> str:
     """How many texts another rounding might change."""
-    margins = sweep.generations["min_margin"].dropna()
+    margins = view.generations["min_margin"].dropna()
     if margins.empty:
         return "Numerically fragile texts: not known, because no logit margins were recorded."
     n_fragile = int((margins < FRAGILE_MARGIN).sum())
@@ -143,11 +143,11 @@ def _fragile(sweep: Tables) -> str:
     )
 
 
-def _rates_table(sweep: Tables, detector: str) -> str:
+def _rates_table(view: Tables, detector: str) -> str:
     head = ("clamp", "rescued", "rate", "harmed", "rate", "net", "p", "q", "core q")
     rows = []
-    for target in sweep.targets:
-        for row in sweep.rates_of(detector, target).to_dict("records"):
+    for target in view.targets:
+        for row in view.rates_of(detector, target).to_dict("records"):
             values = {str(name): value for name, value in row.items()}
             rescued = f"{values['n_rescued']} / {values['n_collapsed_baseline']}"
             harmed = f"{values['n_harmed']} / {values['n_fine_baseline']}"
