@@ -57,7 +57,7 @@ def workflows(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Loaded]:
         with SnakemakeApi(OutputSettings()) as api:
             workflow = api.workflow(
                 resource_settings=ResourceSettings(cores=1),
-                config_settings=ConfigSettings(configfiles=[overlay(study).relative_to(ROOT)]),
+                config_settings=ConfigSettings(configfiles=[overlay(study)]),
                 snakefile=ROOT / "Snakefile",
                 workdir=folder,
             )._workflow  # the Snakefile, read; no job is planned

@@ -49,7 +49,7 @@ def lengths(generations: pd.DataFrame, prompts: pd.DataFrame) -> pd.DataFrame:
     groups = texts.assign(more=more)[~bare].groupby(["target", "value"], sort=False)
     rows = [{"target": name, "value": value} | _row(own) for (name, value), own in groups]
     found = pd.DataFrame(rows)
-    return found.assign(q=benjamini_hochberg(found["p"]))
+    return found.assign(q=benjamini_hochberg(list(found["p"])))
 
 
 def _row(texts: pd.DataFrame) -> dict[str, Any]:
