@@ -42,7 +42,7 @@ def lengths(generations: pd.DataFrame, prompts: pd.DataFrame) -> pd.DataFrame:
     ids = generations["prompt_id"]
     texts = generations.assign(
         cluster=ids.map(dict(zip(prompts["prompt_id"], by, strict=True))),
-        words=generations["text"].str.split().str.len(),
+        words=[len(text.split()) for text in generations["text"]],
     )
     bare = texts["operation"] == "none"
     more = texts["words"] - ids.map(texts[bare].set_index("prompt_id")["words"])
