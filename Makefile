@@ -48,14 +48,14 @@ lint: .venv/ready-test
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/snakefmt --check Snakefile workflow/rules
+	$(BIN)/snakefmt --check Snakefile workflow/rules templates
 	$(BIN)/snakemake --lint
 
 ## format: bring the code into its format
 format: .venv/ready-test
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
-	$(BIN)/snakefmt Snakefile workflow/rules
+	$(BIN)/snakefmt Snakefile workflow/rules templates
 
 ## prune: remove batches of which neither the run nor a sweep in results/ has a row
 prune: .venv/ready
