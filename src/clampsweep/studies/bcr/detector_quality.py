@@ -1,6 +1,6 @@
 """How good are the collapse detectors? Precision, recall and calibration on labelled texts.
 
-The texts come from real runs and were labelled by reading (`workflow/data/README.md`). A text is
+The texts come from real runs and were labelled by reading (`workflow/data/bcr/README.md`). A text is
 broken if its label is not `coherent`.
 """
 
