@@ -1,7 +1,7 @@
 """How good are the collapse detectors? Precision, recall and calibration on labelled texts.
 
-The texts come from real runs and were labelled by reading (`workflow/data/README.md`). A text is
-broken if its label is not `coherent`.
+The texts come from real runs and were labelled by reading (`workflow/data/bcr/README.md`). A text
+is broken if its label is not `coherent`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Recovery and harm: each intervened text against its prompt's baseline.
 
-Definitions: docs/definitions.md, section 4.
+Definitions: docs/bcr.md.
 """
 
 from __future__ import annotations

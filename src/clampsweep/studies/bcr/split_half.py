@@ -1,7 +1,7 @@
 """Choose target and clamp on one half of the prompts, score them on the other, and the reverse.
 
 The best of many clamps looks better than it is on the prompts that chose it. On prompts that had no
-part in the choice its net effect is unbiased. Definitions: docs/definitions.md, section 4.
+part in the choice its net effect is unbiased. Definitions: docs/bcr.md.
 """
 
 from __future__ import annotations
