@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-from clampsweep.decoder.attention import KeyValues, Layout, Pass, UnsupportedError, attend
+from clampsweep.decoder.attention import Layout, PackedPass, UnsupportedError, attend
 from clampsweep.decoder.decode import decode, fast_path
 from clampsweep.decoder.interventions import Scope, edit
+from clampsweep.decoder.key_values import KeyValues, PromptTokens
 from clampsweep.models.loading import Model
 from clampsweep.names import Neuron
 from clampsweep.texts.request import Decoding
@@ -83,7 +84,9 @@ class _Texts:
             for layer in LAYERS:
                 query = self.normal(len(group), self.heads)
                 key, value = (self.normal(len(group), self.kv_heads) for _ in range(2))
-                got = self.store.fill(layer, (group, position), query, key, value, SCALE)
+                got = self.store.fill(
+                    layer, PromptTokens(group, position), query, key, value, SCALE
+                )
                 for token, at in enumerate(group.tolist()):
                     keys = prompts[at].keys.setdefault(layer, [])
                     values = prompts[at].values.setdefault(layer, [])
@@ -192,12 +195,12 @@ def _packed(texts: _Texts, n: int) -> list[torch.Tensor]:
     return [texts.normal(n, each).transpose(0, 1)[None] for each in heads]
 
 
-def _two_stores() -> tuple[_Texts, _Texts, Pass]:
+def _two_stores() -> tuple[_Texts, _Texts, PackedPass]:
     """A pass over prompts 0 and 1 whose layer 3 is kept in one place and layer 4 in another."""
     below, above = (_Texts(4, 2, 8, [0, 1, 2]) for _ in range(2))
-    prompts = torch.tensor([0, 0, 0, 1]), torch.tensor([0, 1, 2, 0])
+    prompts = PromptTokens(torch.tensor([0, 0, 0, 1]), torch.tensor([0, 1, 2, 0]))
     layouts = [Layout(below.store, prompts)] * 4 + [Layout(above.store, prompts)]
-    return below, above, Pass(layouts)
+    return below, above, PackedPass(layouts)
 
 
 @pytest.mark.parametrize("scaling", [None, 1.0, 0.2])
@@ -207,7 +210,7 @@ def test_attend_takes_the_layout_of_its_layer_and_scales(scaling: float | None) 
     query, key, value = _packed(above, 4)
     inert = {"dropout": 0.0, "use_cache": False, "sliding_window": None, "is_causal": None}
     got, weights = attend(
-        module, query, key, value, None, scaling=scaling, sweep_pass=packed, **inert
+        module, query, key, value, None, scaling=scaling, packed_pass=packed, **inert
     )
     assert (got.shape, weights) == ((1, 4, 4, D_HEAD), None)
     scale = D_HEAD**-0.5 if scaling is None else scaling
@@ -233,7 +236,7 @@ def test_an_option_that_is_not_known_is_refused(
     texts, _, packed = _two_stores()
     module = SimpleNamespace(layer_idx=3)
     with pytest.raises(UnsupportedError, match=named):
-        attend(module, *_packed(texts, 4), mask, sweep_pass=packed, **options)
+        attend(module, *_packed(texts, 4), mask, packed_pass=packed, **options)
 
 
 def test_a_model_whose_attention_cannot_be_exchanged_takes_the_general_path(

@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-import clampsweep.decoder.choice
-import clampsweep.decoder.decode
 import numpy as np
 import pytest
 import scipy.stats
 import torch
 
+import clampsweep.decoder.choice
+import clampsweep.decoder.decode
 import tiny
 from clampsweep.decoder.choice import choose, gumbel
 from clampsweep.decoder.decode import decode

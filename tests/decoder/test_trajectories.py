@@ -8,16 +8,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import clampsweep.decoder.trajectories
 import numpy as np
 import pytest
 import torch
 
+import clampsweep.decoder.nodes
 from clampsweep.decoder.attention import UnsupportedError
 from clampsweep.decoder.decode import decode, fast_path
+from clampsweep.decoder.engine import Engine
 from clampsweep.decoder.interventions import Edit, Scope, edit
 from clampsweep.decoder.rows import Decoded
-from clampsweep.decoder.trajectories import Engine, check
+from clampsweep.decoder.trajectories import check
 from clampsweep.models.fetching import fetch
 from clampsweep.models.loading import Model, load
 from clampsweep.names import Neuron
@@ -118,7 +119,7 @@ def test_prompts_run_in_passes_of_limited_size_and_give_the_same_texts(
 ) -> None:
     prompts, edits = _sweep(gpt2, layer)
     at_once = decode(gpt2, prompts, edits, Scope("all"), GREEDY, capture_layers=[1])
-    monkeypatch.setattr(clampsweep.decoder.trajectories, "_TOKENS", limit)
+    monkeypatch.setattr(clampsweep.decoder.nodes, "_TOKENS", limit)
     with _counted(_engine(gpt2)) as passes:
         got = decode(gpt2, prompts, edits, Scope("all"), GREEDY, capture_layers=[1])
     assert _texts(got) == _texts(at_once)
