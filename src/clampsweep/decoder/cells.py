@@ -24,6 +24,7 @@ def ranges(values: Int[Tensor, " value"], lengths: Int[Tensor, " value"]) -> Ran
     """Each value as often as its length says, and the numbers from 0 within each."""
     start = lengths.cumsum(0) - lengths  # [value], where its repetitions begin
     total = int(lengths.sum())
+    # [token]: a running number, less that of the first repetition of the same value
     within = torch.arange(total, device=values.device) - start.repeat_interleave(lengths)
     return Ranges(values.repeat_interleave(lengths), within)
 
@@ -61,10 +62,11 @@ class Cells:
             n_rows: Number of rows in the job.
         """
         count = torch.bincount(self.row, minlength=n_rows)  # [row], its cells
-        cell = torch.arange(len(self.row), device=self.row.device)
+        cell = torch.arange(len(self.row), device=self.row.device)  # [cell]
         first = torch.zeros_like(count)  # [row]; stays 0 where a row has no cell: none is taken
+        # [cell] into [row]: the cells of a row stand together, so the lowest is their start
         first.scatter_reduce_(0, self.row, cell, "amin", include_self=False)
-        edit = torch.arange(len(edit_rows), device=self.row.device)
+        edit = torch.arange(len(edit_rows), device=self.row.device)  # [edit]
         edit, within = ranges(edit, count[edit_rows])  # [pair] each
         return CellsOfEdits(first[edit_rows[edit]] + within, edit)
 
@@ -100,11 +102,11 @@ class EditedCells:
             n_prompt: Tokens of each row's prompt.
         """
         cell, number = cells.of_edits(edits.row, len(n_prompt))  # [pair] each
-        position = cells.position[cell]
+        position = cells.position[cell]  # [pair]
         if scope.reruns_newest:  # comes here in the last layer only, where only the newest counts
             covered = torch.ones_like(cell, dtype=torch.bool)
         else:
-            covered = scope.covers(position, n_prompt[edits.row[number]])
+            covered = scope.covers(position, n_prompt[edits.row[number]])  # [pair]
         return cls(cell, number, edits.take(number), position, covered)
 
     @property
@@ -115,9 +117,10 @@ class EditedCells:
     def values(self, before: Float[Tensor, " pair"]) -> Float[Tensor, " pair"]:
         """The neurons' values after the intervention."""
         new = self.edits.values(before[:, None], self.position[:, None])[:, 0]  # one position each
-        return torch.where(self.covered, new, before)
+        return torch.where(self.covered, new, before)  # as it was where the scope does not reach
 
     def write(self, activation: Float[Tensor, "cell d_mlp"], new: Float[Tensor, " pair"]) -> None:
         """Put the direct edits' new values in place."""
         direct = self.direct
+        # [direct pair] into [cell, d_mlp]
         activation[self.cell[direct], self.edits.neuron[direct]] = new[direct]

@@ -104,8 +104,9 @@ def choose(
         NotFiniteError: A row has logits that are not numbers.
     """
     check_finite(logits.amax(-1), rows)
-    near = torch.as_tensor(near, device=logits.device).expand(len(logits))
+    near = torch.as_tensor(near, device=logits.device).expand(len(logits))  # [row]
     scores = logits if noise is None else torch.add(logits, noise, alpha=decoding.temperature)
+    # Where nothing is cut, the choice hangs on the two best alone.
     if noise is None or (decoding.top_k is None and (decoding.top_p or 1) == 1):
         lead = _best(scores).lead
         return Choice(scores.argmax(-1), lead, lead < near)
@@ -143,7 +144,7 @@ def check_finite(logits: Float[Tensor, "row ..."], rows: Sequence[int] | None = 
     Raises:
         NotFiniteError: One is infinite or not a number.
     """
-    wrong = ~torch.isfinite(logits).reshape(len(logits), -1).all(-1)
+    wrong = ~torch.isfinite(logits).reshape(len(logits), -1).all(-1)  # [row]
     if bool(wrong.any()):
         numbers = wrong.nonzero()[:, 0].tolist()
         raise NotFiniteError([at if rows is None else rows[at] for at in numbers])
@@ -199,6 +200,7 @@ class Chooser:
         draws = [(self._job.streams[row], len(self._texts.chosen[row])) for row in rows]
         places = {draw: at for at, draw in enumerate(dict.fromkeys(draws))}
         noise = np.stack([gumbel(*draw, like.shape[1]) for draw in places])  # [draw, d_vocab]
+        # [draw, d_vocab] to [row, d_vocab]
         return torch.from_numpy(noise).to(like.device)[[places[draw] for draw in draws]]
 
     def _settle(self, rows: list[int], choice: Choice) -> Picked:

@@ -50,7 +50,7 @@ class Exact:
         """
         ids = torch.tensor([list(tokens)], device=self._plain.device)  # [1, pos]
         positions = torch.arange(len(tokens), device=self._plain.device)  # [pos]
-        covered = scope.covers(positions, n_prompt)
+        covered = scope.covers(positions, n_prompt)  # [pos]
         handles = []
         for layer, changes in by_layer([edits], ids.device, torch.float64).items():
             hooks = self._hooks(layer, changes, positions, covered)
@@ -77,7 +77,7 @@ class Exact:
         distances: list[Tensor] = []  # [edit, pos], from the hook before to the one after
         directions = self._model.output_directions(
             layer, redirected.neuron, redirected.along, torch.float64
-        )
+        )  # [edit, d_model]
 
         def at_out(module: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor]:
             rows = args[0].view(1, len(positions), -1)  # some models drop the batch's axis

@@ -59,7 +59,7 @@ class Heads:
         n_bases = n_rows = 0  # of the parts before
         for part in parts:
             if part.base is not None:
-                bases.append(part.base + n_bases)
+                bases.append(part.base + n_bases)  # [row of the part]
             if part.shifts is not None:
                 shifts.append(replace(part.shifts, row=part.shifts.row + n_rows))
             n_bases, n_rows = n_bases + len(part.residual), n_rows + len(part)
@@ -71,7 +71,7 @@ class Heads:
 
     def rows(self) -> Float[Tensor, "row d_model"]:
         """The residual stream of every row."""
-        residual = self.residual if self.base is None else self.residual[self.base]
+        residual = self.residual if self.base is None else self.residual[self.base]  # [row, ...]
         if self.shifts is None:
             return residual
         shifts = self.shifts
@@ -132,8 +132,9 @@ class Factors:
         if not len(self.extra):
             return by_row
         extra = self.extra[:, columns]
+        # The last slice's scores are wider than the vocabulary: what is added beyond it is 0.
         extra = pad(extra, (0, scores.shape[1] - extra.shape[1]))  # [extra, column]
-        return torch.addmm(by_row, self.coefficient, extra)
+        return torch.addmm(by_row, self.coefficient, extra)  # [row, extra] @ [extra, column]
 
     def at(
         self, scores: Float[Tensor, "row block"], token: Int[Tensor, "row block"]
@@ -146,6 +147,6 @@ class Factors:
         """
         if not len(self.extra):
             return scores
-        known = token.clamp(max=self.extra.shape[1] - 1)
+        known = token.clamp(max=self.extra.shape[1] - 1)  # any finite number will do beyond it
         extra = self.extra[:, known].transpose(0, 1)  # [row, extra, block]
-        return scores + (self.coefficient[:, :, None] * extra).sum(1)
+        return scores + (self.coefficient[:, :, None] * extra).sum(1)  # [row, extra, 1] * extra

@@ -190,6 +190,7 @@ def by_layer(
     for layer, pairs in sorted(pairs_of.items()):
         shifts = [change.donor or (change.shift,) for _, change in pairs]
         width = max(len(shift) for shift in shifts)
+        # [edit, width]; what is padded is never read, since positions are taken modulo the width
         padded = [list(shift) + [0.0] * (width - len(shift)) for shift in shifts]
         layer_edits[layer] = LayerEdits(
             row=torch.tensor([row for row, _ in pairs], device=device),

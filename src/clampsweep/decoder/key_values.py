@@ -87,7 +87,7 @@ class KeyValues:
         """
         device = self.group.device
         number, to, source = places(parent)
-        group = self.group.new_empty(len(parent))  # [new row]
+        group = self.group.new_empty(len(parent))  # [new row], of its parent's prompt
         group[torch.from_numpy(number).to(device)] = self.group[torch.from_numpy(parent).to(device)]
         if self._generated is not None and len(to):
             used = self._generated[:, :, :, :, : self.n_new]  # [2, layer, slot, kv_head, new, d]
@@ -101,7 +101,7 @@ class KeyValues:
         if self._generated is None or self.n_new <= self._generated.shape[4]:
             return
         shape = list(self._generated.shape)
-        shape[4] *= 2
+        shape[4] *= 2  # the room
         wider = self._generated.new_empty(shape)
         wider[:, :, :, :, : self.n_new - 1] = self._generated
         self._generated = wider
@@ -121,11 +121,12 @@ class KeyValues:
             self._prompt = key.new_zeros(*shape, key.shape[2])
         first, last = int(prompts.prompt.min()), int(prompts.prompt.max()) + 1
         at = (prompts.prompt - first, prompts.position)  # [token] into [prompt, longest]
+        # [prompt, longest, head, d_head]; no position after its prompt's end is looked at
         queries = query.new_zeros(last - first, self._longest, *query.shape[1:])
         queries[at] = query
         # [prompt, kv_head, longest, d_head] each, of this pass's prompts
         keys, values = self._prompt[:, layer - self._layers.start, first:last]
-        keys.transpose(1, 2)[at] = key
+        keys.transpose(1, 2)[at] = key  # [token] into [prompt, longest]
         values.transpose(1, 2)[at] = value
         mixed = nn.functional.scaled_dot_product_attention(
             queries.transpose(1, 2), keys, values, is_causal=True, scale=scale, enable_gqa=True
@@ -149,16 +150,19 @@ class KeyValues:
         new_keys, new_values = self._append(layer, key, value)
         # Rows and key heads as one axis: [row x kv_head, head, d_head] with [.., new, d_head]
         scores = torch.bmm(query.reshape(n * n_kv, heads, d_head), new_keys.transpose(1, 2))
-        scores = scores.view(n, n_kv, heads, self.n_new)
+        scores = scores.view(n, n_kv, heads, self.n_new)  # of generated tokens
         prompt_keys, prompt_values = self._prompt[:, layer - self._layers.start]
         slots = self._groups.scatter(query)  # [prompt, kv_head, slot, d_head]
         shared = torch.matmul(slots, prompt_keys.transpose(-1, -2)) + self._hidden
         shared = self._groups.gather(shared, heads)  # [row, kv_head, head, longest]
+        # One softmax over the prompt and the generated tokens: [row, kv_head, head, longest + new]
         weights = torch.cat([shared, scores], -1).softmax(-1)
         to_prompt, to_new = weights[..., : self._longest], weights[..., self._longest :]
         out = torch.bmm(to_new.reshape(n * n_kv, heads, self.n_new), new_values)
         out = out.view(n, n_kv, heads, d_head)
-        mixed = torch.matmul(self._groups.scatter(to_prompt), prompt_values)
+        mixed = torch.matmul(
+            self._groups.scatter(to_prompt), prompt_values
+        )  # as slots, [.., d_head]
         return (out + self._groups.gather(mixed, heads)).view(n, n_kv * heads, d_head)
 
     def _append(

@@ -6,8 +6,9 @@ share; above it, if rows run apart, tokens are cells, each one position of one r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 
 from jaxtyping import Float, Int
@@ -135,27 +136,23 @@ class ForwardPass:
             for layer in {*self._edited, *self._means.layers}:
                 # Above the split, shared prompts hold no edit, and only generated positions count.
                 if layer <= split.layer or self._cells.expand:
-                    add(engine.outs[layer].register_forward_pre_hook(self._at_out(layer)))
+                    add(engine.outs[layer].register_forward_pre_hook(partial(self._at_out, layer)))
             if self._cells.expand:
                 add(engine.blocks[split.layer].register_forward_hook(self._at_split))
                 at_block = _Expansion(self._cells.token).at_block
                 for block in engine.blocks[split.layer + 1 :]:
                     add(block.register_forward_pre_hook(at_block, with_kwargs=True))
                 for layer in split.random:
-                    add(engine.outs[layer].register_forward_hook(self._after_out(layer)))
+                    add(engine.outs[layer].register_forward_hook(partial(self._after_out, layer)))
             yield
 
-    def _at_out(self, layer: int) -> Callable[..., tuple[Tensor] | None]:
+    def _at_out(self, layer: int, module: Any, args: tuple[Tensor, ...]) -> tuple[Tensor] | None:
         """Before an output projection: its input is the post-activation."""
         edit = self._edit_shared if layer <= self._split.layer else self._edit_apart
-
-        def at_out(module: Any, args: tuple[Tensor, ...]) -> tuple[Tensor] | None:
-            changed = edit(layer, args[0][0])  # [token, d_mlp] or [cell, d_mlp]
-            if layer == self._stop_at:
-                raise _Stop(args[0][0])
-            return None if changed is None else (changed[None],)
-
-        return at_out
+        changed = edit(layer, args[0][0])  # [token, d_mlp] or [cell, d_mlp]
+        if layer == self._stop_at:
+            raise _Stop(args[0][0])
+        return None if changed is None else (changed[None],)
 
     def _edit_shared(self, layer: int, activation: Float[Tensor, "token d_mlp"]) -> None:
         """Note what the edits of a layer that rows share add after it; leave the layer itself."""
@@ -191,15 +188,11 @@ class ForwardPass:
             self._means.add(layer, cells.row, after, natural)
         return None if edited is None else after
 
-    def _after_out(self, layer: int) -> Callable[..., Tensor]:
+    def _after_out(self, layer: int, module: Any, args: Any, output: Tensor) -> Tensor:
         """After an output projection above the split: changes sent along random directions."""
-
-        def after_out(module: Any, args: Any, output: Tensor) -> Tensor:
-            edited = self._edited[layer]
-            step = self._sent[layer][:, None] * self._split.random[layer][edited.number]
-            return output.index_add(1, edited.cell, step[None])  # [1, pair, d_model] into cells
-
-        return after_out
+        edited = self._edited[layer]
+        step = self._sent[layer][:, None] * self._split.random[layer][edited.number]
+        return output.index_add(1, edited.cell, step[None])  # [1, pair, d_model] into cells
 
     def _at_split(self, module: Any, args: Any, output: Any) -> Any:
         """After the split layer: from here on every cell is computed on its own."""
