@@ -1,4 +1,4 @@
-"""The key `srm`: its words, and what is checked once prompts and neurons are known.
+"""The plane: its words, and what is checked once prompts and neurons are known.
 
 The faults of a config are in test_config.py.
 """
