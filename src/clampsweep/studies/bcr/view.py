@@ -133,13 +133,11 @@ class Tables:
     @cached_property
     def among_controls(self) -> AmongControls | None:
         """The targets beside their controls; None if there are no controls."""
-        theirs = self.control_recovery
+        theirs, n_prompts = self.control_recovery, len(self.prompts)
         if self.controls is None or self.special is None or theirs is None:
             return None
-        n_prompts = len(self.prompts)
-        return AmongControls(
-            self.controls, self.special, theirs, self.recovery, n_prompts, self.clamps
-        )
+        own = self.recovery, n_prompts, self.clamps
+        return AmongControls(self.controls, self.special, theirs, *own)
 
     @cached_property
     def sampled(self) -> bool:
