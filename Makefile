@@ -42,7 +42,7 @@ test-cluster: .venv/ready-test .venv/ready-slurm
 ## test-explorer: the explorer's tests in Chromium, on the default run's model
 test-explorer: .venv/ready-test
 	$(BIN)/snakemake $(MODEL) --cores $(CORES) --quiet
-	CLAMPSWEEP_TEST_MODEL=smollm2-135m $(BIN)/python -m pytest tests/explorer
+	CLAMPSWEEP_TEST_MODEL=smollm2-135m $(BIN)/python -m pytest tests/explorer/browser
 
 lint: .venv/ready-test
 	$(BIN)/ruff check

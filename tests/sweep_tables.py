@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from clampsweep import tables
 from clampsweep.studies.bcr import rates, recovery, special, split_half
 from clampsweep.studies.bcr.verdict import verdicts
-from clampsweep.studies.bcr.view import Tables
+from clampsweep.studies.bcr.view import SCHEMAS, Tables
 from clampsweep.texts.gather import GENERATIONS
 from clampsweep.texts.matching import CONTROLS
 from clampsweep.texts.metrics import table
@@ -19,6 +21,15 @@ from factories import baseline, frame, generation, prompt
 
 FINE = "The door stands open now."  # five words, no repetition
 BROKEN = "aaaaaaaaaa"  # one word; every detector of texts calls it collapsed
+HOSTILE = '<img src=x onerror="window.hacked=1">${1+1} {{value}}'
+PLACES = {
+    "special": "special",
+    "controls": "controls/controls",
+    "control_recovery": "controls/recovery",
+    "control_metrics": "controls/text_metrics",
+    "neuron_stats": "neuron_stats",
+    "verdicts": "verdicts",
+}
 _LETTERS = {"F": FINE, "B": BROKEN}
 
 
@@ -122,3 +133,12 @@ def stats(layer: int, neuron: int, **columns: Any) -> dict[str, Any]:
         "w_out_norm": 3.0,
         **columns,
     }
+
+
+def write(sweep: Tables, folder: Path) -> None:
+    """Write a sweep's tables where the workflow would."""
+    names = ("prompts", "generations", "text_metrics", "recovery", "rates", "split_half", *PLACES)
+    for name in names:
+        frame = getattr(sweep, name)
+        if frame is not None:
+            tables.write(frame, folder / f"{PLACES.get(name, name)}.parquet", SCHEMAS[name], {})

@@ -19,26 +19,19 @@ from clampsweep.studies.bcr.view import SCHEMAS
 from clampsweep.texts.selection import NEURON_STATS
 from clampsweep.verdicts import VERDICTS
 from factories import baseline, generation, prompt
-from sweep_tables import BROKEN, FINE, beside_controls, clamped, known, make, stats, untouched
-
-HOSTILE = '<img src=x onerror="window.hacked=1">${1+1} {{value}}'
-PLACES = {
-    "special": "special",
-    "controls": "controls/controls",
-    "control_recovery": "controls/recovery",
-    "control_metrics": "controls/text_metrics",
-    "neuron_stats": "neuron_stats",
-    "verdicts": "verdicts",
-}
-
-
-def write(sweep, folder):
-    """Write a sweep's tables where the workflow would."""
-    names = ("prompts", "generations", "text_metrics", "recovery", "rates", "split_half", *PLACES)
-    for name in names:
-        frame = getattr(sweep, name)
-        if frame is not None:
-            tables.write(frame, folder / f"{PLACES.get(name, name)}.parquet", SCHEMAS[name], {})
+from sweep_tables import (
+    BROKEN,
+    FINE,
+    HOSTILE,
+    PLACES,
+    beside_controls,
+    clamped,
+    known,
+    make,
+    stats,
+    untouched,
+    write,
+)
 
 
 def factored():
