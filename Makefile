@@ -42,20 +42,20 @@ test-cluster: .venv/ready-test .venv/ready-slurm
 ## test-explorer: the explorer's tests in Chromium, on the default run's model
 test-explorer: .venv/ready-test
 	$(BIN)/snakemake $(MODEL) --cores $(CORES) --quiet
-	CLAMPSWEEP_TEST_MODEL=smollm2-135m $(BIN)/python -m pytest tests/explorer
+	CLAMPSWEEP_TEST_MODEL=smollm2-135m $(BIN)/python -m pytest tests/explorer/browser
 
 lint: .venv/ready-test
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/snakefmt --check Snakefile workflow/rules
+	$(BIN)/snakefmt --check Snakefile workflow/rules templates
 	$(BIN)/snakemake --lint
 
 ## format: bring the code into its format
 format: .venv/ready-test
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
-	$(BIN)/snakefmt Snakefile workflow/rules
+	$(BIN)/snakefmt Snakefile workflow/rules templates
 
 ## prune: remove batches of which neither the run nor a sweep in results/ has a row
 prune: .venv/ready

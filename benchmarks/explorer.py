@@ -17,8 +17,9 @@ from playwright.sync_api import Page, sync_playwright
 
 from clampsweep.explorer.app import page, serve
 from clampsweep.explorer.desk import Desk, read_config
-from clampsweep.explorer.running import sweep_values, try_out
+from clampsweep.explorer.running import try_out
 from clampsweep.explorer.settings import Settings
+from clampsweep.explorer.sweeping import sweep_values
 from clampsweep.texts.request import Decoding
 
 REPEATS = 5

@@ -29,9 +29,9 @@ from typing import Any
 import torch
 import transformers
 
-from clampsweep.decoder import trajectories
 from clampsweep.decoder.decode import decode
 from clampsweep.decoder.interventions import Scope, edit
+from clampsweep.decoder.nodes import Nodes
 from clampsweep.models.loading import Model, load, load_plain
 from clampsweep.models.spec import ModelSpec
 from clampsweep.names import Neuron, hook_post, parse_neuron
@@ -313,18 +313,18 @@ def _left_padded(
 @contextmanager
 def _counted(counts: dict[str, int]) -> Iterator[None]:
     """Count the nodes and rows of every step."""
-    step = trajectories._Sweep.step
+    step = Nodes.step
 
-    def counting(sweep: Any) -> Any:
-        counts["node"] += len(sweep.node_token)
-        counts["row"] += len(sweep.rows)
-        return step(sweep)
+    def counting(nodes: Nodes) -> Any:
+        counts["node"] += len(nodes.node_token)
+        counts["row"] += len(nodes.rows)
+        return step(nodes)
 
-    trajectories._Sweep.step = counting  # type: ignore[method-assign]
+    Nodes.step = counting  # type: ignore[method-assign]
     try:
         yield
     finally:
-        trajectories._Sweep.step = step  # type: ignore[method-assign]
+        Nodes.step = step  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ SHAPED = [
     for path in sorted(SOURCE.rglob("*.py"))
     if "from jaxtyping import" in path.read_text(encoding="utf-8")
 ]
-install_import_hook(SHAPED, "beartype.beartype")
+install_import_hook(SHAPED, "shapes.checked")
 
 from clampsweep.models.spec import ModelSpec  # noqa: E402
 from tiny import ARCHITECTURES, make_tiny  # noqa: E402

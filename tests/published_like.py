@@ -1,6 +1,6 @@
 """A sweep of our own texts with the published pattern of collapse, rescue and harm.
 
-The pattern is written here a second time, apart from workflow/data/bcr/bcr_gpt2.yaml: 7 cores x 4 types
+The pattern is written a second time, apart from workflow/data/bcr/bcr_gpt2.yaml: 7 cores x 4 types
 x 5 levels, 13 clamps and the baseline. The fine prompts that a clamp harms are the first ones of
 the grid, so the last prompt of the grid is never harmed.
 """

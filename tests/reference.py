@@ -1,8 +1,8 @@
 """The plain decoder that the engine is held against: one prompt, one step, the whole text again.
 
-Shares nothing with `clampsweep.decoder.interventions` and `clampsweep.decoder.decode`: every step runs the bridge
-on the full sequence, without a cache, in a batch of one, under a hook written here. Beside it stand
-sampling by transformers' own code, and which tokens a decoder that shares trajectories must feed.
+Shares nothing with `clampsweep.decoder`: every step runs the bridge on the full sequence, without a
+cache, in a batch of one, under a hook written here. Beside it stand sampling by transformers' own
+code, and which tokens a decoder that shares trajectories must feed.
 """
 
 from __future__ import annotations

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from clampsweep.studies.bcr import recovery, special, split_half
-from clampsweep.studies.bcr.view import Tables
+from clampsweep import tables
+from clampsweep.studies.bcr import rates, recovery, special, split_half
+from clampsweep.studies.bcr.verdict import verdicts
+from clampsweep.studies.bcr.view import SCHEMAS, Tables
 from clampsweep.texts.gather import GENERATIONS
 from clampsweep.texts.matching import CONTROLS
 from clampsweep.texts.metrics import table
@@ -18,6 +21,15 @@ from factories import baseline, frame, generation, prompt
 
 FINE = "The door stands open now."  # five words, no repetition
 BROKEN = "aaaaaaaaaa"  # one word; every detector of texts calls it collapsed
+HOSTILE = '<img src=x onerror="window.hacked=1">${1+1} {{value}}'
+PLACES = {
+    "special": "special",
+    "controls": "controls/controls",
+    "control_recovery": "controls/recovery",
+    "control_metrics": "controls/text_metrics",
+    "neuron_stats": "neuron_stats",
+    "verdicts": "verdicts",
+}
 _LETTERS = {"F": FINE, "B": BROKEN}
 
 
@@ -34,18 +46,25 @@ def make(
     names = dict.fromkeys(row["prompt_id"] for row in rows)
     own = frame(prompts or [prompt(f"Say {name}", name) for name in names], PROMPTS)
     recovered = recovery.recovery(generations, metrics, detectors)
-    return Tables(
-        prompts=own,
-        generations=generations,
-        text_metrics=metrics,
-        recovery=recovered,
-        rates=recovery.rates(recovered, own),
-        split_half=split_half.split_half(recovered, own),
-        neuron_stats=neuron_stats,
-        detectors=detectors,
-        title="tiny, L1N2, set",
-        **beside,
+    return judged(
+        Tables(
+            prompts=own,
+            generations=generations,
+            text_metrics=metrics,
+            recovery=recovered,
+            rates=rates.rates(recovered, own),
+            split_half=split_half.split_half(recovered, own),
+            neuron_stats=neuron_stats,
+            detectors=detectors,
+            title="tiny, L1N2, set",
+            **beside,
+        )
     )
+
+
+def judged(sweep: Tables) -> Tables:
+    """The sweep with the verdicts that follow from its tables."""
+    return replace(sweep, verdicts=verdicts(sweep))
 
 
 def untouched(letters: str, **columns: Any) -> list[dict[str, Any]]:
@@ -87,12 +106,14 @@ def beside_controls(
         {"target": target, "control": name, "kind": kind} for name, (target, kind) in kinds.items()
     ]
     controls = frame(facts, CONTROLS)
-    return replace(
-        sweep,
-        controls=controls,
-        control_recovery=recovered,
-        control_metrics=metrics,
-        special=special.special(sweep.recovery, recovered, controls),
+    return judged(
+        replace(
+            sweep,
+            controls=controls,
+            control_recovery=recovered,
+            control_metrics=metrics,
+            special=special.special(sweep.recovery, recovered, controls),
+        )
     )
 
 
@@ -112,3 +133,12 @@ def stats(layer: int, neuron: int, **columns: Any) -> dict[str, Any]:
         "w_out_norm": 3.0,
         **columns,
     }
+
+
+def write(sweep: Tables, folder: Path) -> None:
+    """Write a sweep's tables where the workflow would."""
+    names = ("prompts", "generations", "text_metrics", "recovery", "rates", "split_half", *PLACES)
+    for name in names:
+        frame = getattr(sweep, name)
+        if frame is not None:
+            tables.write(frame, folder / f"{PLACES.get(name, name)}.parquet", SCHEMAS[name], {})

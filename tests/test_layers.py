@@ -1,55 +1,74 @@
-"""The architecture: who may import whom, and what no module does. Read from the source alone."""
+"""The architecture: who may import whom, and what no module does. Read from the source alone.
+
+A module's floor is its folder, so that there is one list here, the order of the floors.
+"""
 
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from clampsweep.provenance import import_closure
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "src" / "clampsweep"
 SCRIPTS = ROOT / "workflow" / "scripts"
 
-# A module, or a package of several, may import its own layer and those below it.
-LAYERS = {
-    1: {"clock", "errors", "names", "tables", "provenance", "statistics"},
-    2: {
-        "validation", "config", "srm_config", "promptset", "plan", "gather",
-        "text_metrics", "collapse", "recovery", "extracted", "verify",
-        "split_half", "special", "controls", "variability", "detector_quality", "scratch",
-    },
-    3: {
-        "models", "fetching", "interventions", "activations", "decoding", "trajectories", "hooked",
-        "attention", "unembedding", "packing", "choice", "exact", "texts", "inspection",
-    },
-}  # fmt: skip
-# Layer 4: each imports layers 1 to 3 and no other study.
-STUDIES = {
-    "sweep", "neuron_stats", "srm", "backtracking", "scrubbing", "steering", "universal",
-}  # fmt: skip
-# Tables to figures and text: they import layers 1 and 2 and each other.
-PRESENTATION = {
-    "view", "verdict", "markdown", "plots",
-    "report", "detector_report", "verification_report", "srm_report",
-}  # fmt: skip
-# May import everything.
-TOP = {"explorer"}
+# Folders of src/clampsweep, lowest first; those of a floor do not see each other. "" is the ground:
+# all modules that lie flat, but those that the top names.
+FLOORS = (
+    {""},
+    {"models"},
+    {"texts"},
+    {"decoder", "config", "figures"},
+    {"generation"},
+    {"studies"},
+    {"registry"},
+    {"explorer"},
+)
+FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names}
 
 HEAVY = {"torch", "transformers", "transformer_lens", "safetensors", "gguf"}
+HEAVY_FOLDERS = {"models", "decoder", "generation", "explorer", "studies"}
+LIGHT_PARTS = {"study", "config", "files", "tables", "figures", "report"}  # of a study
 MAX_FUNCTION_LINES = 60
 
-FILES = sorted(PACKAGE.rglob("*.py"))
-TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
-SCRIPT_TREES = {
-    path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(SCRIPTS.glob("*.py"))
-}
-UNITS = {path: path.relative_to(PACKAGE).parts[0].removesuffix(".py") for path in FILES}
-UNIT_NAMES = sorted(set(UNITS.values()) - {"__init__"})
-LAYER_OF = {name: layer for layer, names in LAYERS.items() for name in names}
+
+def parsed(folder: Path) -> dict[Path, ast.Module]:
+    return {path: ast.parse(path.read_text("utf-8")) for path in sorted(folder.rglob("*.py"))}
 
 
-def imports(tree):
+TREES, SCRIPT_TREES = parsed(PACKAGE), parsed(SCRIPTS)
+ALL_TREES = TREES | SCRIPT_TREES
+
+
+def module_of(path: Path) -> str:
+    """Dotted name of a file of the package."""
+    return ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(
+        ".__init__"
+    )
+
+
+MODULES = {module_of(path): path for path in TREES}
+STUDIES = {path.parent.name for path in TREES if path.match("studies/*/study.py")}
+
+
+def unit(module: str) -> str:
+    """Folder of a module, as `FLOORS` names it; its own name where that stands there."""
+    parts = module.split(".")[1:]
+    return parts[0] if parts and (len(parts) > 1 or parts[0] in FLOOR_OF) else ""
+
+
+def study_of(module: str) -> str | None:
+    """Study that a module belongs to."""
+    parts = module.split(".")
+    return parts[2] if parts[1:2] == ["studies"] and len(parts) > 2 else None
+
+
+def imports(tree: ast.AST) -> Iterator[tuple[str, int]]:
     """Absolute imports, wherever they stand, as dotted names with their line."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -58,97 +77,154 @@ def imports(tree):
             yield from ((f"{node.module}.{alias.name}", node.lineno) for alias in node.names)
 
 
-def third_parties(tree):
+def third_parties(tree: ast.AST) -> set[str]:
     return {name.split(".")[0] for name, _ in imports(tree)}
 
 
-def inner_imports(path):
-    """Modules or packages of clampsweep that a file imports, by the first part of their name."""
-    for name, line in imports(TREES[path]):
-        parts = name.split(".")
-        if parts[0] == "clampsweep" and len(parts) > 1 and parts[1] in UNIT_NAMES:
-            yield parts[1], line
+def inner_imports(path: Path) -> Iterator[tuple[str, int]]:
+    """Modules of the package that a file imports, with the line."""
+    for name, line in imports(ALL_TREES[path]):
+        module = name if name in MODULES else name.rpartition(".")[0]
+        if module in MODULES and module != "clampsweep":
+            yield module, line
 
 
-def allowed(unit):
-    """What a module may import from the package."""
-    lower = LAYERS[1] | LAYERS[2]
-    if unit in PRESENTATION:
-        return lower | PRESENTATION
-    if unit in STUDIES:
-        return lower | LAYERS[3] | {unit}
-    if unit in TOP:
-        return lower | LAYERS[3] | STUDIES | PRESENTATION | TOP
-    own = LAYER_OF.get(unit, 1)
-    return set().union(*(names for layer, names in LAYERS.items() if layer <= own))
-
-
-def where(path, line):
+def where(path: Path, line: int = 1) -> str:
     return f"{path.relative_to(ROOT)}:{line}"
 
 
-def offences(check):
-    """Places in the package that a check of (path, node) finds, as a list to be empty."""
+def offences(check: Callable[[ast.AST], bool]) -> list[str]:
+    """Places in the package that a check of a node finds, as a list to be empty."""
     return [
         where(path, node.lineno)
         for path, tree in TREES.items()
         for node in ast.walk(tree)
-        if check(path, node)
+        if check(node)
     ]
 
 
-def test_the_package_is_found():
-    assert {"errors", "tables", "names", "provenance"} <= set(UNIT_NAMES)
+def ids(path: Path) -> str:
+    return str(path.relative_to(SCRIPTS if SCRIPTS in path.parents else PACKAGE))
 
 
-@pytest.mark.parametrize("unit", UNIT_NAMES)
-def test_every_module_has_a_layer(unit):
-    known = set(LAYER_OF) | STUDIES | PRESENTATION | TOP
-    assert unit in known, (
-        f"src/clampsweep/{unit} is in no layer: add it to LAYERS, STUDIES or PRESENTATION at the "
-        "head of tests/test_layers.py, as low as its imports allow"
+def is_heavy(module: str) -> bool:
+    """Whether a module may import torch and what comes with it."""
+    if module == "clampsweep.models.spec" or unit(module) not in HEAVY_FOLDERS:
+        return False
+    parts = module.split(".")[2:]
+    light = study_of(module) and any(p in LIGHT_PARTS or p.endswith("_report") for p in parts)
+    return not light and module != "clampsweep.studies"
+
+
+# ---- floors
+
+
+def test_every_folder_has_a_floor_and_every_floor_is_there():
+    assert {unit(module) for module in MODULES} == set(FLOOR_OF), (
+        "a new folder of src/clampsweep belongs into FLOORS, as low as its imports allow"
     )
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_no_module_imports_upward_or_another_study(path):
-    unit = UNITS[path]
-    if unit == "__init__":
-        assert not list(inner_imports(path)), "the package itself imports no module of its own"
-        return
-    wrong = [f"{where(path, n)} imports {name}" for name, n in inner_imports(path)
-             if name not in allowed(unit)]  # fmt: skip
+@pytest.mark.parametrize("path", TREES, ids=ids)
+def test_no_module_imports_upward_or_beside_itself(path):
+    own = unit(module_of(path))
+    wrong = [
+        f"{where(path, line)} imports {module}"
+        for module, line in inner_imports(path)
+        if unit(module) != own and FLOOR_OF[unit(module)] >= FLOOR_OF[own]
+    ]
+    assert not wrong, wrong
+
+
+@pytest.mark.parametrize("study", sorted(STUDIES))
+def test_a_study_imports_no_other_study(study):
+    wrong = [
+        f"{where(path, line)} imports {module}"
+        for path in TREES
+        if study_of(module_of(path)) == study
+        for module, line in inner_imports(path)
+        if study_of(module) not in (None, study)
+    ]
     assert not wrong, wrong
 
 
 def test_no_module_imports_itself_through_others():
-    graph = {unit: set() for unit in UNIT_NAMES}
-    for path in FILES:
-        if UNITS[path] in graph:
-            graph[UNITS[path]] |= {name for name, _ in inner_imports(path)} - {UNITS[path]}
+    graph = {
+        module: {name for name, _ in inner_imports(path)} - {module}
+        for module, path in MODULES.items()
+    }
     while graph:
-        leaves = {unit for unit, needs in graph.items() if not needs & set(graph)}
+        leaves = {module for module, needs in graph.items() if not needs & set(graph)}
         assert leaves, f"a ring of imports among {sorted(graph)}"
-        graph = {unit: needs for unit, needs in graph.items() if unit not in leaves}
+        graph = {module: needs for module, needs in graph.items() if module not in leaves}
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in TREES if path.name == "__init__.py"], ids=ids
+)  # fmt: skip
+def test_a_package_holds_a_docstring_and_nothing_else(path):
+    assert ast.get_docstring(TREES[path]), f"{where(path)} lacks a docstring"
+    assert len(TREES[path].body) == 1, f"{where(path)} holds more than a docstring"
 
 
 def test_imports_within_the_package_are_absolute():
     # provenance.import_closure follows these only: a relative import would leave a table stale.
-    found = offences(lambda _, node: isinstance(node, ast.ImportFrom) and node.level > 0)
+    found = offences(lambda node: isinstance(node, ast.ImportFrom) and node.level > 0)
     assert not found, found
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_layers_1_and_2_and_the_presentation_do_without_torch(path):
-    unit = UNITS[path]
-    if LAYER_OF.get(unit, 0) <= 2 and unit not in STUDIES | TOP:
-        assert not third_parties(TREES[path]) & HEAVY
+# ---- jobs: what a digest follows
 
 
-def test_the_report_draws_nothing():
-    for path, unit in UNITS.items():
-        if unit in PRESENTATION - {"plots"}:
-            assert "matplotlib" not in third_parties(TREES[path]), where(path, 1)
+def job_closure(script: Path) -> set[str]:
+    """Modules of the package that a script's digest follows."""
+    return {name for module, _ in inner_imports(script) for name in import_closure(module)}
+
+
+@pytest.mark.parametrize("script", SCRIPT_TREES, ids=ids)
+def test_a_job_reaches_no_config_no_registry_no_explorer_and_no_other_study(script):
+    own = script.parent.name if script.parent.name in STUDIES else None
+    closure = job_closure(script)
+    assert closure, f"{ids(script)} imports nothing of clampsweep"
+    wrong = [
+        module
+        for module in sorted(closure)
+        if unit(module) in ("config", "registry", "explorer") or study_of(module) not in (None, own)
+    ]
+    assert not wrong, f"{ids(script)} would be stale after an edit of {wrong}"
+
+
+def test_texts_become_stale_by_nothing_that_does_not_make_them():
+    closure = set(import_closure("clampsweep.generation.batch"))
+    assert {"clampsweep.decoder.decode", "clampsweep.models.loading"} <= closure
+    late = {f"clampsweep.texts.{name}" for name in
+            ("planner", "wanted", "gather", "metrics", "selection", "collapse")}  # fmt: skip
+    assert late <= set(MODULES)
+    above = {m for m in MODULES if unit(m) in ("config", "studies", "registry", "explorer")}
+    assert not closure & (late | above), closure & (late | above)
+
+
+# ---- libraries
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in TREES if not is_heavy(module_of(path))], ids=ids
+)  # fmt: skip
+def test_these_modules_do_without_torch(path):
+    assert not third_parties(TREES[path]) & HEAVY
+
+
+def test_what_is_read_at_parse_time_reaches_no_torch():
+    early = [m for m in MODULES if m.endswith(".study") or unit(m) in ("config", "texts")]
+    reached = {name for module in early for name in import_closure(module)}
+    wrong = [name for name in sorted(reached) if third_parties(TREES[MODULES[name]]) & HEAVY]
+    assert not wrong, wrong
+
+
+def test_reports_draw_nothing():
+    for path, tree in TREES.items():
+        if path.stem == "report" or path.stem.endswith("_report"):
+            assert "matplotlib" not in third_parties(tree), where(path)
 
 
 def test_figures_are_made_without_pyplot():
@@ -157,39 +233,36 @@ def test_figures_are_made_without_pyplot():
 
 
 def test_nothing_imports_a_workflow_script():
-    scripts = {path.stem for path in SCRIPT_TREES}
-    for path, tree in {**TREES, **SCRIPT_TREES}.items():
+    modules = {module.split(".")[0] for module in MODULES}
+    scripts = {path.stem for path in SCRIPT_TREES} - modules
+    for path, tree in ALL_TREES.items():
         wrong = third_parties(tree) & (scripts | {"workflow", "scripts"})
-        assert not wrong, f"{path.relative_to(ROOT)} imports the script {wrong}"
+        assert not wrong, f"{where(path)} imports the script {wrong}"
 
 
 def test_only_tables_imports_pyarrow():
-    users = {
-        str(path.relative_to(ROOT))
-        for path, tree in {**TREES, **SCRIPT_TREES}.items()
-        if "pyarrow" in third_parties(tree)
-    }
-    assert users == {"src/clampsweep/tables.py"}
+    users = [where(path) for path, tree in ALL_TREES.items() if "pyarrow" in third_parties(tree)]
+    assert users == ["src/clampsweep/tables.py:1"]
 
 
 @pytest.mark.parametrize("name", ["from_pretrained", "boot_transformers"])
-def test_only_models_and_fetching_load_models(name):
-    users = {
-        str(path.relative_to(ROOT))
-        for path in [*FILES, *SCRIPT_TREES]
-        if name in path.read_text(encoding="utf-8")
-    }
-    assert users <= {"src/clampsweep/models.py", "src/clampsweep/fetching.py"}
+def test_only_models_loads_models(name):
+    users = {path for path in ALL_TREES if name in path.read_text(encoding="utf-8")}
+    assert users
+    assert all(path.parent == PACKAGE / "models" for path in users), users
+
+
+# ---- style that no linter sees
 
 
 def test_input_is_not_checked_by_assert():
     # python -O removes assertions, and their message is no message to a user.
-    found = offences(lambda _, node: isinstance(node, ast.Assert))
+    found = offences(lambda node: isinstance(node, ast.Assert))
     assert not found, found
 
 
 def test_no_except_catches_everything():
-    found = offences(lambda _, node: isinstance(node, ast.ExceptHandler) and node.type is None)
+    found = offences(lambda node: isinstance(node, ast.ExceptHandler) and node.type is None)
     assert not found, found
 
 

@@ -117,9 +117,9 @@ def test_import_closure_of_the_real_package_follows_direct_imports():
 
 
 def test_import_closure_of_the_real_package_is_transitive():
-    # promptset raises UserError (errors) and fills tables.PROMPTS; tables itself needs errors.
+    # promptset raises UserError (errors) and fills PROMPTS; tables itself needs errors.
     found = closure("clampsweep.texts.promptset")
-    assert {"promptset", "tables", "errors"} <= found
+    assert {"texts.promptset", "texts.tables", "tables", "errors"} <= found
     assert closure("clampsweep.tables") <= found
     assert closure("clampsweep.studies.bcr.recovery") >= closure("clampsweep.texts.collapse") | {
         "statistics"
@@ -205,13 +205,22 @@ def test_code_digest_of_a_copy_of_the_real_package_follows_an_imported_module(
     shutil.copytree(Path(provenance.__file__).parent, copy)
     monkeypatch.setattr(provenance, "_SOURCE", copy)
     try:
-        before = fresh_digest("promptset")
+        before = fresh_digest("texts.promptset")
         add_comment(copy / "statistics.py")
-        assert fresh_digest("promptset") == before
+        assert fresh_digest("texts.promptset") == before
         add_comment(copy / "errors.py")
-        assert fresh_digest("promptset") != before
+        assert fresh_digest("texts.promptset") != before
     finally:
         provenance.code_digest.cache_clear()
+
+
+def test_a_scripts_digest_is_that_of_the_modules_it_imports_wherever_it_does(source, tmp_path):
+    script = tmp_path / "job.py"
+    script.write_text(
+        "import json\nfrom clampsweep.unrelated import a\n"
+        "with open('x'):\n    from clampsweep import top\n"
+    )
+    assert provenance.script_digest(script) == fresh_digest("top", "unrelated")
 
 
 def test_code_digest_is_16_hex_digits():

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 import factories
 from clampsweep import tables
 from clampsweep.errors import UserError
-from clampsweep.studies.bcr.recovery import RATES
+from clampsweep.studies.bcr.rates import RATES
 from clampsweep.texts.gather import GENERATIONS
 from clampsweep.texts.metrics import PUBLISHED_METRICS
 from clampsweep.texts.promptset import PROMPTS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -11,8 +12,6 @@ from clampsweep.words import signed
 VALUED = frozenset({"set", "add", "scale"})
 
 _OPERATIONS = ("set", "add", "scale", "mean", "zero", "resample")
-
-_WITH_VALUE = ("set", "add", "scale")
 
 VALUE_MEANS = {
     "set": "value that the neuron is set to (activation units)",
@@ -42,7 +41,7 @@ class Clamp:
 
 def clamp(operation: str, value: float | None, scope: str) -> Clamp:
     """The clamp that a row's three columns stand for; `value` may be NaN or pd.NA."""
-    has_value = operation in _WITH_VALUE and not pd.isna(value)
+    has_value = operation in VALUED and not pd.isna(value)
     return Clamp(operation, float(value) if has_value and value is not None else None, scope)
 
 
@@ -54,3 +53,10 @@ def describe(change: Clamp) -> str:
     if change.scope != "all":
         words.append(f"({change.scope})")
     return " ".join(words)
+
+
+def positions(frame: pd.DataFrame, clamps: Sequence[Clamp]) -> list[int]:
+    """Place among some clamps of each row of a table, by its operation, value and scope."""
+    place = {change: position for position, change in enumerate(clamps)}
+    rows = zip(frame["operation"], frame["value"], frame["scope"], strict=True)
+    return [place[clamp(*row)] for row in rows]

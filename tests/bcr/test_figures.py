@@ -686,5 +686,5 @@ def test_figures_load_neither_pyplot_nor_torch():
 
 
 def test_every_figure_has_a_caption(request):
-    folder = request.config.rootpath / "workflow" / "report"
+    folder = request.config.rootpath / "workflow" / "report" / "bcr"
     assert [name for name in FIGURES if not (folder / f"{name}.rst").exists()] == []

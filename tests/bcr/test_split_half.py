@@ -306,3 +306,26 @@ def test_a_clamp_that_truly_rescues_holds_on_the_other_half():
     assert (together["n_rescued"] == together["n_collapsed_baseline"]).all()
     assert (together["mcnemar_p"] < 0.05).all()
     assert (together["cluster_p"] < 0.05).mean() > 0.9
+
+
+def test_the_interval_of_the_held_out_net_is_that_of_its_clusters_drawn_anew():
+    table = at_random(3, names=recovery_tables.prompt_names(24, 8))
+    prompts = prompts_of(table)
+    found = split_half(table, prompts)
+    core = dict(zip(prompts["prompt_id"], prompts["core"], strict=True))
+    side = half_of(table, prompts)
+    nets, sizes = collections.Counter(), collections.Counter()
+    for row in found.itertuples():
+        chosen = (table["target"] == row.target) & (table["value"] == row.value)
+        for text in table[chosen & (table["detector"] == row.detector)].itertuples():
+            if side[text.prompt_id] != row.half:
+                won, lost = text.intervention_improves_baseline, text.intervention_harms_baseline
+                nets[core[text.prompt_id]] += int(won) - int(lost)
+                sizes[core[text.prompt_id]] += 1
+    rng, names = np.random.default_rng(7), sorted(sizes)
+    net, size = (np.array([of[name] for name in names]) for of in (nets, sizes))
+    drawn = rng.integers(0, len(names), (20000, len(names)))
+    shares = net[drawn].sum(1) / size[drawn].sum(1) * size.sum()
+    (low,), (high,) = found["net_boot_low"].unique(), found["net_boot_high"].unique()
+    assert [low, high] == pytest.approx(np.quantile(shares, [0.025, 0.975]), abs=0.6)
+    assert low < found["net"].sum() < high

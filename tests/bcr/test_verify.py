@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import published_like
 from clampsweep import tables
-from clampsweep.studies.bcr import extracted, recovery, verify
+from clampsweep.studies.bcr import extracted, rates, recovery, verify
 from clampsweep.studies.bcr.verification_report import document
 from clampsweep.studies.bcr.verify import VERIFICATION, Reference
 from clampsweep.texts.metrics import table
@@ -333,8 +333,8 @@ def verified(texts, folder):
     published_like.write(texts, folder / "old.tsv")
     prompts, generations = extracted.read(folder / "old.tsv", "L11N373")
     found = recovery.recovery(generations, table(generations), ["surface"])
-    rates = recovery.rates(found, prompts)
-    return verify.lines(verify.verify(found, rates, verify.read_reference(PUBLISHED)))
+    by_clamp = rates.rates(found, prompts)
+    return verify.lines(verify.verify(found, by_clamp, verify.read_reference(PUBLISHED)))
 
 
 def test_a_sweep_with_the_published_pattern_passes_everything(tmp_path):

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 
 import pytest
 
 from clampsweep import tables
 from clampsweep.operations import Clamp, clamp, describe
-from clampsweep.studies.bcr.recovery import RECOVERY
-from clampsweep.studies.bcr.view import Paths, read
-from clampsweep.texts.metrics import TEXT_METRICS
+from clampsweep.studies.bcr.files import TABLES
+from clampsweep.studies.bcr.view import SCHEMAS, Tables, read
 from clampsweep.words import listed, signed
 from factories import baseline, generation
 from sweep_tables import FINE, beside_controls, clamped, make, untouched
@@ -109,7 +108,7 @@ def compared():
 
 
 def test_controls_are_counted_each_by_itself():
-    found = compared().control_counts.set_index("target")
+    found = compared().among_controls.counts.set_index("target")
     assert found["net"].to_dict() == {"L1N7": 2, "L1N2R0": 1, "L1N8": 0}
     assert found["kind"].to_dict() == {"L1N7": "neuron", "L1N2R0": "direction", "L1N8": "neuron"}
     assert set(found["of"]) == {"L1N2"}
@@ -118,71 +117,50 @@ def test_controls_are_counted_each_by_itself():
 
 def test_a_target_is_compared_on_the_prompts_and_clamps_of_its_controls():
     # On a and b, +9 rescues a; that it harms c is on a prompt that no control ran on.
-    (row,) = compared().compared_counts.to_dict("records")
+    (row,) = compared().among_controls.own_counts.to_dict("records")
     assert (row["target"], row["position"], row["n"], row["net"]) == ("L1N2", 1, 2, 1)
 
 
 def test_sizes_of_controls_say_on_how_much_they_ran():
-    assert compared().control_sizes == (
+    assert compared().among_controls.sizes == (
         "2 control neurons and 1 random direction, on 2 of the 4 prompts and 1 of the 2 clamps"
     )
     own = make(untouched("BF") + clamped("L1N2", {9.0: "FB"}))
     every = beside_controls(own, clamped("L1N7", {9.0: "FF"}), {"L1N7": ("L1N2", "neuron")})
-    assert every.control_sizes == "1 control neuron, on all prompts and all clamps"
-    assert own.control_sizes == "no controls"
+    assert every.among_controls.sizes == "1 control neuron, on all prompts and all clamps"
 
 
 def test_ranks_are_of_one_target_neurons_before_directions():
-    found = compared().ranks_of("surface", "L1N2")
+    found = compared().among_controls.ranks_of("surface", "L1N2")
     assert found["kind"].tolist() == ["neuron"] * 3 + ["direction"] * 3
     assert found["statistic"].tolist() == ["largest_net", "best_net", "most_harmed"] * 2
-    assert compared().ranks_of("surface", "L1N9").empty
-    assert make(untouched("BF")).ranks_of("surface", "L1N2").empty
+    assert compared().among_controls.ranks_of("surface", "L1N9").empty
 
 
 def test_without_controls_there_is_nothing_to_compare():
     own = make(untouched("BF") + clamped("L1N2", {9.0: "FB"}))
-    assert own.control_counts is None
-    assert own.compared_counts is None
+    assert own.among_controls is None
 
 
 # ---- reading
 
 
-@dataclass
-class Files:
-    """Paths of the tables of a sweep, as a rule names them; empty where there is none."""
-
-    prompts: str
-    generations: str
-    text_metrics: str
-    recovery: str
-    rates: str
-    split_half: str
-    special: str = ""
-    controls: str = ""
-    control_recovery: str = ""
-    control_metrics: str = ""
-    neuron_stats: str = ""
-    variability: str = ""
-    verification: str = ""
-    detector_quality: str = ""
-
-
 def test_tables_are_read_as_they_were_written_and_absent_ones_are_none(tmp_path):
     own = compared()
-    schemas = {name.lower(): schema for name, schema in vars(tables).items() if name.isupper()}
-    schemas |= {"control_recovery": RECOVERY, "control_metrics": TEXT_METRICS}
     paths = {}
-    for field in fields(Files):
-        frame = getattr(own, field.name)
-        if frame is not None:
-            paths[field.name] = str(tmp_path / f"{field.name}.parquet")
-            tables.write(frame, paths[field.name], schemas[field.name], {})
-    found = read(Files(**paths), ("surface",), "a sweep")
-    assert isinstance(Files(**paths), Paths)
-    assert found.control_sizes == own.control_sizes
+    for name, schema in SCHEMAS.items():
+        if (frame := getattr(own, name)) is not None:
+            paths[name] = tmp_path / f"{name}.parquet"
+            tables.write(frame, paths[name], schema, {})
+    found = read(paths, ("surface",), "a sweep")
+    assert found.among_controls.sizes == own.among_controls.sizes
     assert found.special["p"].tolist() == own.special["p"].tolist()
     assert found.control_metrics["key"].tolist() == own.control_metrics["key"].tolist()
+    assert found.verdicts["verdict"].tolist() == own.verdicts["verdict"].tolist()
     absent = ("neuron_stats", "variability", "verification", "detector_quality")
     assert [getattr(found, name) for name in absent] == [None] * 4
+
+
+def test_every_table_has_a_place_a_schema_and_a_field():
+    own = {field.name for field in fields(Tables)} - {"detectors", "title"}
+    assert set(SCHEMAS) == set(TABLES) == own

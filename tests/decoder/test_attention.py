@@ -1,221 +1,104 @@
-"""Attention over shared keys and values against softmax attention written out, text by text."""
+"""`attend`, as Hugging Face calls it, against softmax attention written out."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
-import numpy as np
 import pytest
 import torch
 
-from clampsweep.decoder.attention import KeyValues, Layout, Pass, UnsupportedError, attend
-from clampsweep.decoder.decode import decode, fast_path
-from clampsweep.decoder.interventions import Scope, edit
-from clampsweep.models.loading import Model
-from clampsweep.names import Neuron
-from clampsweep.texts.request import Decoding
-from reference import Clamp, decode_alone, other_weights
-from tiny import PROMPTS, RAGGED_PROMPTS
+from clampsweep.decoder.attention import Layout, PackedPass, UnsupportedError, attend
+from clampsweep.decoder.key_values import KeyValues, PromptTokens
 
-LAYERS = range(3, 5)
-D_HEAD, SCALE = 4, 0.37
-LENGTHS = (3, 1, 7)
+D_HEAD = 4
 
 
 def _softmax_attention(
-    query: torch.Tensor, keys: list[torch.Tensor], values: list[torch.Tensor]
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float
 ) -> torch.Tensor:
-    """One query [head, d_head] over a text's keys and values, each [kv_head, d_head]."""
+    """One query [head, d_head] over keys and values [kv_head, position, d_head]."""
     out = torch.zeros_like(query)
-    all_keys, all_values = torch.stack(keys), torch.stack(values)  # [position, kv_head, d_head]
-    heads = len(query) // len(keys[0])
-    for head, one in enumerate(query):
-        weights = (all_keys[:, head // heads] @ one * SCALE).exp()
-        out[head] = weights @ all_values[:, head // heads] / weights.sum()
+    heads = len(query) // len(key)
+    for head, vector in enumerate(query):
+        weights = (key[head // heads] @ vector * scale).exp()
+        out[head] = weights @ value[head // heads] / weights.sum()
     return out
 
 
-@dataclass
-class _Row:
-    """A text of its own: every key and value that its newest token attends to, by layer."""
+class _Packed(NamedTuple):
+    """Packed tokens of four query heads and two key heads: [1, head, token, d_head] each."""
 
-    prompt: int
-    keys: dict[int, list[torch.Tensor]]
-    values: dict[int, list[torch.Tensor]]
+    query: torch.Tensor
+    key: torch.Tensor
+    value: torch.Tensor
 
-    def copy(self) -> _Row:
-        return _Row(
-            self.prompt,
-            {layer: list(all_) for layer, all_ in self.keys.items()},
-            {layer: list(all_) for layer, all_ in self.values.items()},
+
+def _packed(n: int) -> _Packed:
+    generator = torch.Generator().manual_seed(n)
+    return _Packed(
+        *(
+            torch.randn(1, heads, n, D_HEAD, generator=generator, dtype=torch.float64)
+            for heads in (4, 2, 2)
         )
+    )
 
 
-@dataclass
-class _Texts:
-    """`KeyValues` beside a plain copy of what it should hold, both fed the same numbers."""
+class _Stores(NamedTuple):
+    """Layer 3 is kept in one place and layer 4 in another."""
 
-    heads: int
-    kv_heads: int
-    n_new: int
-    group: list[int]
-    seed: int = 0
-    n_slots: int = 9
-    rows: list[_Row] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.generator = torch.Generator().manual_seed(self.seed)
-        group = torch.tensor(self.group)
-        self.store = KeyValues(LAYERS, LENGTHS, group, self.n_slots, self.n_new, torch.float64)
-
-    def normal(self, n: int, heads: int) -> torch.Tensor:
-        return torch.randn(n, heads, D_HEAD, generator=self.generator, dtype=torch.float64)
-
-    def fill(self, parts: list[list[int]]) -> None:
-        """Run the prompts, some at a time; check each token's attention."""
-        prompts = [_Row(at, {}, {}) for at in range(len(LENGTHS))]
-        for part in parts:
-            group = torch.tensor([at for at in part for _ in range(LENGTHS[at])])
-            position = torch.tensor([step for at in part for step in range(LENGTHS[at])])
-            for layer in LAYERS:
-                query = self.normal(len(group), self.heads)
-                key, value = (self.normal(len(group), self.kv_heads) for _ in range(2))
-                got = self.store.fill(layer, (group, position), query, key, value, SCALE)
-                for token, at in enumerate(group.tolist()):
-                    keys = prompts[at].keys.setdefault(layer, [])
-                    values = prompts[at].values.setdefault(layer, [])
-                    keys.append(key[token])
-                    values.append(value[token])
-                    torch.testing.assert_close(
-                        got[token], _softmax_attention(query[token], keys, values)
-                    )
-        self.rows = [prompts[at].copy() for at in self.group]
-
-    def step(self) -> None:
-        """One more token of every row; check the attention of each."""
-        self.store.grow()
-        n = len(self.rows)
-        for layer in LAYERS:
-            query = self.normal(n, self.heads)
-            key, value = (self.normal(n, self.kv_heads) for _ in range(2))
-            got = self.store.step(layer, query, key, value, SCALE)
-            for at, row in enumerate(self.rows):
-                row.keys[layer].append(key[at])
-                row.values[layer].append(value[at])
-                wanted = _softmax_attention(query[at], row.keys[layer], row.values[layer])
-                torch.testing.assert_close(got[at], wanted)
-
-    def reorder(self, parent: list[int]) -> None:
-        """Rows split and end, in both."""
-        number = self.store.reorder(np.array(parent))
-        assert sorted(number.tolist()) == list(range(len(parent)))
-        rows: list[Any] = [None] * len(parent)
-        for new, old in zip(number.tolist(), parent, strict=True):
-            rows[new] = self.rows[old].copy()
-        self.rows = rows
-        assert self.store.group.tolist() == [row.prompt for row in rows]
+    below: KeyValues
+    above: KeyValues
+    packed: PackedPass
 
 
-@pytest.mark.parametrize(("heads", "kv_heads"), [(2, 2), (4, 2), (6, 1)])
-def test_steps_equal_plain_attention_while_rows_split_and_end_at_random(
-    heads: int, kv_heads: int
-) -> None:
-    """More than 64 tokens, so the memory grows; prompts lose all their rows on the way."""
-    texts = _Texts(heads, kv_heads, 200, [0, 1, 2], seed=heads)
-    texts.fill([[0, 1, 2]])
-    rng = np.random.default_rng(heads)
-    counts = set()
-    for _ in range(70):
-        texts.step()
-        n = int(rng.integers(1, texts.n_slots + 1))
-        texts.reorder(rng.integers(0, len(texts.rows), n).tolist())
-        counts.add(len({row.prompt for row in texts.rows}))
-    texts.step()
-    assert texts.store.n_new == 71
-    assert 1 in counts
-
-
-@pytest.mark.parametrize("n_new", [1, 3, 300])
-def test_memory_grows_whatever_was_expected(n_new: int) -> None:
-    texts = _Texts(2, 1, n_new, [0, 0, 1, 2], n_slots=4)
-    texts.fill([[0, 1, 2]])
-    for _ in range(140):
-        texts.step()
-    texts.reorder([3, 1, 1])
-    texts.step()
-
-
-@pytest.mark.parametrize("parts", [[[0, 1, 2]], [[0], [1, 2]], [[0, 1], [2]], [[0], [1], [2]]])
-def test_prompts_may_run_in_several_passes(parts: list[list[int]]) -> None:
-    texts = _Texts(4, 2, 8, [0, 0, 1, 2, 2, 2])
-    texts.fill(parts)
-    texts.step()
-
-
-@pytest.mark.parametrize("group", [[0, 1, 2], [0, 2], [2, 1, 0], [1, 1, 1, 1], [2, 0, 2, 1, 0]])
-def test_rows_attend_to_the_prompt_of_their_group(group: list[int]) -> None:
-    """One row per prompt in order has a way of its own; all others are set side by side."""
-    texts = _Texts(4, 2, 8, group)
-    texts.fill([[0, 1, 2]])
-    texts.step()
-    texts.step()
-
-
-def test_the_first_continuation_stays_and_the_others_take_free_places() -> None:
-    """Worked out by hand: parents 1 and 3 of four rows, 1 three times."""
-    store = KeyValues(range(1), [2, 2], torch.tensor([0, 0, 1, 1]), 4, 8, torch.float64)
-    number = store.reorder(np.array([1, 3, 1, 1]))
-    assert number.tolist() == [1, 3, 0, 2]
-    assert store.group.tolist() == [0, 0, 0, 1]
-    number = store.reorder(np.array([3, 0]))
-    assert number.tolist() == [1, 0]
-    assert store.group.tolist() == [0, 1]
-
-
-def test_a_step_before_the_prompts_is_refused() -> None:
-    texts = _Texts(2, 2, 8, [0, 1, 2])
-    texts.store.grow()
-    numbers = [texts.normal(3, 2) for _ in range(3)]
-    with pytest.raises(RuntimeError, match="before the prompts"):
-        texts.store.step(LAYERS.start, *numbers, SCALE)
-
-
-# `attend`, as Hugging Face calls it
-
-
-def _packed(texts: _Texts, n: int) -> list[torch.Tensor]:
-    """Query, key and value [1, head, token, d_head]."""
-    heads = (texts.heads, texts.kv_heads, texts.kv_heads)
-    return [texts.normal(n, each).transpose(0, 1)[None] for each in heads]
-
-
-def _two_stores() -> tuple[_Texts, _Texts, Pass]:
-    """A pass over prompts 0 and 1 whose layer 3 is kept in one place and layer 4 in another."""
-    below, above = (_Texts(4, 2, 8, [0, 1, 2]) for _ in range(2))
-    prompts = torch.tensor([0, 0, 0, 1]), torch.tensor([0, 1, 2, 0])
-    layouts = [Layout(below.store, prompts)] * 4 + [Layout(above.store, prompts)]
-    return below, above, Pass(layouts)
+def _two_stores() -> _Stores:
+    """A pass over prompts 0 and 1, of three tokens and one."""
+    group = torch.tensor([0, 1, 2])
+    below, above = (KeyValues(range(3, 5), (3, 1, 7), group, 9, 8, torch.float64) for _ in range(2))
+    prompts = PromptTokens(torch.tensor([0, 0, 0, 1]), torch.tensor([0, 1, 2, 0]))
+    layouts = [Layout(below, prompts)] * 4 + [Layout(above, prompts)]
+    return _Stores(below, above, PackedPass(layouts))
 
 
 @pytest.mark.parametrize("scaling", [None, 1.0, 0.2])
 def test_attend_takes_the_layout_of_its_layer_and_scales(scaling: float | None) -> None:
-    below, above, packed = _two_stores()
+    stores = _two_stores()
     module = SimpleNamespace(layer_idx=4)
-    query, key, value = _packed(above, 4)
+    query, key, value = _packed(4)
     inert = {"dropout": 0.0, "use_cache": False, "sliding_window": None, "is_causal": None}
     got, weights = attend(
-        module, query, key, value, None, scaling=scaling, sweep_pass=packed, **inert
+        module, query, key, value, None, scaling=scaling, packed_pass=stores.packed, **inert
     )
     assert (got.shape, weights) == ((1, 4, 4, D_HEAD), None)
     scale = D_HEAD**-0.5 if scaling is None else scaling
-    for token, texts in enumerate([[0], [0, 1], [0, 1, 2], [3]]):
-        keys, values = ([one[0, :, at] for at in texts] for one in (key, value))
-        wanted = _softmax_attention(query[0, :, token] * scale / SCALE, keys, values)
+    for token, seen in enumerate([[0], [0, 1], [0, 1, 2], [3]]):
+        wanted = _softmax_attention(query[0, :, token], key[0][:, seen], value[0][:, seen], scale)
         torch.testing.assert_close(got[0, token], wanted)
-    assert below.store._prompt is None, "the other layers' store is not touched"
+    assert stores.below._prompt is None, "the other layers' store is not touched"
+
+
+@pytest.mark.parametrize("scaling", [None, 0.2])
+def test_attend_goes_on_from_the_prompts_with_one_token_a_row(scaling: float | None) -> None:
+    stores = _two_stores()
+    module, store = SimpleNamespace(layer_idx=4), stores.above
+    prompt = _packed(11)
+    group = torch.tensor([0, 0, 0, 1, 2, 2, 2, 2, 2, 2, 2])
+    position = torch.tensor([0, 1, 2, 0, 0, 1, 2, 3, 4, 5, 6])
+    layout = Layout(store, PromptTokens(group, position))
+    attend(module, *prompt, None, scaling=scaling, packed_pass=PackedPass([layout] * 5))
+    store.grow()
+    newest = _packed(3)
+    steps = PackedPass([Layout(store)] * 5)
+    got, _ = attend(module, *newest, None, scaling=scaling, packed_pass=steps)
+    scale = D_HEAD**-0.5 if scaling is None else scaling
+    for row in range(3):
+        key, value = (
+            torch.cat([old[0][:, group == row], new[0][:, [row]]], 1)
+            for old, new in ((prompt.key, newest.key), (prompt.value, newest.value))
+        )
+        wanted = _softmax_attention(newest.query[0, :, row], key, value, scale)
+        torch.testing.assert_close(got[0, row], wanted)
 
 
 @pytest.mark.parametrize(
@@ -230,22 +113,6 @@ def test_attend_takes_the_layout_of_its_layer_and_scales(scaling: float | None) 
 def test_an_option_that_is_not_known_is_refused(
     mask: torch.Tensor | None, options: dict[str, Any], named: str
 ) -> None:
-    texts, _, packed = _two_stores()
     module = SimpleNamespace(layer_idx=3)
     with pytest.raises(UnsupportedError, match=named):
-        attend(module, *_packed(texts, 4), mask, sweep_pass=packed, **options)
-
-
-def test_a_model_whose_attention_cannot_be_exchanged_takes_the_general_path(
-    load_tiny: Callable[..., Model],
-) -> None:
-    """BLOOM's: its biases fall with distance, and it computes them itself."""
-    weights, fields = other_weights("bloom")
-    model = load_tiny("llama", model=weights, **fields)
-    assert "its attention cannot be exchanged" in str(fast_path(model, [[]], Scope("all")))
-    clamp = Clamp(Neuron(1, 5), "set", 20.0)
-    prompts = [model.encode(text) for text in (PROMPTS[0], RAGGED_PROMPTS[0])]
-    change = [edit(clamp.neuron, "set", 20.0)]
-    got = decode(model, prompts, [change, change], Scope("all"), Decoding("greedy", 5))
-    wanted = [decode_alone(model, prompt, [clamp], "all", 5) for prompt in prompts]
-    assert [one.token_ids for one in got] == [one.token_ids for one in wanted]
+        attend(module, *_packed(4), mask, packed_pass=_two_stores().packed, **options)

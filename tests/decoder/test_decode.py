@@ -16,9 +16,9 @@ import clampsweep.decoder.decode
 import clampsweep.decoder.general
 import tiny
 from clampsweep.decoder.decode import decode, fast_path
+from clampsweep.decoder.engine import Engine
 from clampsweep.decoder.interventions import Scope, edit
 from clampsweep.decoder.rows import Decoded
-from clampsweep.decoder.trajectories import Engine
 from clampsweep.errors import UserError
 from clampsweep.models.directions import random_direction
 from clampsweep.models.loading import Model

@@ -15,31 +15,23 @@ from clampsweep.explorer import results, results_pages
 from clampsweep.explorer.results import Choice
 from clampsweep.studies.bcr.figures.draw import FIGURES
 from clampsweep.studies.bcr.figures.states import STATES
-from clampsweep.studies.bcr.recovery import RECOVERY
-from clampsweep.texts.metrics import TEXT_METRICS
+from clampsweep.studies.bcr.view import SCHEMAS
 from clampsweep.texts.selection import NEURON_STATS
+from clampsweep.verdicts import VERDICTS
 from factories import baseline, generation, prompt
-from sweep_tables import BROKEN, FINE, beside_controls, clamped, known, make, stats, untouched
-
-HOSTILE = '<img src=x onerror="window.hacked=1">${1+1} {{value}}'
-PLACES = {
-    "special": "special",
-    "controls": "controls/controls",
-    "control_recovery": "controls/recovery",
-    "control_metrics": "controls/text_metrics",
-    "neuron_stats": "neuron_stats",
-}
-SCHEMAS = {"control_recovery": RECOVERY, "control_metrics": TEXT_METRICS}
-
-
-def write(sweep, folder):
-    """Write a sweep's tables where the workflow would."""
-    names = ("prompts", "generations", "text_metrics", "recovery", "rates", "split_half", *PLACES)
-    for name in names:
-        frame = getattr(sweep, name)
-        if frame is not None:
-            schema = SCHEMAS.get(name) or getattr(tables, name.upper())
-            tables.write(frame, folder / f"{PLACES.get(name, name)}.parquet", schema, {})
+from sweep_tables import (
+    BROKEN,
+    FINE,
+    HOSTILE,
+    PLACES,
+    beside_controls,
+    clamped,
+    known,
+    make,
+    stats,
+    untouched,
+    write,
+)
 
 
 def factored():
@@ -94,13 +86,31 @@ def labels(sweep, detector="surface"):
 # Listing and reading.
 
 
-def test_sweeps_are_the_folders_with_generations_and_a_name_that_a_config_allows(tmp_path):
-    for name in ("second", "First", "plans", "<b>", ".hidden"):
-        (tmp_path / name).mkdir()
-        if name != "plans":
-            (tmp_path / name / "generations.parquet").touch()
+def test_sweeps_are_the_folders_with_verdicts_of_the_study_and_a_name_that_a_config_allows(
+    tmp_path,
+):
+    verdicts = make(known()).verdicts
+    for name in ("second", "First", "<b>", ".hidden"):
+        tables.write(verdicts, tmp_path / name / "verdicts.parquet", VERDICTS, {})
+    (tmp_path / "plans").mkdir()
+    other = verdicts.assign(study="scrubbing")
+    tables.write(other, tmp_path / "heads" / "verdicts.parquet", VERDICTS, {})
     assert results.sweeps(tmp_path) == ["First", "second"]
     assert results.sweeps(tmp_path / "nowhere") == []
+
+
+def test_texts_without_verdicts_are_of_another_version_or_unfinished_and_no_sweep(tmp_path):
+    write(factored(), tmp_path / "old")
+    (tmp_path / "old" / "verdicts.parquet").unlink()
+    assert results.sweeps(tmp_path) == []
+
+
+def test_a_sweep_with_damaged_verdicts_is_named_and_says_so_when_it_is_read(tmp_path):
+    write(factored(), tmp_path / "tiny")
+    (tmp_path / "tiny" / "verdicts.parquet").write_bytes(b"PAR1")
+    assert results.sweeps(tmp_path) == ["tiny"]
+    with pytest.raises(UserError, match=r"verdicts\.parquet: not a whole"):
+        results.read(tmp_path, "tiny")
 
 
 def test_a_sweep_is_read_as_written_detectors_and_title_from_its_tables(tmp_path):
@@ -126,7 +136,7 @@ def test_controls_are_shown_only_where_all_their_files_are_there(tmp_path, lost)
     write(controlled(factored()), tmp_path / "tiny")
     (tmp_path / "tiny" / f"{PLACES[lost]}.parquet").unlink()
     found = results.read(tmp_path, "tiny")
-    assert found.controls is None and found.special is None and found.control_counts is None
+    assert found.controls is None and found.special is None and found.among_controls is None
 
 
 @pytest.mark.parametrize("name", ["prompts", "generations", "recovery", "split_half"])
@@ -148,7 +158,7 @@ def test_tables_of_different_runs_are_refused(tmp_path, name):
     write(sweep, tmp_path / "tiny")
     own = getattr(sweep, name)
     path = tmp_path / "tiny" / f"{name}.parquet"
-    tables.write(own[own["prompt_id"] != "d"], path, getattr(tables, name.upper()), {})
+    tables.write(own[own["prompt_id"] != "d"], path, SCHEMAS[name], {})
     with pytest.raises(UserError, match=r"are of different runs; .* run it again"):
         results.read(tmp_path, "tiny")
 

@@ -12,6 +12,7 @@ import yaml
 
 from clampsweep.config.checker import Checker
 from clampsweep.config.parse import parse
+from clampsweep.config.schemas import join
 from clampsweep.errors import UserError
 from clampsweep.explorer import clamps as rows
 from clampsweep.explorer import export
@@ -24,18 +25,17 @@ from clampsweep.explorer.settings import (
     read_values,
 )
 from clampsweep.models.spec import ModelSpec
-from clampsweep.strict_yaml import read_yaml
-from clampsweep.studies.bcr.config import Sweep
-from clampsweep.studies.bcr.recovery import RATES
+from clampsweep.registry import STUDIES
+from clampsweep.studies.bcr.rates import RATES
 from clampsweep.texts.combination import Combination
 from clampsweep.texts.promptset import read as read_promptset
 from clampsweep.texts.request import Decoding
 from clampsweep.texts.wanted import interventions
 
-SCHEMA = Path(__file__).parents[2] / "workflow/schemas/config.schema.yaml"
+SCHEMAS = Path(__file__).parents[2] / "workflow/schemas"
 SPEC = ModelSpec("x: models.m", "m", "hub", "MIT", 3, 40, "float32", False, "none",
                  repo="a/b", revision="0" * 40)  # fmt: skip
-CHECKER = Checker({"the form": {}}, read_yaml(SCHEMA))
+CHECKER = Checker({"the form": {}}, join(SCHEMAS, STUDIES))
 
 
 def asked(*clamps: ClampSetting, **more: Any) -> Settings:
@@ -122,7 +122,8 @@ def test_decoding_out_of_range_is_refused(wrong: dict[str, Any]) -> None:
     ("settings", "target", "value", "seed"),
     [
         (asked(ClampSetting(2, 5, "set", -4.0)), "L2N5", -4.0, None),
-        (asked(ClampSetting(2, 5, "zero", 1.0), ClampSetting(0, 1, "zero", 2.0)), "L0N1+L2N5", None, None),
+        (asked(ClampSetting(2, 5, "zero", 1.0), ClampSetting(0, 1, "zero", 2.0)),
+         "L0N1+L2N5", None, None),
         (asked(ClampSetting(1, 1, "scale", 0.5), scope="0,3", seed=11,
                decoding=Decoding("sample", 5, 0.7, 4, 0.9)), "L1N1", 0.5, 11),
     ],
@@ -134,11 +135,11 @@ def test_the_config_of_a_run_asks_the_workflow_for_its_text(
     monkeypatch.chdir(tmp_path)
     path = export.save_config(settings, SPEC, tmp_path)
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    parsed = parse(content, {str(path): content}, SCHEMA)
-    sweep = parsed.sweeps["explored"]
-    assert isinstance(sweep, Sweep)
-    prompts = read_promptset(sweep.promptset.path or "", "jsonl")
-    (wanted,) = interventions(sweep, prompts, None)
+    parsed = parse(content, {str(path): content}, SCHEMAS, STUDIES)
+    assert list(parsed.requests()) == ["explored"]
+    request = parsed.requests()["explored"]
+    prompts = read_promptset(request.promptset.path or "", "jsonl")
+    (wanted,) = interventions(request, prompts, None)
     model = replace(SPEC, where="").identity
     assert wanted == Combination(model, settings.prompt, target, settings.clamps[0].operation,
                                  value, settings.scope, settings.decoding, seed)  # fmt: skip

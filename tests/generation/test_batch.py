@@ -1,4 +1,4 @@
-"""Batches of a sweep on a tiny model: rows against one prompt at a time, resuming, refusals."""
+"""Batches of a request on a tiny model: rows against one prompt at a time, resuming, refusals."""
 
 from __future__ import annotations
 
@@ -22,12 +22,11 @@ from clampsweep.generation.neuron_stats import compute_statistics, neuron_statis
 from clampsweep.models.loading import Model
 from clampsweep.models.spec import ModelSpec
 from clampsweep.names import parse_target
-from clampsweep.studies.bcr.config import Sweep
 from clampsweep.texts import promptset
 from clampsweep.texts.combination import Combination
 from clampsweep.texts.gather import GENERATIONS, VECTORS, gather
 from clampsweep.texts.planner import Planner, pin_plan
-from clampsweep.texts.request import Decoding, PromptsetSpec
+from clampsweep.texts.request import Decoding, PromptsetSpec, TextRequest
 from clampsweep.texts.scratch import clear
 from clampsweep.texts.selection import NEURON_STATS, Selected
 from clampsweep.texts.tables import BATCH_GENERATIONS, BATCH_VECTORS
@@ -40,9 +39,8 @@ WARM = Decoding("sample", 6, temperature=2.5, top_k=20, top_p=0.95)
 TEXTS = (*PROMPTS[:3], RAGGED_PROMPTS[0])
 
 
-def _sweep(spec: ModelSpec, **changes: Any) -> Sweep:
-    sweep = Sweep(
-        where="test.yaml: sweeps.tiny",
+def _request(spec: ModelSpec, **changes: Any) -> TextRequest:
+    request = TextRequest(
         name="tiny",
         model=spec,
         promptset=PromptsetSpec("test.yaml: promptsets.tiny", "tiny", "csv", path="tiny.csv"),
@@ -52,9 +50,8 @@ def _sweep(spec: ModelSpec, **changes: Any) -> Sweep:
         scope="all",
         decoding=GREEDY,
         seeds=(None,),
-        detectors=("surface",),
     )
-    return replace(sweep, **changes)
+    return replace(request, **changes)
 
 
 def _prompts(texts: Sequence[str] = TEXTS) -> pd.DataFrame:
@@ -111,8 +108,8 @@ def bench(tmp_path: Path, tiny_folder: Callable[..., Any]) -> Bench:
     return Bench(tmp_path / "results", *tiny_folder("llama"))
 
 
-def _wanted(sweep: Sweep, prompts: pd.DataFrame, selected: Selected | None = None):
-    return baselines(sweep, prompts) + interventions(sweep, prompts, selected)
+def _wanted(request: TextRequest, prompts: pd.DataFrame, selected: Selected | None = None):
+    return baselines(request, prompts) + interventions(request, prompts, selected)
 
 
 def _by_key(frame: pd.DataFrame) -> pd.DataFrame:
@@ -164,9 +161,9 @@ def test_a_batch_holds_what_each_combination_gives_alone(
     scope: str,
     seeds: tuple[int | None, ...],
 ) -> None:
-    sweep = _sweep(bench.spec, operation=operation, values=values, scope=scope, seeds=seeds)
+    request = _request(bench.spec, operation=operation, values=values, scope=scope, seeds=seeds)
     selected = Selected(("L1N4", "L0N3"), (11.5, -7.25)) if operation == "mean" else None
-    wanted = _wanted(sweep, _prompts(), selected)
+    wanted = _wanted(request, _prompts(), selected)
     greedy = {
         text: decode_alone(llama, llama.encode(text), (), "all", GREEDY.max_new_tokens).token_ids
         for text in TEXTS
@@ -193,7 +190,7 @@ def test_a_batch_holds_what_each_combination_gives_alone(
 
 
 def test_a_row_says_what_was_done(bench: Bench) -> None:
-    wanted = _wanted(_sweep(bench.spec, scope="last"), _prompts())
+    wanted = _wanted(_request(bench.spec, scope="last"), _prompts())
     rows = bench.run(wanted)["generations"].set_index("key")
     for one in wanted:
         row = rows.loc[one.key]
@@ -207,7 +204,7 @@ def test_a_row_says_what_was_done(bench: Bench) -> None:
 
 
 def test_vectors_are_of_the_layers_changed_and_of_all_in_a_baseline(bench: Bench) -> None:
-    wanted = _wanted(_sweep(bench.spec), _prompts())
+    wanted = _wanted(_request(bench.spec), _prompts())
     found = bench.run(wanted)
     layers = {None: [0, 1, 2], "L0N3": [0], "L1N4": [1], "L0N5+L2N6": [0, 2]}
     texts = found["generations"].set_index("key")["token_ids"]
@@ -240,7 +237,7 @@ def test_a_text_that_ends_at_once_is_empty_and_has_no_vector(
     _edit_json(ending / "generation_config.json", eos_token_id=first)
     _sign(ending)
     bench = Bench(tmp_path / "results", ending, spec)
-    found = bench.run(baselines(_sweep(spec), _prompts(PROMPTS[:1])))
+    found = bench.run(baselines(_request(spec), _prompts(PROMPTS[:1])))
     row = found["generations"].iloc[0]
     assert (row["text"], len(row["token_ids"]), row["stop_reason"]) == ("", 0, "eos")
     assert found["vectors"]["vector"].tolist() == [None] * N_LAYERS
@@ -260,7 +257,7 @@ def _sign(folder: Path) -> None:
 
 
 def test_tables_carry_what_made_them(bench: Bench, llama: Model) -> None:
-    (batch,) = bench.planner.assign(baselines(_sweep(bench.spec), _prompts()))
+    (batch,) = bench.planner.assign(baselines(_request(bench.spec), _prompts()))
     bench.generate(batch)
     for path in bench.planner.outputs(batch):
         footer = tables.footer(path)
@@ -280,8 +277,8 @@ def test_the_cut_into_batches_and_parts_changes_no_row(
 ) -> None:
     folder, spec = tiny_folder("llama")
     seeds = (None,) if decoding.method == "greedy" else (0, 5)
-    sweep = _sweep(spec, decoding=decoding, seeds=seeds, targets=("L0N3", "L1N4"))
-    wanted = _wanted(sweep, _prompts(TEXTS[1:]))
+    request = _request(spec, decoding=decoding, seeds=seeds, targets=("L0N3", "L1N4"))
+    wanted = _wanted(request, _prompts(TEXTS[1:]))
     whole = Bench(tmp_path / "whole", folder, spec).run(wanted)
     single = Bench(tmp_path / "single", folder, spec).run(wanted, rows=1)
     cut = Bench(tmp_path / "cut", folder, spec, size=7).run(wanted[::-1], rows=4)
@@ -300,7 +297,7 @@ def test_sweeps_of_different_scopes_and_operations_may_share_a_batch(
         {"scope": "all", "operation": "resample", "values": (None,), "seeds": (0,)},
     ]
     prompts = _prompts(TEXTS[2:])
-    each = [interventions(_sweep(bench.spec, **change), prompts, None) for change in changes]
+    each = [interventions(_request(bench.spec, **change), prompts, None) for change in changes]
     wanted = [one for part in each for one in part]
     assert len(bench.planner.assign(wanted)) == 1
     together = bench.run(wanted)
@@ -313,8 +310,8 @@ def test_sweeps_of_different_scopes_and_operations_may_share_a_batch(
 
 def test_sampled_rows_share_the_draws_of_their_prompt_and_seed(bench: Bench) -> None:
     """So an intervention that changes nothing gives its baseline's text, seed by seed."""
-    sweep = _sweep(bench.spec, operation="add", values=(0.0,), decoding=WARM, seeds=(0, 1, 2))
-    wanted = _wanted(sweep, _prompts())
+    request = _request(bench.spec, operation="add", values=(0.0,), decoding=WARM, seeds=(0, 1, 2))
+    wanted = _wanted(request, _prompts())
     rows = bench.run(wanted)["generations"].set_index("key")
     texts = {one: tuple(rows.loc[one.key, "token_ids"]) for one in wanted}
     plain = {(one.prompt, one.seed): text for one, text in texts.items() if one.target is None}
@@ -324,10 +321,10 @@ def test_sampled_rows_share_the_draws_of_their_prompt_and_seed(bench: Bench) -> 
 
 
 def test_a_longer_sample_begins_as_the_shorter_one(bench: Bench) -> None:
-    short = _sweep(bench.spec, decoding=replace(WARM, max_new_tokens=4), seeds=(3,))
+    short = _request(bench.spec, decoding=replace(WARM, max_new_tokens=4), seeds=(3,))
     texts = []
-    for sweep in (short, replace(short, decoding=WARM)):
-        wanted = baselines(sweep, _prompts())
+    for request in (short, replace(short, decoding=WARM)):
+        wanted = baselines(request, _prompts())
         rows = bench.run(wanted)["generations"].set_index("key")
         texts.append([rows.loc[one.key, "token_ids"].tolist() for one in wanted])
     assert texts[0] == [text[:4] for text in texts[1]]
@@ -356,7 +353,7 @@ def _count_decodes(monkeypatch: pytest.MonkeyPatch, kill_at: int | None = None) 
 
 
 def test_a_finished_batch_clears_its_own_parts_of_any_code_version(bench: Bench) -> None:
-    (batch,) = bench.planner.assign(baselines(_sweep(bench.spec), _prompts()))
+    (batch,) = bench.planner.assign(baselines(_request(bench.spec), _prompts()))
     folders = [bench.scratch(batch).with_name(f"{name}-01d") for name in (batch, "another")]
     for folder in folders:
         folder.mkdir(parents=True)
@@ -371,7 +368,7 @@ WHOLE = {"whole.generations.parquet", "whole.vectors.parquet"}
 def test_a_finished_batch_that_nobody_recorded_comes_back_without_being_computed(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (batch,) = bench.planner.assign(baselines(_sweep(bench.spec), _prompts()))
+    (batch,) = bench.planner.assign(baselines(_request(bench.spec), _prompts()))
     bench.generate(batch, rows=2)
     assert {path.name for path in bench.scratch(batch).iterdir()} == WHOLE
     files = {path: path.read_bytes() for path in bench.planner.outputs(batch)}
@@ -391,7 +388,7 @@ def test_a_killed_batch_resumes_at_its_unfinished_parts(
     bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, decoding: Decoding
 ) -> None:
     seeds = (None,) if decoding.method == "greedy" else (7,)
-    wanted = interventions(_sweep(bench.spec, decoding=decoding, seeds=seeds), _prompts(), None)
+    wanted = interventions(_request(bench.spec, decoding=decoding, seeds=seeds), _prompts(), None)
     (batch,) = bench.planner.assign(wanted)
     with monkeypatch.context() as patch:
         calls = _count_decodes(patch, kill_at=4)
@@ -417,7 +414,7 @@ def test_a_killed_batch_resumes_at_its_unfinished_parts(
 def test_a_long_batch_says_beforehand_how_long_it_takes(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    wanted = interventions(_sweep(bench.spec), _prompts(), None)
+    wanted = interventions(_request(bench.spec), _prompts(), None)
     (batch,) = bench.planner.assign(wanted)
     monkeypatch.setattr(clampsweep.generation.batch, "_SAMPLE", len(wanted) // 2)
     with caplog.at_level("INFO"):
@@ -430,7 +427,7 @@ def test_a_long_batch_says_beforehand_how_long_it_takes(
 def test_a_part_without_its_second_table_is_made_again(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wanted = baselines(_sweep(bench.spec), _prompts())
+    wanted = baselines(_request(bench.spec), _prompts())
     (batch,) = bench.planner.assign(wanted)
     write = tables.write
 
@@ -450,8 +447,8 @@ def test_a_part_without_its_second_table_is_made_again(
 def test_a_resumed_resampling_lends_the_same_values(
     bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sweep = _sweep(bench.spec, operation="resample", values=(None,), seeds=(0, 1))
-    wanted = interventions(sweep, _prompts(), None)
+    request = _request(bench.spec, operation="resample", values=(None,), seeds=(0, 1))
+    wanted = interventions(request, _prompts(), None)
     (batch,) = bench.planner.assign(wanted)
     with monkeypatch.context() as patch:
         _count_decodes(patch, kill_at=6)
@@ -486,7 +483,7 @@ def _refused(bench: Bench, wanted: Sequence[Combination], monkeypatch: pytest.Mo
 def test_a_prompt_longer_than_the_context_is_refused_before_anything_is_computed(
     bench: Bench, llama: Model, monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
-    wanted = baselines(_sweep(bench.spec), _prompts([*TEXTS, text]))
+    wanted = baselines(_request(bench.spec), _prompts([*TEXTS, text]))
     message = _refused(bench, wanted, monkeypatch)
     assert repr(text[:20])[:-1] in message
     assert str(len(llama.encode(text))) in message
@@ -497,8 +494,8 @@ def test_a_donor_longer_than_the_context_is_refused_before_anything_is_computed(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = "long " * 40
-    sweep = _sweep(bench.spec, operation="resample", values=(None,), seeds=(0,))
-    wanted = interventions(sweep, _prompts([TEXTS[0], text]), None)
+    request = _request(bench.spec, operation="resample", values=(None,), seeds=(0,))
+    wanted = interventions(request, _prompts([TEXTS[0], text]), None)
     lent = [one for one in wanted if one.donor == text]
     assert lent
     assert "'long long" in _refused(bench, lent, monkeypatch)
@@ -507,17 +504,17 @@ def test_a_donor_longer_than_the_context_is_refused_before_anything_is_computed(
 def test_a_prompt_that_leaves_room_for_one_token_is_taken(bench: Bench, llama: Model) -> None:
     text = "x" * (N_CTX - 1)
     assert len(llama.encode(text)) == N_CTX - 1
-    row = bench.run(baselines(_sweep(bench.spec), _prompts([text])))["generations"].iloc[0]
+    row = bench.run(baselines(_request(bench.spec), _prompts([text])))["generations"].iloc[0]
     assert (row["n_new_tokens"], row["stop_reason"]) in ((1, "context"), (0, "eos"))
 
 
 def test_a_prompt_without_tokens_is_refused(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    message = _refused(bench, baselines(_sweep(bench.spec), _prompts([""])), monkeypatch)
+    message = _refused(bench, baselines(_request(bench.spec), _prompts([""])), monkeypatch)
     assert "no tokens" in message
 
 
 def test_a_damaged_batch_file_is_refused(bench: Bench) -> None:
-    (batch,) = bench.planner.assign(baselines(_sweep(bench.spec), _prompts()))
+    (batch,) = bench.planner.assign(baselines(_request(bench.spec), _prompts()))
     content = bench.batch_file(batch).read_text()
     bench.batch_file(batch).write_text(content[: len(content) // 2])
     with pytest.raises(UserError, match="damaged batch file") as error:
@@ -525,14 +522,14 @@ def test_a_damaged_batch_file_is_refused(bench: Bench) -> None:
     assert str(bench.batch_file(batch)) in str(error.value)
 
 
-# From batches to a sweep's tables
+# From batches to the tables of a request
 
 
 def test_a_sweep_goes_from_plan_to_gathered_tables(bench: Bench, llama: Model) -> None:
     results, prompts = bench.planner.results, _prompts()
     tables.write(prompts, results / "prompts.parquet", promptset.PROMPTS, {})
-    sweep = _sweep(bench.spec)
-    wanted = _wanted(sweep, prompts)
+    request = _request(bench.spec)
+    wanted = _wanted(request, prompts)
     plan, batches = pin_plan(bench.planner, "tiny", prompts, wanted)
     for batch in batches:
         bench.generate(batch)
@@ -568,11 +565,11 @@ def test_neuron_statistics_are_of_the_planned_baselines(
     bench: Bench, llama: Model, tmp_path: Path
 ) -> None:
     """Rows that the plan does not name do not count, though they share its batches."""
-    prompts, sweep = _prompts(), _sweep(bench.spec)
+    prompts, request = _prompts(), _request(bench.spec)
     tables.write(prompts, tmp_path / "prompts.parquet", promptset.PROMPTS, {})
-    found = bench.run(_wanted(sweep, prompts))
+    found = bench.run(_wanted(request, prompts))
     used = prompts.iloc[1:]
-    plan, batches = pin_plan(bench.planner, "stats", used, baselines(sweep, used))
+    plan, batches = pin_plan(bench.planner, "stats", used, baselines(request, used))
     compute_statistics(
         plan=plan,
         prompts=tmp_path / "prompts.parquet",
@@ -588,15 +585,15 @@ def test_neuron_statistics_are_of_the_planned_baselines(
     wanted = neuron_statistics(
         llama,
         [llama.encode(text) for text in used["text"]],
-        [texts[one.key].tolist() for one in baselines(sweep, used)],
+        [texts[one.key].tolist() for one in baselines(request, used)],
     )
     got = tables.read(tmp_path / "stats.parquet", NEURON_STATS)
     pd.testing.assert_frame_equal(got, wanted, check_dtype=False, rtol=1e-6)
 
 
 def test_texts_whose_logits_are_not_finite_are_named_and_cost_no_other(bench: Bench) -> None:
-    sweep = _sweep(bench.spec, values=(-20.0, 1e300, 6.0), targets=("L0N3", "L1N4"))
-    wanted = interventions(sweep, _prompts(), None)
+    request = _request(bench.spec, values=(-20.0, 1e300, 6.0), targets=("L0N3", "L1N4"))
+    wanted = interventions(request, _prompts(), None)
     (batch,) = bench.planner.assign(wanted)
     with pytest.raises(UserError) as error:
         bench.generate(batch, rows=5)
@@ -611,11 +608,15 @@ def test_without_the_value_the_others_are_taken_over_though_the_batch_is_another
     bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     values = {"values": (-20.0, 1e300, 6.0), "targets": ("L0N3", "L1N4")}
-    (broken,) = bench.planner.assign(interventions(_sweep(bench.spec, **values), _prompts(), None))
+    (broken,) = bench.planner.assign(
+        interventions(_request(bench.spec, **values), _prompts(), None)
+    )
     with pytest.raises(UserError, match="not finite"):
         bench.generate(broken)
     mended = interventions(
-        _sweep(bench.spec, values=(-20.0, 6.0), targets=("L0N3", "L1N4", "L1N5")), _prompts(), None
+        _request(bench.spec, values=(-20.0, 6.0), targets=("L0N3", "L1N4", "L1N5")),
+        _prompts(),
+        None,
     )
     again = Bench(bench.planner.results, bench.folder, bench.spec)
     with monkeypatch.context() as patch:
@@ -629,7 +630,7 @@ def test_without_the_value_the_others_are_taken_over_though_the_batch_is_another
 def test_of_two_jobs_on_a_batch_the_second_takes_over_what_the_first_made(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    (batch,) = bench.planner.assign(baselines(_sweep(bench.spec), _prompts()))
+    (batch,) = bench.planner.assign(baselines(_request(bench.spec), _prompts()))
     with ThreadPoolExecutor(2) as pool, monkeypatch.context() as patch, caplog.at_level("INFO"):
         calls = _count_decodes(patch)
         for job in [pool.submit(bench.generate, batch) for _ in range(2)]:

@@ -197,4 +197,4 @@ def test_files_are_written_in_the_format_of_their_ending(tmp_path):
 
 @pytest.mark.parametrize("name", [*FIGURES, "srm"])
 def test_there_is_a_caption(name, request):
-    assert (request.config.rootpath / "workflow/report" / f"{name}.rst").exists()
+    assert (request.config.rootpath / "workflow/report/srm" / f"{name}.rst").exists()

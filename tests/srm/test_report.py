@@ -8,6 +8,7 @@ import pytest
 from clampsweep.markdown import page
 from clampsweep.studies.srm import report as report_module
 from clampsweep.studies.srm.plane import Srm
+from clampsweep.studies.srm.verdict import verdicts
 from srm_tables import NEURONS, at, names, scattered, see, text
 
 TYPES = ({"type": "declarative"}, {"type": "rhetorical"})
@@ -16,7 +17,9 @@ TYPES = ({"type": "declarative"}, {"type": "rhetorical"})
 def report(rows, basis=NEURONS, group_by=("type",)):
     found = see(rows, basis=basis, group_by=group_by)
     srm = Srm("c.yaml", basis, group_by, (0.3,))
-    return report_module.report(found.groups, found.differences, srm, f"tiny; {srm.title}")
+    concluded = verdicts(found.groups, found.differences, srm)
+    title = f"tiny; {srm.title}"
+    return report_module.report(found.groups, found.differences, concluded, srm, title)
 
 
 def noise(push=0.0, types=("declarative", "rhetorical")):
@@ -43,7 +46,7 @@ def test_a_difference_is_said_first_with_its_size_and_q():
     said = report(noise(push=3.0))
     assert said.startswith("# Spotlight resonance: tiny; plane of L1N1 and L1N2\n")
     assert line(said, "- type") == (
-        "- type: 1 of 1 pair with q < 0.05. The largest difference, declarative against "
+        "- type: 1 of 1 pair with q below 0.05. The largest difference, declarative against "
         f"rhetorical, is {row['distance']:.2g} (their r: {r['declarative']:.2g} and "
         f"{r['rhetorical']:.2g}), q = 0.0005."
     )

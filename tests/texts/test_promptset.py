@@ -21,7 +21,7 @@ from clampsweep.errors import UserError
 from clampsweep.texts import promptset
 from clampsweep.texts.promptset import PROMPTS
 
-PROMPTSETS = Path(__file__).parent.parent / "promptsets"
+PROMPTSETS = Path(__file__).parents[2] / "promptsets" / "bcr"
 LINE = re.compile(r", line (\d+): ")
 
 GRID = """\

@@ -7,6 +7,7 @@ from clampsweep.studies.bcr.files import FIGURES as BCR_FIGURES
 
 BCR = CONFIG.of("bcr")
 IMPORTED = [name for name in BCR if name not in REQUESTS]
+BCR_TEXTS = [name for name in [*BCR, *REQUESTS] if name.partition("/")[0] in BCR]
 
 
 rule import_extracted:
@@ -44,6 +45,8 @@ rule recovery:
         rates="results/{texts}/rates.parquet",
     log:
         "logs/recovery/{texts}.log",
+    wildcard_constraints:
+        texts=any_of(BCR_TEXTS),
     group:
         together("tables")
     conda:
@@ -65,6 +68,8 @@ rule split_half:
         split_half="results/{entry}/split_half.parquet",
     log:
         "logs/split_half/{entry}.log",
+    wildcard_constraints:
+        entry=any_of(BCR),
     group:
         together("tables")
     conda:
@@ -85,6 +90,8 @@ rule choose_controls:
         controls="results/{entry}/controls/controls.parquet",
     log:
         "logs/choose_controls/{entry}.log",
+    wildcard_constraints:
+        entry=any_of(BCR),
     localrule: True
     conda:
         "../../environment.yml"
@@ -109,6 +116,8 @@ checkpoint select_controls:
         selected="results/{entry}/controls/selected.json",
     log:
         "logs/select_controls/{entry}.log",
+    wildcard_constraints:
+        entry=any_of(BCR),
     localrule: True
     conda:
         "../../environment.yml"
@@ -130,6 +139,8 @@ rule special:
         special="results/{entry}/special.parquet",
     log:
         "logs/special/{entry}.log",
+    wildcard_constraints:
+        entry=any_of(BCR),
     group:
         together("tables")
     conda:
@@ -150,6 +161,8 @@ rule variability:
         variability="results/{entry}/variability.parquet",
     log:
         "logs/variability/{entry}.log",
+    wildcard_constraints:
+        entry=any_of(BCR),
     group:
         together("tables")
     conda:
@@ -170,6 +183,8 @@ rule bcr_verdicts:
         verdicts="results/{entry}/verdicts.parquet",
     log:
         "logs/bcr_verdicts/{entry}.log",
+    wildcard_constraints:
+        entry=any_of(BCR),
     group:
         together("tables")
     conda:
@@ -276,6 +291,8 @@ rule export:
         extracted="results/{entry}/extracted.tsv",
     log:
         "logs/export/{entry}.log",
+    wildcard_constraints:
+        entry=any_of(BCR),
     group:
         together("tables")
     conda:
@@ -295,6 +312,8 @@ rule export_vectors:
         npz="results/{entry}/vectors.npz",
     log:
         "logs/export_vectors/{entry}.log",
+    wildcard_constraints:
+        entry=any_of(BCR),
     group:
         together("tables")
     conda:
@@ -314,6 +333,8 @@ rule figures:
         figure_files("bcr", BCR_FIGURES),
     log:
         "logs/figures/{entry}.log",
+    wildcard_constraints:
+        entry=any_of(BCR),
     group:
         together("tables")
     conda:
@@ -347,6 +368,8 @@ rule reports:
         ),
     log:
         "logs/reports/{entry}.log",
+    wildcard_constraints:
+        entry=any_of(BCR),
     group:
         together("tables")
     conda:
@@ -369,6 +392,8 @@ rule neuron_report:
         report="results/{entry}/neuron_report.md",
     log:
         "logs/neuron_report/{entry}.log",
+    wildcard_constraints:
+        entry=any_of(BCR),
     localrule: True
     conda:
         "../../environment.yml"

@@ -17,6 +17,7 @@ rule srm:
         groups="results/{entry}/srm/groups.parquet",
         curves="results/{entry}/srm/curves.parquet",
         differences="results/{entry}/srm/differences.parquet",
+        verdicts="results/{entry}/srm/verdicts.parquet",
     log:
         "logs/srm/{entry}.log",
     wildcard_constraints:
@@ -39,6 +40,7 @@ rule srm_report:
         groups="results/{entry}/srm/groups.parquet",
         curves="results/{entry}/srm/curves.parquet",
         differences="results/{entry}/srm/differences.parquet",
+        verdicts="results/{entry}/srm/verdicts.parquet",
     output:
         figure_files("srm", SRM_FIGURES),
         text=report(

@@ -46,11 +46,18 @@ class Checker:
 
     def __init__(self, files: Mapping[str, dict[str, Any]], schemas: Mapping[str, dict[str, Any]]):
         self.files, self.schemas = files, schemas
+        # Without `$schema`: behind a $ref to a schema that has it, jsonschema goes on with that
+        # dialect's own validator, to which 3.0 is an integer.
         parts = [
-            (f"{name}.schema.yaml", DRAFT202012.create_resource(content))
+            (
+                f"{name}.schema.yaml",
+                {word: part for word, part in content.items() if word != "$schema"},
+            )
             for name, content in schemas.items()
         ]
-        self._registry = referencing.Registry().with_resources(parts)
+        self._registry = referencing.Registry().with_contents(
+            parts, default_specification=DRAFT202012
+        )
 
     def file_of(self, key: Key) -> str:
         """The last file that holds the key, or the longest part of it."""

@@ -54,8 +54,8 @@ class Study:
 
     Attributes:
         name: The word.
-        parse: An entry of the config, checked, as a frozen entry of the study's own; None if the
-            entry of `sweeps` has none of its keys.
+        parse: An entry of the config, checked, as a frozen dataclass of the study's own with the
+            field `name`; None if the entry of `sweeps` has none of its keys.
         files: Files that are kept of an entry, relative to `results/`, and what each is.
         requests: The texts that an entry wants, by the name of the request.
         inputs: Local files that an entry reads, promptsets and models apart.

@@ -6,6 +6,7 @@ Every fault is one line: file, key, value got, values allowed. No torch here; it
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,8 @@ def _check_names(checker: Checker, config: Config) -> None:
                 raise checker.fault(
                     (own, name), f"{section[name]} has an entry {name!r} too; rename one of them"
                 )
-            taken |= {file.partition("/")[0] for file in study.files(entry)} - {name}
+            # Files that stay where they are under another name are not in the entry's own folder.
+            taken |= {file.partition("/")[0] for file in study.files(replace(entry, name=""))}
     for name in taken & set(section):
         raise checker.fault((section[name], name), f"{name!r} is a folder of results/; rename it")
     for at, name in enumerate(config.run):

@@ -1,9 +1,9 @@
-"""The sweep decoder: text for many rows at once, each row with its own intervention.
+"""The decoder: text for many rows at once, each row with its own intervention.
 
-Two paths give the same texts. The fast one (`clampsweep.decoder.trajectories`) computes what rows share
-once; where it does not apply, the general one (`clampsweep.decoder.general`) does the work and the log says
-why. The same passes yield the mean MLP post-activation over generated positions, the last token's
-position included.
+Two paths give the same texts. The fast one (`decoder.trajectories`) computes what rows share once;
+where it does not apply, the general one (`decoder.general`) does the work and the log says why. The
+same passes yield the mean MLP post-activation over generated positions, the last token's position
+included.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from weakref import WeakKeyDictionary
 from clampsweep.decoder import general, trajectories
 from clampsweep.decoder.attention import UnsupportedError
 from clampsweep.decoder.choice import Chooser, NotFiniteError
+from clampsweep.decoder.engine import Engine
 from clampsweep.decoder.interventions import Edit, Scope
 from clampsweep.decoder.rows import Decoded, DecodeJob, RowTexts
-from clampsweep.decoder.trajectories import Engine
 from clampsweep.models.loading import Model
 from clampsweep.texts.request import Decoding
 
@@ -63,36 +63,44 @@ def decode(
     engine = fast_path(model, edits, scope)
     if isinstance(engine, str):
         log.info("general decoder: %s", engine)
-    groups: dict[Any, list[int]] = {}
-    for row, prompt in enumerate(prompts):
-        groups.setdefault(len(prompt) if isinstance(engine, str) else tuple(prompt), []).append(row)
-    parts = list(groups.values())
-    if not isinstance(engine, str):
-        parts = [[row for rows in parts for row in rows]]
-    found: dict[int, Decoded] = {}
-    for rows in parts:
-        part = job.take(rows)
-        texts = RowTexts(model, part)
-        chooser = Chooser(model, part, texts)
+    decoded: dict[int, Decoded] = {}
+    for rows in _parts(prompts, apart=isinstance(engine, str)):
         try:
-            if isinstance(engine, str):
-                general.decode(model, part, texts, chooser)
-            else:
-                trajectories.decode(engine, part, texts, chooser)
+            texts = _decode_part(model, engine, job.take(rows))
         except NotFiniteError as error:
             raise NotFiniteError([rows[at] for at in error.rows]) from error
-        decoded = texts.decoded()
-        if with_nll and not texts.nll_known:
-            decoded = _with_nll(model, engine, part, decoded)
-        found |= zip(rows, decoded, strict=True)
-    return [found[row] for row in range(len(prompts))]
+        decoded |= zip(rows, texts, strict=True)
+    return [decoded[row] for row in range(len(prompts))]
+
+
+def _parts(prompts: Sequence[Sequence[int]], *, apart: bool) -> list[list[int]]:
+    """Rows that run together: all, prompt by prompt, or those of one length `apart`."""
+    groups: dict[Any, list[int]] = {}
+    for row, prompt in enumerate(prompts):
+        groups.setdefault(len(prompt) if apart else tuple(prompt), []).append(row)
+    parts = list(groups.values())
+    return parts if apart else [[row for rows in parts for row in rows]]
+
+
+def _decode_part(model: Model, engine: Engine | str, job: DecodeJob) -> list[Decoded]:
+    """What rows that run together become."""
+    texts = RowTexts(model, job)
+    chooser = Chooser(model, job, texts)
+    if isinstance(engine, str):
+        general.decode(model, job, texts, chooser)
+    else:
+        trajectories.decode(engine, job, texts, chooser)
+    decoded = texts.decoded()
+    if job.with_nll and not texts.nll_known:
+        return _with_nll(model, engine, job, decoded)
+    return decoded
 
 
 def _with_nll(
     model: Model, engine: Engine | str, job: DecodeJob, decoded: Sequence[Decoded]
 ) -> list[Decoded]:
     """The rows with the likelihood of their texts, from a pass of its own."""
-    rows = [row for row, one in enumerate(decoded) if one.token_ids]
+    rows = [row for row, text in enumerate(decoded) if text.token_ids]
     prompts, texts = [job.prompts[row] for row in rows], [decoded[row].token_ids for row in rows]
     if not rows:
         return list(decoded)
@@ -100,12 +108,12 @@ def _with_nll(
     if nll is None:
         nll = general.nll(model, prompts, texts)
     known = dict(zip(rows, nll.tolist(), strict=True))
-    return [replace(one, nll_unclamped=known.get(row)) for row, one in enumerate(decoded)]
+    return [replace(text, nll_unclamped=known.get(row)) for row, text in enumerate(decoded)]
 
 
 def fast_path(model: Model, edits: Sequence[Sequence[Edit]], scope: Scope) -> Engine | str:
     """The engine that shares trajectories, or why these rows go the general path."""
-    layers = {one.neuron.layer for row in edits for one in row}
+    layers = {change.neuron.layer for row in edits for change in row}
     if scope.reruns_newest and layers and min(layers) < model.n_layers - 1:
         return f"scope {scope.name} below the last layer computes every position twice"
     if model.bridge not in _ENGINES:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import torch
@@ -14,11 +14,21 @@ from clampsweep.decoder.interventions import Edit, LayerEdits, Scope, apply, by_
 from clampsweep.models.loading import Model, twin
 
 
+class _Hooks(NamedTuple):
+    """What is done before a layer's output projection, and after it."""
+
+    before: Callable[..., tuple[Tensor]]
+    after: Callable[..., Tensor]
+
+
 class Exact:
     """A model in float64, run without a cache, one text at a time.
 
     Each module's weights are widened while it runs: the same numbers as a copy in float64 gives,
     in the memory of one layer.
+
+    Args:
+        model: A loaded model with plain weights.
     """
 
     def __init__(self, model: Model):
@@ -38,22 +48,22 @@ class Exact:
             edits: The text's edits.
             scope: Positions that they change.
         """
-        ids = torch.tensor([list(tokens)], device=self._plain.device)
-        positions = torch.arange(len(tokens), device=self._plain.device)
-        covered = scope.covers(positions, n_prompt)
+        ids = torch.tensor([list(tokens)], device=self._plain.device)  # [1, pos]
+        positions = torch.arange(len(tokens), device=self._plain.device)  # [pos]
+        covered = scope.covers(positions, n_prompt)  # [pos]
         handles = []
         for layer, changes in by_layer([edits], ids.device, torch.float64).items():
-            at_out, after_out = self._hooks(layer, changes, positions, covered)
+            hooks = self._hooks(layer, changes, positions, covered)
             out = self._adapter.get_component(self._plain, f"blocks.{layer}.mlp.out")
-            handles.append(out.register_forward_pre_hook(at_out))
-            handles.append(out.register_forward_hook(after_out))
+            handles.append(out.register_forward_pre_hook(hooks.before))
+            handles.append(out.register_forward_hook(hooks.after))
         try:
             with torch.inference_mode():
-                found: Tensor = self._plain(input_ids=ids, use_cache=False).logits[0, -1]
+                logits: Tensor = self._plain(input_ids=ids, use_cache=False).logits[0, -1]
         finally:
             for handle in handles:
                 handle.remove()
-        return found
+        return logits
 
     def _hooks(
         self,
@@ -61,38 +71,40 @@ class Exact:
         changes: LayerEdits,
         positions: Int[Tensor, " pos"],
         covered: Bool[Tensor, " pos"],
-    ) -> tuple[Callable[..., tuple[Tensor]], Callable[..., Tensor]]:
-        """What is done before and after a layer's output projection."""
-        redirected, far = changes.redirected, []
+    ) -> _Hooks:
+        """The hooks that carry out one layer's edits."""
+        redirected = changes.redirected
+        distances: list[Tensor] = []  # [edit, pos], from the hook before to the one after
         directions = self._model.output_directions(
             layer, redirected.neuron, redirected.along, torch.float64
-        )
+        )  # [edit, d_model]
 
         def at_out(module: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor]:
             rows = args[0].view(1, len(positions), -1)  # some models drop the batch's axis
-            far.append(pushes(rows, redirected, positions, covered))
+            distances.append(pushes(rows, redirected, positions, covered))
             return (apply(rows, changes, positions, covered).view_as(args[0]),)
 
         def after_out(module: nn.Module, args: Any, output: Tensor) -> Tensor:
-            return output + (far.pop().T @ directions).view_as(output)
+            # [pos, edit] @ [edit, d_model]
+            return output + (distances.pop().T @ directions).view_as(output)
 
-        return at_out, after_out
+        return _Hooks(at_out, after_out)
 
 
 def _widen(module: nn.Module) -> None:
     """Let a module compute in float64 with the weights that it has."""
-    own = dict(module.named_parameters(recurse=False))
+    parameters = dict(module.named_parameters(recurse=False))
     if type(module) is nn.Embedding:  # another kind may also scale what it looks up
         module.register_forward_hook(lambda module, args, output: output.double())
-    elif own:
+    elif parameters:
 
         def widen(module: nn.Module, args: Any) -> None:
-            for name, one in own.items():
-                module.register_parameter(name, nn.Parameter(one.double(), requires_grad=False))
+            for name, weight in parameters.items():
+                module.register_parameter(name, nn.Parameter(weight.double(), requires_grad=False))
 
         def restore(module: nn.Module, args: Any, output: Any) -> None:
-            for name, one in own.items():
-                module.register_parameter(name, nn.Parameter(one, requires_grad=False))
+            for name, weight in parameters.items():
+                module.register_parameter(name, nn.Parameter(weight, requires_grad=False))
 
         module.register_forward_pre_hook(widen)
         module.register_forward_hook(restore, always_call=True)

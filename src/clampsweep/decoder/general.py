@@ -1,4 +1,4 @@
-"""The general path of the sweep decoder: TransformerBridge and a hook, for any model and scope.
+"""The general path of the decoder: TransformerBridge and a hook, for any model and scope.
 
 Rows whose prompts have the same number of tokens run together, so nothing is padded. A row that
 ends leaves the batch and is not fed on.
@@ -18,7 +18,7 @@ from transformers import DynamicCache
 
 from clampsweep.decoder.choice import Chooser
 from clampsweep.decoder.interventions import apply, pushes
-from clampsweep.decoder.rows import DecodeJob, RowTexts
+from clampsweep.decoder.rows import DecodeJob, Natural, RowTexts
 from clampsweep.models.loading import Model, takes_logits_to_keep
 from clampsweep.names import hook_mlp_out, hook_post
 
@@ -30,13 +30,16 @@ class _Batch:
         self.model, self.scope, self.texts = model, job.scope, texts
         self.edits = texts.edits
         self.directions = {layer: self._directions(layer) for layer in self.edits}
-        self.newest = torch.tensor(job.prompts, device=model.device)
-        self.n_prompt = self.newest.shape[1]
-        self.rows = torch.arange(len(self.newest), device=model.device)
+        prompts = torch.tensor(job.prompts, device=model.device)  # [row, pos]
+        self.n_prompt = prompts.shape[1]
+        self.newest = prompts  # [row, pos]: what a pass is fed, after the prompts one token a row
+        self.rows = torch.arange(len(prompts), device=model.device)  # [row], numbers in the job
         # Without the model's config: a sliding window's cache could not drop its newest position.
         self.cache: Any = DynamicCache()
-        self.end = 0
-        self.pushed: dict[int, Tensor] = {}
+        self.end = 0  # positions that every row has been fed
+        self.positions = torch.arange(0, device=model.device)  # [pos], of the current pass
+        self.covered = torch.zeros_like(self.positions, dtype=torch.bool)  # [pos]
+        self.pushed: dict[int, Tensor] = {}  # [edit, pos] by layer, of the current pass
         self.keep_last = {"logits_to_keep": 1} if takes_logits_to_keep(model) else {}
 
     def forward(self, new: Int[Tensor, "row pos"]) -> Float[Tensor, "row d_vocab"]:
@@ -45,7 +48,8 @@ class _Batch:
         With scope `last` the newest token is computed changed for the logits, dropped from the
         cache, and fed again unchanged together with the next one.
         """
-        fed = torch.cat([self.newest, new], 1) if self.end and self.scope.reruns_newest else new
+        again = self.end > 0 and self.scope.reruns_newest  # the cache lacks the newest position
+        fed = torch.cat([self.newest, new], 1) if again else new  # [row, pos]
         self.end += new.shape[1]
         self.positions = torch.arange(self.end - fed.shape[1], self.end, device=fed.device)
         self.covered = self.scope.covers(self.positions, self.n_prompt)
@@ -59,8 +63,8 @@ class _Batch:
         if self.scope.reruns_newest:
             self.cache.crop(-1)
         self.newest = fed[:, -1:]
-        newest: Tensor = logits[:, -1]
-        return newest if newest.dtype == torch.float64 else newest.float()
+        last: Tensor = logits[:, -1]  # [row, d_vocab]
+        return last if last.dtype == torch.float64 else last.float()
 
     def _directions(self, layer: int) -> Float[Tensor, "edit d_model"]:
         edits = self.edits[layer].redirected
@@ -70,8 +74,9 @@ class _Batch:
         """The hook after a layer's MLP: adds what is sent along random directions."""
 
         def at_layer(output: Tensor, hook: object) -> Tensor:
-            far = self.pushed[layer][:, :, None] * self.directions[layer][:, None]
-            return output.index_add(0, self.edits[layer].redirected.row, far)
+            # [edit, pos, 1] * [edit, 1, d_model], added to the rows of the edits
+            step = self.pushed[layer][:, :, None] * self.directions[layer][:, None]
+            return output.index_add(0, self.edits[layer].redirected.row, step)
 
         return at_layer
 
@@ -86,11 +91,11 @@ class _Batch:
                 redirected = edits.redirected
                 self.pushed[layer] = pushes(activation, redirected, self.positions, self.covered)
             if self.end > self.n_prompt and layer in means.layers:
-                noted = None
+                natural = None
                 if edits is not None:
-                    before = activation[edits.row, -1, edits.neuron]
-                    noted = self.rows[edits.row], before
-                means.add(layer, self.rows, changed[:, -1], noted)
+                    before = activation[edits.row, -1, edits.neuron]  # [edit]
+                    natural = Natural(self.rows[edits.row], before)
+                means.add(layer, self.rows, changed[:, -1], natural)
             return changed
 
         return at_layer
@@ -101,11 +106,10 @@ class _Batch:
         if len(kept) < len(self.rows):
             going = torch.tensor(kept, device=device)
             n = len(self.rows)
-            for layer, one in self.edits.items():
-                self.directions[layer] = self.directions[layer][
-                    torch.isin(one.redirected.row, going)
-                ]
-            self.edits = {layer: one.select(going, n) for layer, one in self.edits.items()}
+            for layer, edits in self.edits.items():
+                stay = torch.isin(edits.redirected.row, going)  # [redirected edit]
+                self.directions[layer] = self.directions[layer][stay]
+            self.edits = {layer: edits.select(going, n) for layer, edits in self.edits.items()}
             self.rows, self.newest = self.rows[going], self.newest[going]
             self.cache.batch_select_indices(going)
         return torch.from_numpy(picked[kept]).to(device)[:, None]
@@ -132,13 +136,14 @@ def nll(
         prompts: Token ids of each row's prompt.
         texts: Token ids of each text, at least one.
     """
-    found = np.zeros(len(texts))
+    nats = np.zeros(len(texts))
     with torch.inference_mode():
         for row, (prompt, text) in enumerate(zip(prompts, texts, strict=True)):
-            ids = torch.tensor([[*prompt, *text]], device=model.device)
+            ids = torch.tensor([[*prompt, *text]], device=model.device)  # [1, pos]
+            # A position's logits are of the next token: those of the text, [text pos, d_vocab].
             logits = model.bridge.forward(ids)[0, len(prompt) - 1 : -1].double()
-            found[row] = float(torch.nn.functional.cross_entropy(logits, ids[0, len(prompt) :]))
-    return found
+            nats[row] = float(torch.nn.functional.cross_entropy(logits, ids[0, len(prompt) :]))
+    return nats
 
 
 def decode(model: Model, job: DecodeJob, texts: RowTexts, chooser: Chooser) -> None:

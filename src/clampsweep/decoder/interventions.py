@@ -152,23 +152,24 @@ class LayerEdits:
         self, before: Float[Tensor, "edit pos"], positions: Int[Tensor, "#edit pos"]
     ) -> Float[Tensor, "edit pos"]:
         """The edited neurons' new values, in activation units."""
-        at = positions % self.width[:, None]
-        shift = self.shift.gather(1, at)
-        gain = self.gain[:, None]
+        column = positions % self.width[:, None]  # [edit, pos]: donors repeat cyclically
+        shift = self.shift.gather(1, column)  # [edit, pos]
+        gain = self.gain[:, None]  # [edit, 1]
+        # Gain 0 discards the value even where it is not finite.
         return torch.where(gain == 0, shift, gain * before + shift)
 
     def select(self, rows: Int[Tensor, " kept"], n_rows: int) -> LayerEdits:
         """The edits of the rows that stay in a batch of `n_rows`, renumbered."""
-        renumbered = torch.full((n_rows,), -1, device=self.row.device)
+        renumbered = torch.full((n_rows,), -1, device=self.row.device)  # [row], -1 if it leaves
         renumbered[rows] = torch.arange(len(rows), device=self.row.device)
         stay = (renumbered[self.row] >= 0).nonzero()[:, 0]
-        found = self.take(stay)
-        found.row = renumbered[found.row]
-        return found
+        staying = self.take(stay)
+        staying.row = renumbered[staying.row]
+        return staying
 
     def take(self, edits: Int[Tensor, " some"]) -> LayerEdits:
         """The edits of the given numbers, in that order."""
-        return LayerEdits(*(getattr(self, one.name)[edits] for one in fields(self)))
+        return LayerEdits(*(getattr(self, field.name)[edits] for field in fields(self)))
 
 
 def by_layer(
@@ -181,24 +182,25 @@ def by_layer(
         device: Where the model is.
         dtype: The model's.
     """
-    found: dict[int, list[tuple[int, Edit]]] = {}
-    for number, edits in enumerate(rows):
-        for one in edits:
-            found.setdefault(one.neuron.layer, []).append((number, one))
-    result = {}
-    for layer, pairs in sorted(found.items()):
-        shifts = [one.donor or (one.shift,) for _, one in pairs]
+    pairs_of: dict[int, list[tuple[int, Edit]]] = {}  # by layer: row and edit
+    for row, edits in enumerate(rows):
+        for change in edits:
+            pairs_of.setdefault(change.neuron.layer, []).append((row, change))
+    layer_edits = {}
+    for layer, pairs in sorted(pairs_of.items()):
+        shifts = [change.donor or (change.shift,) for _, change in pairs]
         width = max(len(shift) for shift in shifts)
+        # [edit, width]; what is padded is never read, since positions are taken modulo the width
         padded = [list(shift) + [0.0] * (width - len(shift)) for shift in shifts]
-        result[layer] = LayerEdits(
-            row=torch.tensor([number for number, _ in pairs], device=device),
-            neuron=torch.tensor([one.neuron.index for _, one in pairs], device=device),
-            gain=torch.tensor([one.gain for _, one in pairs], device=device, dtype=dtype),
+        layer_edits[layer] = LayerEdits(
+            row=torch.tensor([row for row, _ in pairs], device=device),
+            neuron=torch.tensor([change.neuron.index for _, change in pairs], device=device),
+            gain=torch.tensor([change.gain for _, change in pairs], device=device, dtype=dtype),
             shift=torch.tensor(padded, device=device, dtype=dtype),
             width=torch.tensor([len(shift) for shift in shifts], device=device),
-            along=torch.tensor([one.neuron.direction for _, one in pairs], device=device),
+            along=torch.tensor([change.neuron.direction for _, change in pairs], device=device),
         )
-    return result
+    return layer_edits
 
 
 def apply(
@@ -220,7 +222,8 @@ def apply(
     edits = edits.direct
     if not len(edits.row) or not bool(covered.any()):
         return activation
-    columns = covered.nonzero()[:, 0]
+    columns = covered.nonzero()[:, 0]  # [covered]
+    # [edit, covered] by broadcast, into [row, pos, d_mlp]
     index = (edits.row[:, None], columns[None, :], edits.neuron[:, None])
     changed = activation.clone()
     changed[index] = edits.values(activation[index], positions[None, columns])
@@ -241,5 +244,5 @@ def pushes(
         positions: Absolute positions fed.
         covered: Which of them the scope changes.
     """
-    before = activation[edits.row, :, edits.neuron]
+    before = activation[edits.row, :, edits.neuron]  # [edit, pos]
     return (edits.values(before, positions[None]) - before) * covered

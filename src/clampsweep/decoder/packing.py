@@ -21,15 +21,16 @@ class PackedLinear(nn.Module):
 
     def __init__(self, weight: Float[Tensor, "out in"], bias: Float[Tensor, " out"] | None):
         super().__init__()
+        # Opaque, in blocks of oneDNN's choice; the weight itself is not kept.
         self._packed = torch.ops.mkldnn._reorder_linear_weight(weight.detach().contiguous(), _ROWS)
         self._bias = None if bias is None else bias.detach()
 
     def forward(self, x: Float[Tensor, "*row in"]) -> Float[Tensor, "*row out"]:
         """The product, and the bias if there is one."""
-        found: Tensor = torch.ops.mkldnn._linear_pointwise(
+        product: Tensor = torch.ops.mkldnn._linear_pointwise(
             x, self._packed, self._bias, "none", [], ""
         )
-        return found
+        return product
 
 
 def packable(weight: Tensor) -> bool:
@@ -53,6 +54,7 @@ def pack(model: nn.Module, leave: Any) -> None:
         for name, child in list(parent.named_children()):
             if child is leave or not isinstance(child, nn.Linear | Conv1D):
                 continue
+            # [out, in]; transformers' Conv1D holds [in, out]
             weight = child.weight if isinstance(child, nn.Linear) else child.weight.T
             if packable(weight):
                 setattr(parent, name, PackedLinear(weight, child.bias))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -17,7 +18,7 @@ from clampsweep.texts.request import Decoding
 
 @dataclass(frozen=True)
 class DecodeJob:
-    """What `decoding.decode` is asked for.
+    """What `decode.decode` is asked for.
 
     Attributes:
         prompts: Token ids of each row.
@@ -74,14 +75,25 @@ class Decoded:
 
 
 class RowTexts:
-    """What each row of a job has become so far."""
+    """What each row of a job has become so far.
+
+    Args:
+        model: Loaded model.
+        job: What is asked for.
+
+    Attributes:
+        chosen: Tokens of each row's text.
+        edits: Edits of all rows, by layer.
+        means: Sums of the captured layers' activations.
+        nll_known: Whether the likelihood of the texts has been counted.
+    """
 
     def __init__(self, model: Model, job: DecodeJob):
         n = len(job.prompts)
         self._model, self._job = model, job
         self.chosen: list[list[int]] = [[] for _ in range(n)]
         self._stop = ["max_new_tokens"] * n
-        self._margins = np.full(n, np.inf)
+        self._margins = np.full(n, np.inf)  # [row]
         self._nll: Float64[np.ndarray, " row"] = np.zeros(n)
         self.nll_known = False
         self.edits = by_layer(job.edits, model.device, model.dtype)
@@ -94,14 +106,15 @@ class RowTexts:
         margin: Float[np.ndarray, " row"],
     ) -> list[int]:
         """Take each row's next token; return which of the rows go on, as indices into `rows`."""
+        n_ctx, eos_ids = self._model.n_ctx, self._model.eos_ids  # looked up once, not per row
         kept, n_taken = [], 0
         for at, (row, token) in enumerate(zip(rows, picked.tolist(), strict=True)):
-            if self.length(row) == self._model.n_ctx:
+            if self.length(row) == n_ctx:
                 self._stop[row] = "context"
                 continue
             n_taken += 1
             self._margins[row] = min(self._margins[row], margin[at])
-            if token in self._model.eos_ids:
+            if token in eos_ids:
                 self._stop[row] = "eos"
             else:
                 self.chosen[row].append(token)
@@ -124,25 +137,55 @@ class RowTexts:
 
     def _row(self, row: int) -> Decoded:
         ids, margin = self.chosen[row], float(self._margins[row])
-        sampled = self._job.streams is not None or margin == np.inf
+        # No margin where tokens are drawn, or where the context has no room for a first one.
+        unsaid = self._job.streams is not None or margin == np.inf
         vectors, natural = self.means.of(row, len(ids))
         nll = float(self._nll[row]) / len(ids) if self.nll_known and ids else None
-        return Decoded(ids, self._stop[row], None if sampled else margin, vectors, natural, nll)
+        return Decoded(ids, self._stop[row], None if unsaid else margin, vectors, natural, nll)
+
+
+class Natural(NamedTuple):
+    """Values of edited neurons before their edits.
+
+    Attributes:
+        row: Row of each edit, by its number in the job.
+        value: The neuron's natural value.
+    """
+
+    row: Int[Tensor, " edit"]
+    value: Float[Tensor, " edit"]
+
+
+class RowMeans(NamedTuple):
+    """A row's means by layer: activations after the edits, and the edited neuron before its own."""
+
+    vectors: dict[int, Float[np.ndarray, " d_mlp"]]
+    natural: dict[int, float | None]
 
 
 class Means:
-    """Running sums, per captured layer, of the newest generated position's activations."""
+    """Running sums, per captured layer, of the newest generated position's activations.
+
+    Args:
+        model: Loaded model.
+        layers: Layers that are captured.
+        edits: Edits of all rows, by layer.
+        n: Number of rows.
+    """
 
     def __init__(
         self, model: Model, layers: Sequence[int], edits: Mapping[int, LayerEdits], n: int
     ):
+        device = model.device
         self.layers = frozenset(layers)
-        self._after = {at: torch.zeros(n, model.d_mlp, device=model.device) for at in layers}
-        self._before = {at: torch.zeros(n, device=model.device) for at in layers}
-        none = torch.zeros(n, dtype=torch.bool, device=model.device)
+        # By layer: [row, d_mlp] after the edits, and [row], the edited neuron before them.
+        self._after = {layer: torch.zeros(n, model.d_mlp, device=device) for layer in layers}
+        self._before = {layer: torch.zeros(n, device=device) for layer in layers}
+        none = torch.zeros(n, dtype=torch.bool, device=device)  # [row]
+        # [row] by layer: with several edits, the sum of their neurons' values means nothing.
         self._single = {
-            at: torch.bincount(edits[at].row, minlength=n) == 1 if at in edits else none
-            for at in layers
+            layer: torch.bincount(edits[layer].row, minlength=n) == 1 if layer in edits else none
+            for layer in layers
         }
 
     def add(
@@ -150,7 +193,7 @@ class Means:
         layer: int,
         rows: Int[Tensor, " row"],
         after: Float[Tensor, "row d_mlp"],
-        edited: tuple[Int[Tensor, " edit"], Float[Tensor, " edit"]] | None = None,
+        natural: Natural | None = None,
     ) -> None:
         """Count one generated position of the given rows.
 
@@ -158,19 +201,17 @@ class Means:
             layer: Layer, of those captured.
             rows: Numbers of the rows.
             after: Their activations after the intervention.
-            edited: Row number and natural value of each edit of this layer.
+            natural: The natural value of each edit of this layer.
         """
-        self._after[layer].index_add_(0, rows, after.float())
-        if edited is not None:
-            self._before[layer].index_add_(0, edited[0], edited[1].float())
+        self._after[layer].index_add_(0, rows, after.float())  # [row, d_mlp]
+        if natural is not None:
+            self._before[layer].index_add_(0, natural.row, natural.value.float())
 
-    def of(
-        self, row: int, n: int
-    ) -> tuple[dict[int, Float[np.ndarray, " d_mlp"]], dict[int, float | None]]:
+    def of(self, row: int, n: int) -> RowMeans:
         """A row's mean vectors, and the natural means of its edited neurons, over n positions."""
-        vectors = {at: (sums[row] / n).cpu().numpy() for at, sums in self._after.items() if n}
+        vectors = {layer: (sums[row] / n).cpu().numpy() for layer, sums in self._after.items() if n}
         natural = {
-            at: float(sums[row]) / n if n and bool(self._single[at][row]) else None
-            for at, sums in self._before.items()
+            layer: float(sums[row]) / n if n and bool(self._single[layer][row]) else None
+            for layer, sums in self._before.items()
         }
-        return vectors, natural
+        return RowMeans(vectors, natural)

@@ -17,7 +17,7 @@ from clampsweep.explorer.form import PRIVATE
 from clampsweep.explorer.marking import message
 from clampsweep.explorer.settings import OPERATIONS, ClampSetting
 from clampsweep.names import OWN, parse_target
-from clampsweep.studies.bcr.recovery import RATES
+from clampsweep.studies.bcr.rates import RATES
 from clampsweep.texts.matching import CONTROLS
 from clampsweep.texts.selection import NEURON_STATS
 

@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
-from clampsweep.decoder.choice import Chooser
+from clampsweep.decoder.choice import Chooser, Picked
 from clampsweep.decoder.general import decode
 from clampsweep.decoder.interventions import Edit, Scope
 from clampsweep.decoder.rows import DecodeJob, RowTexts
@@ -74,18 +73,16 @@ class _Noting(Chooser):
         self._seen = seen
         self._waiting: dict[Neuron, Tensor] = {}  # of the pass whose rows are not known yet
 
-    def from_logits(
-        self, logits: Float[Tensor, "row d_vocab"], rows: list[int]
-    ) -> tuple[Int[np.ndarray, " row"], Float[np.ndarray, " row"]]:
-        picked, lead = super().from_logits(logits, rows)
+    def from_logits(self, logits: Float[Tensor, "row d_vocab"], rows: list[int]) -> Picked:
+        picked = super().from_logits(logits, rows)
         self.take_values(rows)
         chances = logits.double().softmax(-1)
         best = chances.topk(_RIVALS)
         for at, row in enumerate(rows):
             rivals = zip(best.indices[at].tolist(), best.values[at].tolist(), strict=True)
-            token = int(picked[at])
+            token = int(picked.token[at])
             self._seen[row].steps.append(Step(token, float(chances[at, token]), tuple(rivals)))
-        return picked, lead
+        return picked
 
     def take_values(self, rows: Sequence[int]) -> None:
         """Give the rows what the last pass computed: all positions of the prompt, later one."""

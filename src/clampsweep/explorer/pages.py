@@ -8,8 +8,9 @@ from markupsafe import Markup
 
 from clampsweep.explorer.export import Entry
 from clampsweep.explorer.marking import column, passage, side_by_side, table, words
-from clampsweep.explorer.running import Close, Outcome, Said, Swept
+from clampsweep.explorer.running import Close, Outcome, Said
 from clampsweep.explorer.settings import Settings
+from clampsweep.explorer.sweeping import Swept
 from clampsweep.texts.metrics import TEXT_METRICS
 
 _STOPS = {

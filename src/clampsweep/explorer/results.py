@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from markupsafe import Markup
 from clampsweep import tables
 from clampsweep.errors import UserError
 from clampsweep.explorer import marking
-from clampsweep.studies.bcr import recovery, special, split_half, view
+from clampsweep.studies.bcr import rates, special, split_half, view
 from clampsweep.studies.bcr.files import TABLES
 from clampsweep.studies.bcr.verdict import verdicts
 from clampsweep.studies.bcr.view import Tables
@@ -45,14 +44,17 @@ def sweeps(results: Path) -> list[str]:
     """Names of the entries of this study that a results folder holds, in alphabetical order.
 
     An entry is known by the study that its verdicts are of; a folder without any is of another
-    version, or not finished yet.
+    version, or not finished yet. One whose verdicts are damaged is named: reading it says so.
     """
-    found = []
-    for path in sorted(results.glob("*/verdicts.parquet")):
-        with suppress(UserError):
-            studies = set(tables.read(path, VERDICTS)["study"])
-            found += [path.parent.name] if studies == {"bcr"} else []
-    return [name for name in found if _NAME.fullmatch(name)]
+    found = [path for path in sorted(results.glob("*/verdicts.parquet")) if _is_ours(path)]
+    return [path.parent.name for path in found if _NAME.fullmatch(path.parent.name)]
+
+
+def _is_ours(verdicts_file: Path) -> bool:
+    try:
+        return set(tables.read(verdicts_file, VERDICTS)["study"]) == {"bcr"}
+    except UserError:
+        return True
 
 
 def read(results: Path, name: str) -> Tables:
@@ -143,7 +145,7 @@ def select(sweep: Tables, choice: Choice) -> Tables:
         generations=_rows(sweep.generations, prompts, targets),
         text_metrics=_rows(sweep.text_metrics, prompts, targets),
         recovery=judged,
-        rates=recovery.rates(judged, prompts),
+        rates=rates.rates(judged, prompts),
         split_half=split_half.split_half(judged, prompts),
         variability=sweep.variability if whole else None,  # counted over all prompts
         title=f"{sweep.title}; filtered: {size}, {counted(len(targets), 'target')}; exploratory",

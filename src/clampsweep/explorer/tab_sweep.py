@@ -13,8 +13,8 @@ from clampsweep.explorer.desk import Desk
 from clampsweep.explorer.form import LAST, PRIVATE, RUNS, html
 from clampsweep.explorer.jobs import Job
 from clampsweep.explorer.marking import message
-from clampsweep.explorer.running import Swept, sweep_values
 from clampsweep.explorer.settings import ClampSetting, Settings, read_values
+from clampsweep.explorer.sweeping import Swept, sweep_values
 
 _PLACE = "Which value, by its place in the list"
 

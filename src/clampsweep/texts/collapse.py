@@ -123,7 +123,7 @@ def coherence(tokens: Sequence[int], nll: float) -> bool:
 
     At most `DISTINCT_PAIRS` of its token pairs are distinct, or its nll_unclamped is at least
     `SURPRISE`. Both bounds were chosen on labelled texts of 30 to 50 tokens by SmolLM2-135M
-    (`detector_quality.bounds`, workflow/data/README.md); another model needs its own.
+    (`detector_quality.bounds`, workflow/data/bcr/README.md); another model needs its own.
     """
     distinct = distinct_share(tokens, 2)
     return nll >= SURPRISE or (distinct is not None and distinct <= DISTINCT_PAIRS)

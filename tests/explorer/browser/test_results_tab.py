@@ -13,14 +13,9 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 gr = pytest.importorskip("gradio")
 api = pytest.importorskip("playwright.sync_api")
 
-from test_explorer_results import HOSTILE, write  # noqa: E402
-
-from clampsweep.explorer import (
-    results_pages,
-    tab_results,
-)
+from clampsweep.explorer import results_pages, tab_results  # noqa: E402
 from factories import baseline, generation, prompt  # noqa: E402
-from sweep_tables import BROKEN, FINE, make  # noqa: E402
+from sweep_tables import BROKEN, FINE, HOSTILE, make, write  # noqa: E402
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")

@@ -4,7 +4,7 @@ from clampsweep.errors import reported
 
 with reported(snakemake.log[0]):
     from clampsweep import tables
-    from clampsweep.studies.bcr import extracted
+    from clampsweep.studies.bcr import exports
     from clampsweep.studies.bcr.recovery import RECOVERY
     from clampsweep.texts.gather import GENERATIONS
     from clampsweep.texts.metrics import TEXT_METRICS
@@ -14,7 +14,7 @@ with reported(snakemake.log[0]):
     generations = tables.read(snakemake.input.generations, GENERATIONS)
     metrics = tables.read(snakemake.input.metrics, TEXT_METRICS)
     recovery = tables.read(snakemake.input.recovery, RECOVERY)
-    rows = extracted.metrics_frame(prompts, generations, metrics, recovery)
-    extracted.write_csv(rows, snakemake.output.metrics)
-    texts = extracted.extracted_frame(prompts, generations)
-    extracted.write_csv(texts, snakemake.output.extracted, sep="\t")
+    rows = exports.metrics_frame(prompts, generations, metrics, recovery)
+    exports.write_csv(rows, snakemake.output.metrics)
+    texts = exports.extracted_frame(prompts, generations)
+    exports.write_csv(texts, snakemake.output.extracted, sep="\t")

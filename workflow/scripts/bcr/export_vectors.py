@@ -4,8 +4,8 @@ from clampsweep.errors import reported
 
 with reported(snakemake.log[0]):
     from clampsweep import tables
-    from clampsweep.studies.bcr import extracted
+    from clampsweep.studies.bcr import exports
     from clampsweep.texts.gather import VECTORS
 
     vectors = tables.read(snakemake.input.vectors, VECTORS)
-    extracted.write_vectors(vectors, snakemake.output.npz)
+    exports.write_vectors(vectors, snakemake.output.npz)

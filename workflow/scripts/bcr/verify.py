@@ -7,7 +7,8 @@ from clampsweep.errors import reported
 with reported(snakemake.log[0]):
     from clampsweep import provenance, tables
     from clampsweep.studies.bcr import verification_report, verify
-    from clampsweep.studies.bcr.recovery import RATES, RECOVERY
+    from clampsweep.studies.bcr.rates import RATES
+    from clampsweep.studies.bcr.recovery import RECOVERY
     from clampsweep.studies.bcr.verify import VERIFICATION
 
     params, output, source = snakemake.params, snakemake.output, snakemake.input.reference

@@ -1,4 +1,4 @@
-"""Spotlight resonance of a sweep's vectors: groups, curves and differences of pairs."""
+"""Spotlight resonance of an entry's vectors: groups, curves, differences of pairs, verdicts."""
 
 from clampsweep.errors import reported
 
@@ -8,14 +8,19 @@ with reported(snakemake.log[0]):
     from clampsweep.studies.srm.differences import SRM_DIFFERENCES
     from clampsweep.studies.srm.plane import Srm
     from clampsweep.studies.srm.resonance import resonance
+    from clampsweep.studies.srm.verdict import verdicts
     from clampsweep.texts.gather import VECTORS
     from clampsweep.texts.promptset import PROMPTS
+    from clampsweep.verdicts import VERDICTS
 
     params, output = snakemake.params, snakemake.output
     vectors = tables.read(snakemake.input.vectors, VECTORS)
     prompts = tables.read(snakemake.input.prompts, PROMPTS)
-    found = resonance(vectors, prompts, Srm(**params.srm))
+    plane = Srm(**params.srm)
+    found = resonance(vectors, prompts, plane)
     facts = provenance.record(code=params.code, srm=params.srm)
     tables.write(found.groups, output.groups, SRM_GROUPS, facts)
     tables.write(found.curves, output.curves, SRM_CURVES, facts)
     tables.write(found.differences, output.differences, SRM_DIFFERENCES, facts)
+    concluded = verdicts(found.groups, found.differences, plane)
+    tables.write(concluded, output.verdicts, VERDICTS, facts)

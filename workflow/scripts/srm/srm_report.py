@@ -9,6 +9,7 @@ with reported(snakemake.log[0]):
     from clampsweep.studies.srm.differences import SRM_DIFFERENCES
     from clampsweep.studies.srm.plane import Srm
     from clampsweep.studies.srm.report import report
+    from clampsweep.verdicts import VERDICTS
 
     params, output = snakemake.params, snakemake.output
     groups = tables.read(snakemake.input.groups, SRM_GROUPS)
@@ -16,5 +17,6 @@ with reported(snakemake.log[0]):
     differences = tables.read(snakemake.input.differences, SRM_DIFFERENCES)
     paths = [path for path in output if path != output.text]
     figures.save(groups, curves, differences, params.title, paths)
-    text = report(groups, differences, Srm(**params.srm), params.title)
+    verdicts = tables.read(snakemake.input.verdicts, VERDICTS)
+    text = report(groups, differences, verdicts, Srm(**params.srm), params.title)
     tables.write_text(text, output.text)

@@ -50,7 +50,7 @@ class Variability:
 
 
 @dataclass(frozen=True)
-class Import:
+class ImportedTexts:
     """Texts of an existing `extracted.tsv`, and the intervention that made them."""
 
     extracted: str
@@ -73,7 +73,7 @@ class BcrEntry:
     """
 
     name: str
-    texts: TextRequest | Import
+    texts: TextRequest | ImportedTexts
     detectors: tuple[str, ...]
     reference: str | None = None
     controls: Controls | None = None
@@ -187,7 +187,7 @@ def _imported(context: Context) -> BcrEntry:
     target = parse_target_names(checker, (*key, "neurons"), entry["neurons"])[0]
     return BcrEntry(
         name=context.name,
-        texts=Import(entry["extracted"], target, entry["operation"], entry["scope"]),
+        texts=ImportedTexts(entry["extracted"], target, entry["operation"], entry["scope"]),
         detectors=_detectors(checker, entry, "bcr/imported_detectors"),
         reference=_reference(checker, key, entry, "bcr/imported_detectors"),
     )

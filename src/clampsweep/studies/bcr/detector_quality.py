@@ -1,7 +1,7 @@
 """How good are the collapse detectors? Precision, recall and calibration on labelled texts.
 
-The texts come from real runs and were labelled by reading (`workflow/data/README.md`). A text is
-broken if its label is not `coherent`.
+The texts come from real runs and were labelled by reading (`workflow/data/bcr/README.md`). A text
+is broken if its label is not `coherent`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from scipy.stats import rankdata
 from clampsweep.errors import UserError
 from clampsweep.provenance import text_digest
 from clampsweep.statistics import wilson
-from clampsweep.studies.bcr.recovery import RATES
+from clampsweep.studies.bcr.rates import RATES
 from clampsweep.tables import Column, Schema
 from clampsweep.texts import collapse
 from clampsweep.texts.metrics import distinct_share, further, published, texts_and_tokens

@@ -2,7 +2,7 @@
 
 Controls are neurons of the same layer with like output weights and activation, or random directions
 of the same norm. If the target were one of them, its rank among them would be random.
-Definitions: docs/definitions.md, section 4.
+Definitions: docs/bcr.md.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Choose target and clamp on one half of the prompts, score them on the other, and the reverse.
 
 The best of many clamps looks better than it is on the prompts that chose it. On prompts that had no
-part in the choice its net effect is unbiased. Definitions: docs/definitions.md, section 4.
+part in the choice its net effect is unbiased. Definitions: docs/bcr.md.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import pandas as pd
 
 from clampsweep.provenance import json_digest
 from clampsweep.statistics import cluster_bootstrap, mcnemar_exact, sign_flip
-from clampsweep.studies.bcr.recovery import GROUP, RATES, clusters, counts
+from clampsweep.studies.bcr.rates import GROUP, RATES, counts
+from clampsweep.studies.bcr.recovery import clusters
 from clampsweep.tables import Column, Schema
 from clampsweep.texts.tables import INTERVENTION
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from clampsweep.statistics import wilson
-from clampsweep.studies.bcr.recovery import RATES
+from clampsweep.studies.bcr.rates import RATES
 from clampsweep.tables import Column, Schema
 from clampsweep.texts import collapse
 

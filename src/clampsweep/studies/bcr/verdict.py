@@ -63,18 +63,18 @@ class Effect:
         return "no recovery, only harm" if self.harms else "no significant effect"
 
 
-def effect(sweep: Tables, detector: str) -> Effect:
+def effect(view: Tables, detector: str) -> Effect:
     """What the clamps of a sweep do by a detector.
 
     Args:
-        sweep: The tables.
-        detector: One of `sweep.detectors`.
+        view: The tables.
+        detector: One of `view.detectors`.
     """
-    rates = sweep.rates[sweep.rates["detector"] == detector]
+    rates = view.rates[view.rates["detector"] == detector]
     sure = significant(rates)
     return Effect(
-        n_collapsed=int(sweep.baselines_of(detector)["baseline_collapsed"].sum()),
-        held_out=held_out(sweep, detector),
+        n_collapsed=int(view.baselines_of(detector)["baseline_collapsed"].sum()),
+        held_out=held_out(view, detector),
         gains=int((sure & (rates["net"] > 0)).sum()),
         harms=int((sure & (rates["net"] < 0)).sum()),
     )
@@ -89,44 +89,44 @@ def significant(rates: pd.DataFrame) -> pd.Series[bool]:
     return (rates["mcnemar_q"] < LEVEL) & (rates["cluster_q"] < LEVEL)
 
 
-def held_out(sweep: Tables, detector: str) -> dict[str, Any] | None:
+def held_out(view: Tables, detector: str) -> dict[str, Any] | None:
     """The best pair's counts on prompts that did not choose it; the only pair's own; or None."""
-    rates = sweep.rates[sweep.rates["detector"] == detector]
-    halves = pooled(sweep.split_half)
+    rates = view.rates[view.rates["detector"] == detector]
+    halves = pooled(view.split_half)
     found = rates if len(rates) == 1 else halves[halves.index == detector]
     rows = found.to_dict("records")
     return {str(name): value for name, value in rows[0].items()} if rows else None
 
 
-def verdicts(sweep: Tables) -> pd.DataFrame:
+def verdicts(view: Tables) -> pd.DataFrame:
     """The verdicts on a sweep, `VERDICTS`: by detector on recovery and harm, and on each target.
 
     Args:
-        sweep: The tables; `verdicts` of them is not looked at.
+        view: The tables; `verdicts` of them is not looked at.
     """
     rows: list[dict[str, Any]] = []
-    for detector in sweep.detectors:
-        found = effect(sweep, detector)
-        rows += [_recovery(sweep, detector, found), _harm(sweep, detector, found)]
-        rows += _special(sweep, detector)
+    for detector in view.detectors:
+        found = effect(view, detector)
+        rows += [_recovery(view, detector, found), _harm(view, detector, found)]
+        rows += _special(view, detector)
     own = {"study": "bcr", "unit": "texts"}
     return pd.DataFrame([own | row for row in rows], columns=list(VERDICTS.columns)).astype(
         {"n": "Int64", **dict.fromkeys(("estimate", "low", "high", "null", "p", "q"), "float64")}
     )
 
 
-def _subject(sweep: Tables) -> str:
+def _subject(view: Tables) -> str:
     """The targets, by name while they are few."""
-    few = len(sweep.targets) <= 3
-    return listed(sweep.targets) if few else counted(len(sweep.targets), "target")
+    few = len(view.targets) <= 3
+    return listed(view.targets) if few else counted(len(view.targets), "target")
 
 
-def _recovery(sweep: Tables, detector: str, found: Effect) -> dict[str, Any]:
-    rates = sweep.rates[sweep.rates["detector"] == detector]
+def _recovery(view: Tables, detector: str, found: Effect) -> dict[str, Any]:
+    rates = view.rates[view.rates["detector"] == detector]
     gaining = rates[rates["net"] > 0]
     row: dict[str, Any] = {
         "claim": "recovery",
-        "subject": _subject(sweep),
+        "subject": _subject(view),
         "by": detector,
         "q": gaining[["mcnemar_q", "cluster_q"]].max(axis=1).min(),
         "verdict": found.words,
@@ -151,12 +151,12 @@ def _recovery(sweep: Tables, detector: str, found: Effect) -> dict[str, Any]:
     }
 
 
-def _harm(sweep: Tables, detector: str, found: Effect) -> dict[str, Any]:
+def _harm(view: Tables, detector: str, found: Effect) -> dict[str, Any]:
     """The clamp with the worst net, and how many do significant harm."""
-    rates = sweep.rates[sweep.rates["detector"] == detector]
+    rates = view.rates[view.rates["detector"] == detector]
     row: dict[str, Any] = {
         "claim": "harm",
-        "subject": _subject(sweep),
+        "subject": _subject(view),
         "by": detector,
         "verdict": "harm" if found.harms else "no significant harm",
         "why": f"{found.harms} of {len(rates)} clamps harm significantly more than they rescue",
@@ -175,18 +175,18 @@ def _harm(sweep: Tables, detector: str, found: Effect) -> dict[str, Any]:
     }
 
 
-def _special(sweep: Tables, detector: str) -> Iterator[dict[str, Any]]:
+def _special(view: Tables, detector: str) -> Iterator[dict[str, Any]]:
     """Each target among its controls, by the largest net effect."""
-    if sweep.special is None:
-        for target in sweep.targets:
+    if view.special is None:
+        for target in view.targets:
             why = "no controls were run (config key controls)"
             yield _on_target(target, detector, NOT_COMPARED, why)
         return
-    judged = is_special(sweep.special, LEVEL)
+    judged = is_special(view.special, LEVEL)
     judged = judged[judged["detector"] == detector].set_index("target")
-    ranks = sweep.special[sweep.special["statistic"] == "largest_net"]
+    ranks = view.special[view.special["statistic"] == "largest_net"]
     ranks = ranks[ranks["detector"] == detector]
-    for target in sweep.targets:
+    for target in view.targets:
         rows = ranks[ranks["target"] == target]
         if rows.empty:
             yield _on_target(target, detector, NOT_COMPARED, "it has no controls")
@@ -212,32 +212,32 @@ def _on_target(target: str, detector: str, words: str, why: str) -> dict[str, An
 # Reading what was concluded
 
 
-def _rows(sweep: Tables, claim: str, detector: str) -> pd.DataFrame:
-    if sweep.verdicts is None:
+def _rows(view: Tables, claim: str, detector: str) -> pd.DataFrame:
+    if view.verdicts is None:
         raise ValueError("the tables hold no verdicts yet")
-    rows = sweep.verdicts
+    rows = view.verdicts
     return rows[(rows["claim"] == claim) & (rows["by"] == detector)]
 
 
-def special_targets(sweep: Tables, detector: str) -> tuple[str, ...]:
+def special_targets(view: Tables, detector: str) -> tuple[str, ...]:
     """Targets that do more than every kind of controls, by a detector."""
-    rows = _rows(sweep, "special", detector)
+    rows = _rows(view, "special", detector)
     return tuple(rows.loc[rows["verdict"] == SPECIAL, "subject"])
 
 
-def can_tell(sweep: Tables, detector: str) -> bool:
+def can_tell(view: Tables, detector: str) -> bool:
     """Whether there were controls enough for every target."""
-    return not _rows(sweep, "special", detector)["verdict"].eq(TOO_FEW).any()
+    return not _rows(view, "special", detector)["verdict"].eq(TOO_FEW).any()
 
 
-def headline(sweep: Tables, detector: str) -> str:
+def headline(view: Tables, detector: str) -> str:
     """The verdict of a detector, `no recovery, only harm; not special among its controls`."""
-    words = _rows(sweep, "recovery", detector)["verdict"].iloc[0]
-    return f"{words}; {_compared(sweep, detector)}"
+    words = _rows(view, "recovery", detector)["verdict"].iloc[0]
+    return f"{words}; {_compared(view, detector)}"
 
 
-def _compared(sweep: Tables, detector: str) -> str:
-    said = _rows(sweep, "special", detector)["verdict"]
+def _compared(view: Tables, detector: str) -> str:
+    said = _rows(view, "special", detector)["verdict"]
     if len(said) == 1:
         return str(said.iloc[0])
     if n_special := int(said.eq(SPECIAL).sum()):

@@ -11,9 +11,11 @@ from types import MappingProxyType
 import pandas as pd
 
 from clampsweep import tables
-from clampsweep.operations import VALUE_MEANS, Clamp, clamp, describe
+from clampsweep.operations import VALUE_MEANS, Clamp, clamp, describe, positions
+from clampsweep.studies.bcr.among_controls import AmongControls
 from clampsweep.studies.bcr.detector_quality import DETECTOR_QUALITY
-from clampsweep.studies.bcr.recovery import RATES, RECOVERY, counts
+from clampsweep.studies.bcr.rates import RATES
+from clampsweep.studies.bcr.recovery import RECOVERY
 from clampsweep.studies.bcr.special import SPECIAL
 from clampsweep.studies.bcr.split_half import SPLIT_HALF
 from clampsweep.studies.bcr.variability import VARIABILITY
@@ -24,9 +26,7 @@ from clampsweep.texts.metrics import TEXT_METRICS
 from clampsweep.texts.promptset import PROMPTS
 from clampsweep.texts.selection import NEURON_STATS
 from clampsweep.verdicts import VERDICTS
-from clampsweep.words import counted, listed, some_of
-
-CONTROL_KINDS = {"neuron": "control neuron", "direction": "random direction"}
+from clampsweep.words import counted
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,9 +122,7 @@ class Tables:
 
     def positions(self, frame: pd.DataFrame) -> list[int]:
         """Place in `clamps` of each row of a table (rows of intervened texts only)."""
-        place = {change: position for position, change in enumerate(self.clamps)}
-        rows = zip(frame["operation"], frame["value"], frame["scope"], strict=True)
-        return [place[clamp(*row)] for row in rows]
+        return positions(frame, self.clamps)
 
     def rates_of(self, detector: str, target: str) -> pd.DataFrame:
         """Rows of `rates` of one detector and target, with their `position`, in clamp order."""
@@ -135,7 +133,11 @@ class Tables:
     @cached_property
     def among_controls(self) -> AmongControls | None:
         """The targets beside their controls; None if there are no controls."""
-        return AmongControls(self) if self.controls is not None else None
+        theirs, n_prompts = self.control_recovery, len(self.prompts)
+        if self.controls is None or self.special is None or theirs is None:
+            return None
+        own = self.recovery, n_prompts, self.clamps
+        return AmongControls(self.controls, self.special, theirs, *own)
 
     @cached_property
     def sampled(self) -> bool:
@@ -214,49 +216,6 @@ def read(files: Mapping[str, str | Path], detectors: Sequence[str], title: str) 
     """
     found = {name: tables.read(path, SCHEMAS[name]) for name, path in files.items()}
     return Tables(detectors=tuple(detectors), title=title, **found)
-
-
-class AmongControls:
-    """The targets of a sweep beside their controls, on the prompts and clamps of the controls.
-
-    Args:
-        sweep: Tables of a sweep that has controls.
-    """
-
-    def __init__(self, sweep: Tables):
-        if sweep.controls is None or sweep.control_recovery is None or sweep.special is None:
-            raise ValueError("the sweep has no controls")
-        self._sweep, self._controls, self._special = sweep, sweep.controls, sweep.special
-        whose = sweep.controls.rename(columns={"target": "of", "control": "target"})
-        theirs = counts(sweep.control_recovery).merge(whose[["of", "target", "kind"]], on="target")
-        self.counts = theirs.assign(position=sweep.positions(theirs))
-        """Counts of `RATES` of every control, with its `kind`, `of` whom, and `position`."""
-        self._prompts = set(sweep.control_recovery["prompt_id"])
-
-    @cached_property
-    def own_counts(self) -> pd.DataFrame:
-        """The same counts of the targets, on the prompts and clamps that their controls ran on."""
-        recovery = self._sweep.recovery
-        own = counts(recovery[recovery["prompt_id"].isin(self._prompts)])
-        own = own.assign(position=self._sweep.positions(own))
-        return own[own["position"].isin(self.counts["position"])]
-
-    @cached_property
-    def sizes(self) -> str:
-        """What the controls are, `20 control neurons, on 40 of the 160 prompts and all clamps`."""
-        each = self._controls.drop_duplicates("control")["kind"].value_counts()
-        kinds = [
-            counted(int(each[kind]), noun) for kind, noun in CONTROL_KINDS.items() if kind in each
-        ]
-        prompts = some_of(len(self._prompts), len(self._sweep.prompts), "prompts")
-        clamps = some_of(self.counts["position"].nunique(), len(self._sweep.clamps), "clamps")
-        return f"{listed(kinds)}, on {prompts} and {clamps}"
-
-    def ranks_of(self, detector: str, target: str) -> pd.DataFrame:
-        """Rows of `special` of one detector and target, by kind of controls, neurons first."""
-        chosen = (self._special["detector"] == detector) & (self._special["target"] == target)
-        rows, order = self._special[chosen], list(CONTROL_KINDS)
-        return rows.sort_values("kind", key=lambda kind: kind.map(order.index), kind="stable")
 
 
 def intervened(frame: pd.DataFrame) -> pd.DataFrame:

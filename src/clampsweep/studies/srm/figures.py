@@ -28,9 +28,8 @@ from clampsweep.figures.style import (
     say,
     styled,
 )
+from clampsweep.studies.srm.verdict import LEVEL
 from clampsweep.words import counted
-
-SIGNIFICANT = 0.05
 
 MAX_GROUPS = 14
 
@@ -201,7 +200,7 @@ def srm_difference(
     """Difference of the mean curves of two groups, and its length, against what chance makes.
 
     A row of panels for each factor: left the curves of all pairs with the widest 95 % permutation
-    envelope, right the largest pairs each with its own. Pairs with q below `SIGNIFICANT` stand out.
+    envelope, right the largest pairs each with its own. Pairs with q below `LEVEL` stand out.
 
     Args:
         groups: Not drawn here; figures of SRM take the same tables.
@@ -225,8 +224,8 @@ def srm_difference(
         limit = 1.1 * float(own[["distance", "critical"]].replace(np.inf, np.nan).max().max())
         _draw_differences(left, own, colours, limit)
         _draw_distances(right, own.head(MAX_PAIRS), colours, limit)
-        sure = int((own["q"] < SIGNIFICANT).sum())
-        left.set_title(f"by {factor}: {sure} of {counted(len(own), 'pair')} with q < {SIGNIFICANT}")
+        sure = int((own["q"] < LEVEL).sum())
+        left.set_title(f"by {factor}: {sure} of {counted(len(own), 'pair')} with q < {LEVEL}")
         if len(own) > MAX_PAIRS:
             right.set_title(f"first {MAX_PAIRS} of {len(own)}", fontsize=7)
     grid[-1][0].set_xlabel("angle of the probe")
@@ -234,7 +233,7 @@ def srm_difference(
     remarks = [
         "Left: differences of mean projections by angle; band: 95 % permutation envelope, the "
         "widest of the pairs. Right: the largest difference of each pair and its own envelope "
-        f"(bar). Coloured and filled: q < {SIGNIFICANT}. Scales differ from row to row."
+        f"(bar). Coloured and filled: q < {LEVEL}. Scales differ from row to row."
     ]
     return _finish(figure, title, remarks)
 
@@ -242,7 +241,7 @@ def srm_difference(
 def _pair_colours(pairs: pd.DataFrame) -> list[str]:
     """A colour for the first significant pairs, dark grey for more of them, pale for the others."""
     colours = iter(TARGET_COLOURS)
-    return [next(colours, GREY) if q < SIGNIFICANT else "#BBBBBB" for q in pairs["q"]]
+    return [next(colours, GREY) if q < LEVEL else "#BBBBBB" for q in pairs["q"]]
 
 
 def _draw_differences(ax: Axes, pairs: pd.DataFrame, colours: Sequence[str], limit: float) -> None:
@@ -266,7 +265,7 @@ def _draw_distances(ax: Axes, pairs: pd.DataFrame, colours: Sequence[str], limit
     for place, (distance, q, colour) in enumerate(
         zip(pairs["distance"], pairs["q"], colours, strict=False)
     ):
-        sure = q < SIGNIFICANT
+        sure = q < LEVEL
         ax.plot([distance], [place], marker="o", color=colour if sure else QUIET,
                 markerfacecolor=colour if sure else "white", linestyle="none")  # fmt: skip
     names = [_pair_name(*pair) for pair in zip(pairs["group_a"], pairs["group_b"], strict=True)]

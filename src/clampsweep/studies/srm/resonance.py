@@ -1,8 +1,7 @@
 """Spotlight resonance mapping (SRM): mean activation vectors in a plane, seen angle by angle.
 
 Unit vectors are projected onto the plane once, to n x 2; curves, grey vectors and tests follow from
-these points. Coordinates that the sweep changes are left out. Definitions: docs/definitions.md,
-section 8.
+these points. Coordinates that the sweep changes are left out. Definitions: docs/srm.md.
 """
 
 from __future__ import annotations

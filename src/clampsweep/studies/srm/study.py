@@ -13,6 +13,7 @@ KEPT = {
     "srm/groups.parquet": "each group's direction and length in the plane",
     "srm/curves.parquet": "mean projection and counts by angle",
     "srm/differences.parquet": "pairs of groups, with p and q",
+    "srm/verdicts.parquet": "the answers as a table: claim, estimate, interval, q, verdict",
 }
 FIGURES = {
     "srm_polar": "each group's mean curve and counts, angle by angle",

@@ -12,28 +12,29 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from clampsweep.figures.style import BLUE, WIDTH, floats, panels, styled, title
+from clampsweep.studies.bcr.among_controls import CONTROL_KINDS, AmongControls
 from clampsweep.studies.bcr.figures.panels import CONTROLS, clamp_axis, empty, finish, left_out
 from clampsweep.studies.bcr.verdict import headline
-from clampsweep.studies.bcr.view import CONTROL_KINDS, AmongControls, Tables
+from clampsweep.studies.bcr.view import Tables
 from clampsweep.words import counted
 
 MAX_TARGETS = 3
 
 
 @styled
-def controls(sweep: Tables) -> Figure:
+def controls(view: Tables) -> Figure:
     """Net effect (rescued minus harmed texts) of each target and of each of its controls.
 
     On the prompts and clamps that the controls ran on. One row of panels per detector, one column
     per target. Definitions: `clampsweep.studies.bcr.special`.
     """
-    beside = sweep.among_controls
+    beside = view.among_controls
     if beside is None:
-        return empty(sweep, "No controls were run: the config key controls asks for them.")
-    shown, clamps = sweep.targets[:MAX_TARGETS], sorted(set(beside.counts["position"]))
-    figure, grid = panels(len(sweep.detectors), len(shown), 1.9, "row")
+        return empty(view, "No controls were run: the config key controls asks for them.")
+    shown, clamps = view.targets[:MAX_TARGETS], sorted(set(beside.counts["position"]))
+    figure, grid = panels(len(view.detectors), len(shown), 1.9, "row")
     width = WIDTH / len(shown) - 0.5
-    for row, detector in zip(grid, sweep.detectors, strict=True):
+    for row, detector in zip(grid, view.detectors, strict=True):
         for ax, target in zip(row, shown, strict=True):
             _draw(ax, _rows(beside.own_counts, detector, "target", target), clamps, BLUE)
             theirs = _rows(beside.counts, detector, "of", target)
@@ -42,15 +43,15 @@ def controls(sweep: Tables) -> Figure:
             ax.axhline(0, color="#777777", linewidth=0.6)
             ax.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
             title(
-                ax, list(_said(sweep, beside, detector, target)), width, 7 if len(shown) == 1 else 6
+                ax, list(_said(view, beside, detector, target)), width, 7 if len(shown) == 1 else 6
             )
-            clamp_axis(ax, sweep, width, clamps=clamps)
+            clamp_axis(ax, view, width, clamps=clamps)
         row[0].set_ylabel("rescued \N{MINUS SIGN} harmed (texts)")
     remarks = [
         f"Net effect of the target and of each control: {beside.sizes}.",
         "Above: share of the controls whose largest net effect, in either direction, is smaller.",
     ]
-    return finish(figure, sweep, _handles(), [*remarks, *left_out(sweep, MAX_TARGETS)])
+    return finish(figure, view, _handles(), [*remarks, *left_out(view, MAX_TARGETS)])
 
 
 def _rows(counts: pd.DataFrame, detector: str, column: str, target: str) -> pd.DataFrame:
@@ -58,10 +59,10 @@ def _rows(counts: pd.DataFrame, detector: str, column: str, target: str) -> pd.D
     return rows.sort_values(["position", "target"])
 
 
-def _said(sweep: Tables, beside: AmongControls, detector: str, target: str) -> Iterator[str]:
+def _said(view: Tables, beside: AmongControls, detector: str, target: str) -> Iterator[str]:
     """The verdict, and where the target stands among its controls by the largest net effect."""
-    single = len(sweep.targets) == 1
-    yield f"{detector}: {headline(sweep, detector)}" if single else f"{target}, {detector}"
+    single = len(view.targets) == 1
+    yield f"{detector}: {headline(view, detector)}" if single else f"{target}, {detector}"
     ranks = beside.ranks_of(detector, target)
     for row in ranks[ranks["statistic"] == "largest_net"].to_dict("records"):
         number = counted(row["n_controls"], CONTROL_KINDS[row["kind"]])

@@ -33,14 +33,14 @@ FIGURES: Mapping[str, Callable[[Tables], Figure]] = MappingProxyType(
 )
 
 
-def save(sweep: Tables, paths: Sequence[str | Path]) -> None:
+def save(view: Tables, paths: Sequence[str | Path]) -> None:
     """Draw each figure that the files are named after, in the format of their ending.
 
     Args:
-        sweep: The tables.
+        view: The tables.
         paths: Such as `figures/states.svg` and `figures/states.png`; written atomically.
     """
     for name, draw in FIGURES.items():
         wanted = [Path(path) for path in paths if Path(path).stem == name]
         if wanted:
-            save_figure(draw(sweep), wanted)
+            save_figure(draw(view), wanted)

@@ -18,7 +18,7 @@ USUAL = "#C4C4C4"
 
 
 @styled
-def natural_range(sweep: Tables) -> Figure:
+def natural_range(view: Tables) -> Figure:
     """Range of each neuron's own activation on the baselines, and where each clamp puts it.
 
     The bands are min to max and mean +- 1 SD over the baselines' generated positions
@@ -26,13 +26,13 @@ def natural_range(sweep: Tables) -> Figure:
     clamp leaves the neuron free to move (add, scale, resample), a line spans what the natural
     range becomes.
     """
-    if sweep.neuron_stats is None:
-        return empty(sweep, "No activations were recorded: the natural range is not known.")
-    if not sweep.neuron_stats["n_positions"].any():
-        return empty(sweep, "Every baseline is empty: the natural range is not known.")
-    known = _known(sweep, sweep.neuron_stats)
+    if view.neuron_stats is None:
+        return empty(view, "No activations were recorded: the natural range is not known.")
+    if not view.neuron_stats["n_positions"].any():
+        return empty(view, "Every baseline is empty: the natural range is not known.")
+    known = _known(view, view.neuron_stats)
     if not known:
-        return empty(sweep, "The activation statistics hold none of these neurons.")
+        return empty(view, "The activation statistics hold none of these neurons.")
     columns = min(2, len(known))
     figure, grid = panels(-(-len(known) // columns), columns, 2.1)
     for place, ax in enumerate(ax for row in grid for ax in row):
@@ -41,19 +41,19 @@ def natural_range(sweep: Tables) -> Figure:
             continue
         target, neuron, own = known[place]
         _draw_bands(ax, own)
-        _draw_clamps(ax, sweep, target, own)
+        _draw_clamps(ax, view, target, own)
         joint = f" (in {target})" if str(neuron) != target else ""
         ax.set_title(f"{neuron}{joint}\n{_in_words(own)}", fontsize=6.5)
         ax.set_ylabel("activation" if place % columns == 0 else "")
-        clamp_axis(ax, sweep, WIDTH / columns - 0.6)
+        clamp_axis(ax, view, WIDTH / columns - 0.6)
         ax.tick_params(labelbottom=place + columns >= len(known))
-    return finish(figure, sweep, _handles(), left_out(sweep))
+    return finish(figure, view, _handles(), left_out(view))
 
 
-def _known(sweep: Tables, stats: pd.DataFrame) -> list[tuple[str, names.Neuron, pd.Series[float]]]:
+def _known(view: Tables, stats: pd.DataFrame) -> list[tuple[str, names.Neuron, pd.Series[float]]]:
     """Target, neuron and statistics of the neurons that the first targets consist of."""
     found = []
-    for target in sweep.targets[:MAX_TARGETS]:
+    for target in view.targets[:MAX_TARGETS]:
         for neuron in names.parse_target(target):
             own = stats[(stats["layer"] == neuron.layer) & (stats["neuron"] == neuron.index)]
             found += [(target, neuron, row) for _, row in own.iterrows()]
@@ -67,10 +67,10 @@ def _draw_bands(ax: Axes, own: pd.Series[float]) -> None:
     ax.axhline(own["mean"], color="#333333", linewidth=0.8)
 
 
-def _draw_clamps(ax: Axes, sweep: Tables, target: str, own: pd.Series[float]) -> None:
-    rows = intervened(sweep.generations)
+def _draw_clamps(ax: Axes, view: Tables, target: str, own: pd.Series[float]) -> None:
+    rows = intervened(view.generations)
     rows = rows[rows["target"] == target].drop_duplicates(["operation", "value", "scope"])
-    marks = zip(sweep.positions(rows), rows["operation"], rows["value"], strict=True)
+    marks = zip(view.positions(rows), rows["operation"], rows["value"], strict=True)
     for x, operation, value in marks:
         reached = becomes(operation, value, own)
         if reached is None:

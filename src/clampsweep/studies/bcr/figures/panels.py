@@ -38,17 +38,17 @@ CONTROLS = MappingProxyType(
 SAMPLING = "#BFE3D0"
 
 
-def empty(sweep: Tables, words: str) -> Figure:
+def empty(view: Tables, words: str) -> Figure:
     """A small figure that says in words why there is nothing to draw."""
     figure = Figure(figsize=(WIDTH, 1.2), layout="constrained")
-    figure.suptitle(sweep.title, x=0.01, ha="left", color=QUIET)
+    figure.suptitle(view.title, x=0.01, ha="left", color=QUIET)
     figure.text(0.5, 0.4, words, ha="center", va="center", color=QUIET)
     return figure
 
 
 def clamp_axis(
     ax: Axes,
-    sweep: Tables,
+    view: Tables,
     width: float,
     baseline_at: float | None = None,
     clamps: Sequence[int] | None = None,
@@ -58,8 +58,8 @@ def clamp_axis(
     `baseline_at` is the place of a column for the baseline, if the panel has one; `clamps` are the
     clamps that it shows, if not all.
     """
-    shown = range(len(sweep.labels)) if clamps is None else clamps
-    labels = [minus(sweep.labels[place]) for place in shown]
+    shown = range(len(view.labels)) if clamps is None else clamps
+    labels = [minus(view.labels[place]) for place in shown]
     step = max(1, math.ceil(len(labels) * 0.11 / width))
     ticks, words = [float(place) for place in range(0, len(labels), step)], labels[::step]
     if baseline_at is not None:
@@ -70,24 +70,24 @@ def clamp_axis(
     ax.set_xlim(-0.6 if baseline_at is None else baseline_at - 0.6, len(labels) - 0.4)
 
 
-def left_out(sweep: Tables, limit: int = MAX_TARGETS) -> list[str]:
+def left_out(view: Tables, limit: int = MAX_TARGETS) -> list[str]:
     """A remark on the targets that a figure of `limit` targets does not show; [] if none."""
-    rest = len(sweep.targets) - limit
-    return [f"First {limit} of {len(sweep.targets)} targets; {rest} not drawn."] if rest > 0 else []
+    rest = len(view.targets) - limit
+    return [f"First {limit} of {len(view.targets)} targets; {rest} not drawn."] if rest > 0 else []
 
 
 def finish(
-    figure: Figure, sweep: Tables, handles: Sequence[Artist] = (), remarks: Sequence[str] = ()
+    figure: Figure, view: Tables, handles: Sequence[Artist] = (), remarks: Sequence[str] = ()
 ) -> Figure:
     """The figure with its title and remarks above, and below the clamps' axis title and legend."""
-    lines = [textwrap.fill(line, 100) for line in (sweep.title, *remarks)]
+    lines = [textwrap.fill(line, 100) for line in (view.title, *remarks)]
     figure.suptitle("\n".join(lines), x=0.01, ha="left", linespacing=1.35, color=QUIET)
     columns = legend_columns([str(handle.get_label()) for handle in handles])
     below = 0.05 + 0.19 * math.ceil(len(handles) / columns)  # inches: legend, then axis title
     height = figure.get_figheight()
     strip = (below + 0.2) / height
     figure.set_layout_engine("constrained", rect=(0, strip, 1, 1 - strip))
-    figure.supxlabel(sweep.axis_title, y=below / height, va="bottom").set_in_layout(False)
+    figure.supxlabel(view.axis_title, y=below / height, va="bottom").set_in_layout(False)
     if handles:
         figure.legend(
             handles=list(handles),
@@ -118,11 +118,11 @@ def control_band(ax: Axes, controls: pd.DataFrame, values: pd.Series[float]) -> 
     ax.use_sticky_edges = False  # a bar's foot would else be the panel's edge
 
 
-def control_handles(sweep: Tables) -> list[Artist]:
+def control_handles(view: Tables) -> list[Artist]:
     """Legend entries of `control_band`; [] if there are no controls."""
-    if sweep.controls is None:
+    if view.controls is None:
         return []
-    kinds = set(sweep.controls["kind"])
+    kinds = set(view.controls["kind"])
     return [
         Patch(color=colour, alpha=0.75, label=f"{label}, lowest to highest")
         for kind, (label, colour, _) in CONTROLS.items()
@@ -130,19 +130,19 @@ def control_handles(sweep: Tables) -> list[Artist]:
     ]
 
 
-def target_handles(sweep: Tables) -> list[Artist]:
+def target_handles(view: Tables) -> list[Artist]:
     """Legend entries of the targets drawn; [] if there is only one, which the title names."""
-    several = len(sweep.targets) > 1
-    styles = target_styles(sweep) if several else ()
+    several = len(view.targets) > 1
+    styles = target_styles(view) if several else ()
     return [
         Line2D([], [], color=colour, marker=marker, label=target)
         for target, colour, marker, _ in styles
     ]
 
 
-def target_styles(sweep: Tables) -> Iterator[tuple[str, str, str, float]]:
+def target_styles(view: Tables) -> Iterator[tuple[str, str, str, float]]:
     """Target, colour, marker, and the sideways shift that sets its intervals beside the others'."""
-    shown = sweep.targets[:MAX_TARGETS]
+    shown = view.targets[:MAX_TARGETS]
     for place, target in enumerate(shown):
         shift = (place - (len(shown) - 1) / 2) * 0.11
         yield target, TARGET_COLOURS[place], TARGET_MARKERS[place], shift

@@ -39,53 +39,53 @@ from clampsweep.words import counted, listed
 
 
 @styled
-def improvement_rate(sweep: Tables) -> Figure:
+def improvement_rate(view: Tables) -> Figure:
     """Share of collapsed baselines that each clamp rescues, with 95 % Wilson intervals.
 
     One panel per detector, one line per target; bars show the controls, a band what sampling alone
     rescues. Definition: `RATES`, `rescue_rate`.
     """
-    if not any(sweep.baselines_of(name)["baseline_collapsed"].any() for name in sweep.detectors):
-        by = listed(sweep.detectors) or "none chosen"
-        return empty(sweep, f"No baseline is collapsed, so there is nothing to rescue ({by}).")
-    figure, grid = panels(len(sweep.detectors), 1, 1.75, share_y="all")
-    for (ax,), detector in zip(grid, sweep.detectors, strict=True):
-        title(ax, _said(sweep, detector), WIDTH - 0.6, 8)
-        if sweep.baselines_of(detector)["baseline_collapsed"].any():
-            _draw_beside(ax, sweep, detector)
-            for target, colour, marker, shift in target_styles(sweep):
-                _draw_rates(ax, sweep.rates_of(detector, target), colour, marker, shift)
+    if not any(view.baselines_of(name)["baseline_collapsed"].any() for name in view.detectors):
+        by = listed(view.detectors) or "none chosen"
+        return empty(view, f"No baseline is collapsed, so there is nothing to rescue ({by}).")
+    figure, grid = panels(len(view.detectors), 1, 1.75, share_y="all")
+    for (ax,), detector in zip(grid, view.detectors, strict=True):
+        title(ax, _said(view, detector), WIDTH - 0.6, 8)
+        if view.baselines_of(detector)["baseline_collapsed"].any():
+            _draw_beside(ax, view, detector)
+            for target, colour, marker, shift in target_styles(view):
+                _draw_rates(ax, view.rates_of(detector, target), colour, marker, shift)
         else:
             say(ax, "No baseline is collapsed, so there is nothing to rescue.")
         ax.set_ylabel("share rescued")
         ax.set_ylim(-0.04, 1.04)
         ax.yaxis.set_major_formatter(PercentFormatter(1.0))
-    clamp_axis(grid[-1][0], sweep, WIDTH - 0.6)
+    clamp_axis(grid[-1][0], view, WIDTH - 0.6)
     remarks = ["Share of the collapsed baselines that a clamp rescues, with 95 % Wilson intervals."]
-    handles = [*target_handles(sweep), *control_handles(sweep)]
-    if sweep.among_controls is not None:
-        remarks.append(f"Bars: {sweep.among_controls.sizes}; line: their median.")
-    if sweep.variability is not None:
-        n_seeds = sweep.variability["seed"].nunique()
+    handles = [*target_handles(view), *control_handles(view)]
+    if view.among_controls is not None:
+        remarks.append(f"Bars: {view.among_controls.sizes}; line: their median.")
+    if view.variability is not None:
+        n_seeds = view.variability["seed"].nunique()
         label = f"sampling alone, {counted(n_seeds, 'seed')}: range, mean"
         handles.append(Patch(color=SAMPLING, label=label))
-    return finish(figure, sweep, handles, [*remarks, *left_out(sweep)])
+    return finish(figure, view, handles, [*remarks, *left_out(view)])
 
 
-def _said(sweep: Tables, detector: str) -> list[str]:
+def _said(view: Tables, detector: str) -> list[str]:
     """The verdict of a detector, and how many baselines collapse."""
-    said = headline(sweep, detector)
-    return [f"{detector}: {said}", sweep.headline(detector).partition(": ")[2]]
+    said = headline(view, detector)
+    return [f"{detector}: {said}", view.headline(detector).partition(": ")[2]]
 
 
-def _draw_beside(ax: Axes, sweep: Tables, detector: str) -> None:
+def _draw_beside(ax: Axes, view: Tables, detector: str) -> None:
     """What controls rescue at each clamp, and what sampling alone rescues."""
-    if sweep.among_controls is not None:
-        rows = sweep.among_controls.counts
+    if view.among_controls is not None:
+        rows = view.among_controls.counts
         rows = rows[rows["detector"] == detector].drop_duplicates(["target", "position"])
         control_band(ax, rows, rows["n_rescued"] / rows["n_collapsed_baseline"])
-    if sweep.variability is not None:
-        seeds = sweep.variability[sweep.variability["detector"] == detector]
+    if view.variability is not None:
+        seeds = view.variability[view.variability["detector"] == detector]
         share = floats(seeds["n_rescued"]) / floats(seeds["n_collapsed_baseline"])
         ax.axhspan(share.min(), share.max(), color=SAMPLING, linewidth=0, zorder=0.2)
         ax.axhline(share.mean(), color="#5FA98A", linewidth=0.8, zorder=0.3)
@@ -99,16 +99,16 @@ def _draw_rates(ax: Axes, rows: pd.DataFrame, colour: str, marker: str, shift: f
 
 
 @styled
-def rescue_vs_harm(sweep: Tables) -> Figure:
+def rescue_vs_harm(view: Tables) -> Figure:
     """Number of texts that each clamp rescues (upwards) and harms (downwards), and the net.
 
     Whiskers are 95 % Wilson intervals of the two rates, in texts. The net marker is filled where
     the q values of the exact McNemar test and of the sign-flip test over cores are both below
     `verdict.LEVEL`. One panel per detector; with several targets, a row of panels each.
     """
-    if not sweep.detectors:
-        return empty(sweep, "No collapse detector was chosen, so there is no rescue or harm.")
-    shown, detectors = sweep.targets[:MAX_TARGETS], sweep.detectors
+    if not view.detectors:
+        return empty(view, "No collapse detector was chosen, so there is no rescue or harm.")
+    shown, detectors = view.targets[:MAX_TARGETS], view.detectors
     single = len(shown) == 1
     rows, columns = (len(detectors), 1) if single else (len(shown), len(detectors))
     figure, grid = panels(rows, columns, 1.9 if single else 1.5, "none" if single else "col")
@@ -116,14 +116,12 @@ def rescue_vs_harm(sweep: Tables) -> Figure:
     pairs = [(target, detector) for target in shown for detector in detectors]
     for place, (target, detector) in enumerate(pairs):
         ax = grid[place // columns][place % columns]
-        _draw_balance(
-            ax, sweep.rates_of(detector, target), labelled=width / len(sweep.clamps) > 0.16
-        )
+        _draw_balance(ax, view.rates_of(detector, target), labelled=width / len(view.clamps) > 0.16)
         if place < len(detectors):
-            title(ax, _said(sweep, detector), width, 8 if columns == 1 else 6)
+            title(ax, _said(view, detector), width, 8 if columns == 1 else 6)
         if place % columns == 0:
             ax.set_ylabel("harmed | rescued (texts)" if single else f"{target}\nharmed | rescued")
-        clamp_axis(ax, sweep, width)
+        clamp_axis(ax, view, width)
     handles = [
         Patch(color=BLUE, label="rescued"),
         Patch(color=VERMILION, label="harmed"),
@@ -131,7 +129,7 @@ def rescue_vs_harm(sweep: Tables) -> Figure:
         _net_mark("black", f"net, significant (both q < {LEVEL})"),
     ]
     remark = "Texts that a clamp rescues (up) and harms (down), with 95 % Wilson intervals."
-    return finish(figure, sweep, handles, [remark, *left_out(sweep)])
+    return finish(figure, view, handles, [remark, *left_out(view)])
 
 
 def _net_mark(fill: str, label: str) -> Line2D:

@@ -33,60 +33,60 @@ STATES = (
 
 
 @styled
-def states(sweep: Tables) -> Figure:
+def states(view: Tables) -> Figure:
     """State of every text, prompts x clamps: both fine, rescued, harmed or both collapsed.
 
     One panel per detector (a row of panels for each of the first targets); the baselines have a
     column of their own. Definitions: `RECOVERY`.
     """
-    if not sweep.detectors:
-        return empty(sweep, "No collapse detector was chosen, so the texts have no state.")
-    shown = sweep.targets[:MAX_TARGETS]
-    order = _grid_rows(sweep)
+    if not view.detectors:
+        return empty(view, "No collapse detector was chosen, so the texts have no state.")
+    shown = view.targets[:MAX_TARGETS]
+    order = _grid_rows(view)
     row_height = 0.12 if len(order) <= MAX_LABELS else 0.045
     height = min(7.2 / len(shown), 0.5 + len(order) * row_height)
-    figure, grid = panels(len(shown), len(sweep.detectors), height, share_y="all")
+    figure, grid = panels(len(shown), len(view.detectors), height, share_y="all")
     complete, crowded = True, len(order) > MAX_ROWS // len(shown)
     for row, target in zip(grid, shown, strict=True):
-        for ax, detector in zip(row, sweep.detectors, strict=True):
-            codes = _codes(sweep, detector, target, order)
+        for ax, detector in zip(row, view.detectors, strict=True):
+            codes = _codes(view, detector, target, order)
             complete &= bool(codes.notna().all(axis=None))
             _draw(ax, _by_state(codes) if crowded else codes)
-            width = (WIDTH - 1.5) / len(sweep.detectors)
-            clamp_axis(ax, sweep, width, _baseline_at(len(sweep.clamps)))
+            width = (WIDTH - 1.5) / len(view.detectors)
+            clamp_axis(ax, view, width, _baseline_at(len(view.clamps)))
         if crowded:
             row[0].set_yticks([])
         else:
             _label_rows(row[0], order)
-        row[0].set_ylabel(target if len(sweep.targets) > 1 else "")
-    for ax, detector in zip(grid[0], sweep.detectors, strict=True):
-        said = sweep.headline(detector).replace(": ", "\n", 1)
-        narrow = len(sweep.detectors) > 3
+        row[0].set_ylabel(target if len(view.targets) > 1 else "")
+    for ax, detector in zip(grid[0], view.detectors, strict=True):
+        said = view.headline(detector).replace(": ", "\n", 1)
+        narrow = len(view.detectors) > 3
         ax.set_title(said.replace(" baselines", "\nbaselines") if narrow else said, fontsize=7)
     handles = [Patch(color=colour, label=state) for state, colour in STATES]
-    remarks = [f"Rows: {_count(sweep, order)}."] + ([] if complete else ["White: not generated."])
+    remarks = [f"Rows: {_count(view, order)}."] + ([] if complete else ["White: not generated."])
     remarks += [_CROWDED] if crowded else []
-    return finish(figure, sweep, handles, [*remarks, *left_out(sweep, MAX_TARGETS)])
+    return finish(figure, view, handles, [*remarks, *left_out(view, MAX_TARGETS)])
 
 
-def _grid_rows(sweep: Tables) -> pd.DataFrame:
+def _grid_rows(view: Tables) -> pd.DataFrame:
     """Rows of the grid, core by core: prompt_id, core, seed (-1 where no text has one)."""
-    prompts = sweep.prompts[["prompt_id", "core"]]
+    prompts = view.prompts[["prompt_id", "core"]]
     core = pd.Series(pd.factorize(prompts["core"])[0], index=prompts.index)
     in_order = prompts.loc[core.sort_values(kind="stable").index]
-    seeds = sorted(int(seed) for seed in sweep.recovery["seed"].dropna().unique())
+    seeds = sorted(int(seed) for seed in view.recovery["seed"].dropna().unique())
     return in_order.merge(pd.DataFrame({"seed": seeds or [-1]}), how="cross")
 
 
-def _codes(sweep: Tables, detector: str, target: str, order: pd.DataFrame) -> pd.DataFrame:
+def _codes(view: Tables, detector: str, target: str, order: pd.DataFrame) -> pd.DataFrame:
     """Index into `STATES`, rows as in `order`; column -1 is the baseline; NaN where none was made.
 
     A text without a seed stands for every seed of its prompt.
     """
-    recovery = sweep.recovery
+    recovery = view.recovery
     rows = recovery[(recovery["detector"] == detector) & (recovery["target"] == target)]
     before, after = rows["baseline_collapsed"].astype(int), rows["collapsed"].astype(int)
-    rows = rows.assign(position=sweep.positions(rows), code=before + 2 * after, before=3 * before)
+    rows = rows.assign(position=view.positions(rows), code=before + 2 * after, before=3 * before)
     seeded, seedless = rows[rows["seed"].notna()], rows[rows["seed"].isna()].drop(columns="seed")
     spread = seedless.merge(order[["seed"]].drop_duplicates(), how="cross")
     every = spread if seeded.empty else pd.concat([seeded.astype({"seed": "int64"}), spread])
@@ -94,7 +94,7 @@ def _codes(sweep: Tables, detector: str, target: str, order: pd.DataFrame) -> pd
     codes = every.pivot(index=keys, columns="position", values="code")
     codes.insert(0, -1, every.groupby(keys)["before"].first())
     wanted = pd.MultiIndex.from_frame(order[keys])
-    return codes.reindex(index=wanted, columns=range(-1, len(sweep.clamps))).astype(float)
+    return codes.reindex(index=wanted, columns=range(-1, len(view.clamps))).astype(float)
 
 
 def _by_state(codes: pd.DataFrame) -> pd.DataFrame:
@@ -158,8 +158,8 @@ def _short(label: str, limit: int = 34) -> str:
     return f"{label[: limit - 15]}\N{HORIZONTAL ELLIPSIS}{label[-14:]}"
 
 
-def _count(sweep: Tables, order: pd.DataFrame) -> str:
-    n_seeds, n_cores = order["seed"].nunique(), sweep.prompts["core"].nunique()
+def _count(view: Tables, order: pd.DataFrame) -> str:
+    n_seeds, n_cores = order["seed"].nunique(), view.prompts["core"].nunique()
     grouped = f" in {counted(n_cores, 'core')}" if n_cores else ""
     each = f", {n_seeds} seeds each" if n_seeds > 1 else ""
-    return f"{counted(len(sweep.prompts), 'prompt')}{grouped}{each}"
+    return f"{counted(len(view.prompts), 'prompt')}{grouped}{each}"

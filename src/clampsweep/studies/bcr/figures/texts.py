@@ -58,94 +58,94 @@ METRIC_TITLES = MappingProxyType(
 
 
 @styled
-def text_metrics(sweep: Tables) -> Figure:
+def text_metrics(view: Tables) -> Figure:
     """Median (line) and interquartile range (band) over texts of every text metric, by clamp.
 
     The dashed line is the baselines' median. Texts for which a metric is not defined are left out;
     so are metrics that no text has. Definitions: `clampsweep.texts.metrics`.
     """
     every = [*PUBLISHED_METRICS, *FURTHER_METRICS, *LIKELIHOOD_METRICS]
-    metrics = [name for name in every if sweep.text_metrics[name].notna().any()]
+    metrics = [name for name in every if view.text_metrics[name].notna().any()]
     if not metrics:
-        return empty(sweep, "Every text is blank, so no text metric is defined.")
+        return empty(view, "Every text is blank, so no text metric is defined.")
     columns = min(3, len(metrics))
     figure, grid = panels(-(-len(metrics) // columns), columns, 1.3)
-    quartiles, medians = _quartiles(sweep, metrics), _control_medians(sweep, metrics)
+    quartiles, medians = _quartiles(view, metrics), _control_medians(view, metrics)
     for place, ax in enumerate(ax for row in grid for ax in row):
         if place >= len(metrics):
             ax.set_visible(False)
             continue
-        _draw_controls(ax, sweep, medians, metrics[place])
-        _draw_metric(ax, sweep, quartiles, metrics[place])
-        clamp_axis(ax, sweep, WIDTH / columns - 0.5)
+        _draw_controls(ax, view, medians, metrics[place])
+        _draw_metric(ax, view, quartiles, metrics[place])
+        clamp_axis(ax, view, WIDTH / columns - 0.5)
         ax.tick_params(labelbottom=place + columns >= len(metrics))
     dashes = Line2D([], [], color=GREY, linestyle="dashed", linewidth=0.9, label="baseline median")
     missing = [METRIC_TITLES.get(name, name) for name in every if name not in metrics]
-    bands = " and interquartile range (band)" if len(sweep.targets) <= MAX_BANDS else ""
-    remarks = [f"Median (line){bands}; {sweep.sizes}."]
+    bands = " and interquartile range (band)" if len(view.targets) <= MAX_BANDS else ""
+    remarks = [f"Median (line){bands}; {view.sizes}."]
     remarks += [f"Not defined for these texts: {listed(missing)}."] if missing else []
-    if sweep.among_controls is not None:
-        remarks.append(f"Bars: range of the medians of {sweep.among_controls.sizes}.")
-    handles = [*target_handles(sweep), dashes, *control_handles(sweep)]
-    return finish(figure, sweep, handles, [*remarks, *left_out(sweep)])
+    if view.among_controls is not None:
+        remarks.append(f"Bars: range of the medians of {view.among_controls.sizes}.")
+    handles = [*target_handles(view), dashes, *control_handles(view)]
+    return finish(figure, view, handles, [*remarks, *left_out(view)])
 
 
-def _control_medians(sweep: Tables, metrics: list[str]) -> pd.DataFrame | None:
+def _control_medians(view: Tables, metrics: list[str]) -> pd.DataFrame | None:
     """Each control's median by clamp: kind, position, each metric."""
-    if sweep.controls is None or sweep.control_metrics is None:
+    if view.controls is None or view.control_metrics is None:
         return None
-    rows = intervened(sweep.control_metrics).astype(dict.fromkeys(metrics, "float64"))
-    rows = rows.assign(position=sweep.positions(rows))
+    rows = intervened(view.control_metrics).astype(dict.fromkeys(metrics, "float64"))
+    rows = rows.assign(position=view.positions(rows))
     found = rows.groupby(["target", "position"], as_index=False)[metrics].median()
-    kinds = sweep.controls.drop_duplicates("control").set_index("control")["kind"]
+    kinds = view.controls.drop_duplicates("control").set_index("control")["kind"]
     return found.assign(kind=found["target"].map(kinds))
 
 
-def _draw_controls(ax: Axes, sweep: Tables, medians: pd.DataFrame | None, metric: str) -> None:
+def _draw_controls(ax: Axes, view: Tables, medians: pd.DataFrame | None, metric: str) -> None:
     if medians is not None:
         control_band(ax, medians, medians[metric])
 
 
-def _quartiles(sweep: Tables, metrics: list[str]) -> pd.DataFrame:
+def _quartiles(view: Tables, metrics: list[str]) -> pd.DataFrame:
     """Quartiles by target and clamp: target, operation, scope, position, share, each metric."""
-    rows = intervened(sweep.text_metrics)
+    rows = intervened(view.text_metrics)
     keys = ["target", "operation", "scope", "position"]
-    values = rows.assign(position=sweep.positions(rows)).astype(dict.fromkeys(metrics, "float64"))
+    values = rows.assign(position=view.positions(rows)).astype(dict.fromkeys(metrics, "float64"))
     found = values.groupby(keys)[metrics].quantile(np.array([0.25, 0.5, 0.75]))
     return found.rename_axis([*keys, "share"]).reset_index()
 
 
-def _draw_metric(ax: Axes, sweep: Tables, quartiles: pd.DataFrame, metric: str) -> None:
-    for target, colour, marker, shift in target_styles(sweep):
+def _draw_metric(ax: Axes, view: Tables, quartiles: pd.DataFrame, metric: str) -> None:
+    for target, colour, marker, shift in target_styles(view):
         for run in runs(quartiles[quartiles["target"] == target]):
             wide = run.pivot(index="position", columns="share", values=metric)
             x, low, high = floats(wide.index.to_series()), floats(wide[0.25]), floats(wide[0.75])
             if len(x) == 1:
                 x = x + shift
-            if len(x) == 1 and len(sweep.targets) <= MAX_BANDS:
+            if len(x) == 1 and len(view.targets) <= MAX_BANDS:
                 ax.vlines(x, low, high, colour, linewidth=3, alpha=0.25)
-            elif len(sweep.targets) <= MAX_BANDS:
+            elif len(view.targets) <= MAX_BANDS:
                 ax.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0)
             ax.plot(x, wide[0.5], color=colour, marker=marker, markersize=2.4)
-    own = sweep.text_metrics[sweep.text_metrics["operation"] == "none"][metric]
+    own = view.text_metrics[view.text_metrics["operation"] == "none"][metric]
     if own.notna().any():
         ax.axhline(float(own.median()), color=GREY, linestyle="dashed", linewidth=0.9)
     ax.set_title(METRIC_TITLES.get(metric, metric), fontsize=7.5)
 
 
 @styled
-def first_divergence(sweep: Tables) -> Figure:
+def first_divergence(view: Tables) -> Figure:
     """First generated token (from 0) that differs from the baseline's, and the share without any.
 
     Left, the texts that differ: box (quartiles), whiskers (1.5 interquartile ranges) and a point
     per text. Right, the share identical with the baseline, with 95 % Wilson intervals.
     """
-    rows = intervened(sweep.generations)
+    rows = intervened(view.generations)
     rows = rows[rows["n_new_tokens"].notna()]
     if rows.empty:
-        return empty(sweep, "The texts carry no token ids: the first differing token is not known.")
-    rows = rows.assign(position=sweep.positions(rows))
-    styles = list(target_styles(sweep))
+        return empty(view, "The texts carry no token ids: the first differing token is not known.")
+    rows = rows.assign(position=view.positions(rows))
+    styles = list(target_styles(view))
     figure, grid = panels(len(styles), 2, 2.1 if len(styles) < 3 else 1.5, "col", (5.0, 3.0))
     for (left, right), (target, colour, *_) in zip(grid, styles, strict=True):
         own = rows[rows["target"] == target]
@@ -155,9 +155,9 @@ def first_divergence(sweep: Tables) -> Figure:
     grid[0][0].set_title("First token that differs from the baseline", fontsize=7.5)
     grid[0][1].set_title("Texts identical with the baseline", fontsize=7.5)
     for place, width in enumerate((WIDTH * 0.55, WIDTH * 0.33)):
-        clamp_axis(grid[-1][place], sweep, width)
-    remark = f"Left: texts that differ. Right: 95 % Wilson intervals; {sweep.sizes}."
-    return finish(figure, sweep, remarks=[remark, *left_out(sweep)])
+        clamp_axis(grid[-1][place], view, width)
+    remark = f"Left: texts that differ. Right: 95 % Wilson intervals; {view.sizes}."
+    return finish(figure, view, remarks=[remark, *left_out(view)])
 
 
 def _draw_steps(ax: Axes, rows: pd.DataFrame, colour: str) -> None:

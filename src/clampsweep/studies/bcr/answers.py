@@ -1,0 +1,214 @@
+"""What the tables say of each detector, in sentences: the head of the summary."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+
+from clampsweep.markdown import code, plain
+from clampsweep.studies.bcr.detector_report import share
+from clampsweep.studies.bcr.phrases import clamp_name, controls_of, effect_of, named
+from clampsweep.studies.bcr.verdict import (
+    LEVEL,
+    MIN_CONTROLS,
+    can_tell,
+    headline,
+    held_out,
+    significant,
+    special_targets,
+)
+from clampsweep.studies.bcr.view import Tables
+from clampsweep.words import counted, listed, signed
+
+
+def answer(view: Tables, detector: str) -> str:
+    """The verdict of a detector, and a list of sentences that say what it rests on."""
+    rates = view.rates[view.rates["detector"] == detector]
+    changed = bool((rates["n_rescued"] + rates["n_harmed"]).sum())
+    if rates.empty:
+        sentences = ["No clamped text was scored."]
+    elif not changed:
+        sentences = ["A null result: no clamp rescued or harmed a single text."]
+    else:
+        sentences = [*_held_out(view, detector), *_best(rates), *_worst(rates)]
+        sentences += [_significance(view, rates), *_by_any(view, detector)]
+    sentences += [*_compared(view, detector), *_sampling(view, detector)]
+    sentences += [*_trust(view, detector)]
+    return "\n- ".join([
+        f"**{plain(detector)}: {headline(view, detector)}.** {_collapsed(view, detector)}.\n",
+        *sentences,
+    ])  # fmt: skip
+
+
+def _collapsed(view: Tables, detector: str) -> str:
+    """How many baselines collapse, `8 of 140 baselines collapsed`."""
+    return plain(view.headline(detector).partition(": ")[2])
+
+
+def _held_out(view: Tables, detector: str) -> Iterator[str]:
+    """What the best clamp does on prompts that did not choose it."""
+    n_rates = int((view.rates["detector"] == detector).sum())
+    if n_rates < 2 or not view.baselines_of(detector)["baseline_collapsed"].any():
+        return
+    if (row := held_out(view, detector)) is None:
+        yield "The clamps could not be compared on halves of the prompts."
+        return
+    halves = view.split_half[view.split_half["detector"] == detector].to_dict("records")
+    names = listed(list(dict.fromkeys(clamp_name(row) for row in named(halves))))
+    yield (
+        f"With the best clamp chosen on one half of the prompts and scored on the other, and the "
+        f"reverse ({names}): rescued {row['n_rescued']} of {row['n_collapsed_baseline']:,} "
+        f"collapsed texts and harmed {row['n_harmed']} of {row['n_fine_baseline']:,} fine texts, "
+        f"net {signed(float(row['net']))}, p = {row['cluster_p']:.2g} (sign-flip test over "
+        f"{_clusters(view)})."
+    )
+
+
+def _clusters(view: Tables) -> str:
+    """What tests take as independent of each other."""
+    return "cores" if view.prompts["core"].notna().all() else "prompts"
+
+
+def _compared(view: Tables, detector: str) -> Iterator[str]:
+    """Where the targets stand among their controls, by the largest net effect."""
+    beside = view.among_controls
+    if beside is None:
+        return
+    single, special = len(view.targets) == 1, special_targets(view, detector)
+    for target in view.targets:
+        ranks = beside.ranks_of(detector, target)
+        said = [
+            f"above {row['percentile']:.0f} % of {controls_of(row)} (theirs: "
+            f"{row['control_low']:.0f} to {row['control_high']:.0f}, median "
+            f"{row['control_median']:g}; p = {row['p']:.2g}"
+            f"{'' if single else ', q = {:.2g}'.format(row['q'])})"
+            for row in named(ranks[ranks["statistic"] == "largest_net"].to_dict("records"))
+        ]
+        answer = "Yes" if target in special else "No"
+        if answer == "No" and not can_tell(view, detector):
+            need = MIN_CONTROLS * len(view.targets)
+            each = "" if single else " per target"
+            answer = f"Cannot tell: that takes {need} controls of each kind{each}"
+        yield (
+            f"Is {code(target)} special? {answer}. {_largest(ranks)}, on the prompts and clamps "
+            f"of its controls. That is {listed(said)}."
+        )
+
+
+def _largest(ranks: pd.DataFrame) -> str:
+    """A target's largest net effect and its direction."""
+    own = ranks.drop_duplicates("statistic").set_index("statistic")["observed"]
+    size = int(own["largest_net"])
+    more, fewer = ("rescued", "harmed") if own["best_net"] == size else ("harmed", "rescued")
+    direction = f" more {more} than {fewer}" if size else ""
+    return f"Its largest net effect is {counted(size, 'text')}{direction}"
+
+
+def _sampling(view: Tables, detector: str) -> Iterator[str]:
+    """What sampled baselines do, without any clamp."""
+    if view.variability is None:
+        return
+    rows = view.variability[view.variability["detector"] == detector]
+    n = rows[["n_rescued", "n_collapsed_baseline", "n_harmed", "n_fine_baseline"]].sum()
+    said = [
+        f"{100 * n[part] / n[whole]:.0f} % of the texts of prompts whose greedy baseline is "
+        f"{before} are {after}"
+        for part, whole, before, after in (
+            ("n_rescued", "n_collapsed_baseline", "collapsed", "fine"),
+            ("n_harmed", "n_fine_baseline", "fine", "collapsed"),
+        )
+        if n[whole]
+    ]
+    yield f"Sampling alone, without any clamp ({counted(len(rows), 'seed')}): {listed(said)}."
+
+
+def _trust(view: Tables, detector: str) -> Iterator[str]:
+    """How good the detector is on labelled texts."""
+    if view.detector_quality is not None:
+        precision, recall = (
+            share(view.detector_quality, detector, name) for name in ("precision", "recall")
+        )
+        yield (
+            f"How far to trust {code(detector)}: on labelled texts its precision is {precision}, "
+            f"its recall {recall}."
+        )
+
+
+def _best(rates: pd.DataFrame) -> Iterator[str]:
+    """The best clamp if anything was rescued, else the worst."""
+    if rates["n_rescued"].sum():
+        best = _first(rates, ["net", "n_rescued"])
+        chosen = f", the best of {len(rates)} on these same prompts, which flatters it"
+        yield (
+            f"The best clamp by net effect, {clamp_name(best)}, {effect_of(best, 'rescue')} and "
+            f"{effect_of(best, 'harm')}: net {signed(float(best['net']))}"
+            f"{chosen if len(rates) > 1 else ''}."
+        )
+        return
+    none = rates["n_collapsed_baseline"].sum() == 0
+    yield (
+        "There was nothing to rescue, so this sweep cannot show recovery."
+        if none
+        else "No clamp rescued any of them: a null result for recovery."
+    )
+
+
+def _worst(rates: pd.DataFrame) -> Iterator[str]:
+    """The most harmful clamp, if there is harm and it is not the only clamp, named already."""
+    worst = _first(rates, ["n_harmed"])
+    if worst["n_harmed"] and (len(rates) > 1 or not worst["n_rescued"]):
+        yield f"The most harmful clamp, {clamp_name(worst)}, {effect_of(worst, 'harm')}."
+
+
+def _significance(view: Tables, rates: pd.DataFrame) -> str:
+    """How many clamps have a significant net effect, in either direction."""
+    sure = significant(rates)
+    better, worse = int((sure & (rates["net"] > 0)).sum()), int((sure & (rates["net"] < 0)).sum())
+    if not better and not worse:
+        coarse = _coarse(view, rates)
+        said = f"o clamp has a significant net effect (both q < {LEVEL})."
+        return f"N{said} {coarse}" if coarse else f"A null result: n{said}"
+    return (
+        f"Significant net effects (both q < {LEVEL}): {better} of {len(rates)} clamps rescue more "
+        f"texts than they harm, {worse} of {len(rates)} harm more than they rescue."
+    )
+
+
+def _coarse(view: Tables, rates: pd.DataFrame) -> str:
+    """That few cores may hide what McNemar's test alone finds; empty if it finds nothing."""
+    alone, m, n = int((rates["mcnemar_q"] < LEVEL).sum()), len(rates), rates["n_clusters"].max()
+    least = 2 / 2 ** int(n)
+    needed = int(least * m / LEVEL) + 1  # so many rows with the least p have q < LEVEL
+    if not alone or needed == 1:
+        return ""
+    few = f"no fewer than {needed} of them can be significant" if needed <= m else "none can be"
+    return (
+        f"By McNemar's test alone, {alone} of {m} have one, but it takes prompts as independent. "
+        f"The test over {n} {_clusters(view)} does not; its p is never below {least:.2g}, so that "
+        f"after correction over {m} clamps {few}, however large."
+    )
+
+
+def _by_any(view: Tables, detector: str) -> Iterator[str]:
+    """How many baselines are rescued, and harmed, by at least one of several clamps."""
+    rows = view.recovery[view.recovery["detector"] == detector]
+    if len(view.clamps) * len(view.targets) < 2:
+        return
+    by = ["prompt_id", "seed"] if view.sampled else ["prompt_id"]
+    each = rows.groupby(by, dropna=False)[
+        ["baseline_collapsed", "intervention_improves_baseline", "intervention_harms_baseline"]
+    ].any()
+    collapsed, rescued, harmed = (int(each[name].sum()) for name in each.columns)
+    yield (
+        f"Counted over all clamps, {rescued} of {collapsed} collapsed baselines are rescued at "
+        f"least once and {harmed} of {len(each) - collapsed} fine ones harmed at least once; both "
+        "numbers grow with every clamp tried."
+    )
+
+
+def _first(rates: pd.DataFrame, by: list[str]) -> dict[str, Any]:
+    """The row with the highest values."""
+    row = rates.sort_values(by, ascending=False, kind="stable").iloc[0]
+    return {str(name): value for name, value in row.items()}

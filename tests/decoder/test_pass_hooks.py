@@ -1,0 +1,150 @@
+"""One forward pass: its residual streams, what it notes, and what it leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from clampsweep.decoder.attention import Layout
+from clampsweep.decoder.cells import Cells, EditedCells
+from clampsweep.decoder.decode import decode, fast_path
+from clampsweep.decoder.engine import Engine, Split
+from clampsweep.decoder.interventions import Edit, Scope, by_layer, edit
+from clampsweep.decoder.key_values import KeyValues, PromptTokens
+from clampsweep.decoder.pass_hooks import ForwardPass
+from clampsweep.decoder.rows import Decoded, Means
+from clampsweep.models.loading import Model
+from clampsweep.names import Neuron
+from clampsweep.texts.request import Decoding
+from reference import Clamp, logits_alone, post_activations
+from tiny import N_LAYERS, PROMPTS, RAGGED_PROMPTS
+
+N_NEW = 8
+GREEDY = Decoding("greedy", N_NEW)
+VALUES = (None, 0.0, 0.001, 0.002, 2.0, 6.0, 15.0, -20.0)
+
+
+def _engine(model: Model) -> Engine:
+    engine = fast_path(model, [[]], Scope("all"))
+    assert isinstance(engine, Engine)
+    return engine
+
+
+def _every_value(model: Model, layer: int) -> tuple[list[list[int]], list[list[Edit]]]:
+    """Prompts and edits: every value for each of three prompts, in no order."""
+    texts = (PROMPTS[0], RAGGED_PROMPTS[0], RAGGED_PROMPTS[3])
+    rows = [(text, value) for value in VALUES for text in texts]
+    edits = [[] if value is None else [edit(Neuron(layer, 4), "set", value)] for _, value in rows]
+    return [model.encode(text) for text, _ in rows], edits
+
+
+def _texts(found: list[Decoded]) -> list[list[int]]:
+    return [one.token_ids for one in found]
+
+
+def _hooks(module: Any) -> int:
+    return sum(
+        len(one._forward_hooks) + len(one._forward_pre_hooks) + len(one._backward_hooks)
+        for one in module.modules()
+    )
+
+
+@pytest.mark.parametrize("layer", range(N_LAYERS))
+def test_no_hook_remains_after_decode_or_an_exception_midway(model: Model, layer: int) -> None:
+    engine = _engine(model)
+    prompts, edits = _every_value(model, layer)
+    wanted = decode(model, prompts, edits, Scope("all"), GREEDY, capture_layers=[1])
+    assert (_hooks(model.plain), _hooks(engine.plain)) == (0, 0)
+    told: list[int] = []
+
+    def stop(n: int) -> None:
+        told.append(n)
+        if len(told) == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        decode(model, prompts, edits, Scope("all"), GREEDY, capture_layers=[1], on_tokens=stop)
+    assert len(told) == 3
+    assert (_hooks(model.plain), _hooks(engine.plain)) == (0, 0)
+    assert torch.is_grad_enabled()
+    again = decode(model, prompts, edits, Scope("all"), GREEDY, capture_layers=[1])
+    assert _texts(again) == _texts(wanted)
+
+
+TOKENS = [40, 41, 42, 97, 50]
+
+
+def _pass(
+    model: Model, edits: list[list[Edit]], stop_at: int | None = None
+) -> tuple[ForwardPass, Split, Means, torch.Tensor]:
+    """A pass over one prompt that all rows share, each position a cell if they run apart."""
+    n, n_rows = len(TOKENS), len(edits)
+    layer_edits = by_layer(edits, model.device, model.dtype)
+    split = Split(_engine(model), layer_edits, Scope("all"), torch.tensor([n]))
+    if split.apart:
+        token, row = torch.arange(n).repeat(n_rows), torch.arange(n_rows).repeat_interleave(n)
+    else:
+        token, row = torch.full((n_rows,), n - 1), torch.arange(n_rows)
+    cells = Cells(token, row, token, expand=split.apart, generated=True)
+    n_prompt = torch.full((n_rows,), n)
+    edited = {
+        layer: EditedCells.of(each, cells, Scope("all"), n_prompt)
+        for layer, each in layer_edits.items()
+    }
+    means = Means(model, range(N_LAYERS), layer_edits, n_rows)
+    forward = ForwardPass(_engine(model), split, means, cells, edited, stop_at)
+    position = torch.arange(n)
+    below = KeyValues(range(split.layer + 1), [n], torch.tensor([0]), n_rows, 4, model.dtype)
+    above_layers = range(split.layer + 1, N_LAYERS)
+    above = KeyValues(above_layers, [n] * n_rows, torch.arange(n_rows), n_rows, 4, model.dtype)
+    with torch.inference_mode():
+        residual = forward.run(
+            torch.tensor(TOKENS),
+            position,
+            Layout(below, PromptTokens(torch.zeros(n, dtype=torch.long), position)),
+            Layout(above, PromptTokens(row, token)),
+        )
+    return forward, split, means, residual
+
+
+@pytest.mark.parametrize("layer", range(N_LAYERS))
+def test_the_residual_stream_and_the_shifts_give_the_clamped_logits(
+    model: Model, hugging_face: Callable[[Model], Any], layer: int
+) -> None:
+    clamps = [Clamp(Neuron(layer, 3 + at), "set", 12.0 - 9 * at) for at in range(3)]
+    edits = [[edit(clamp.neuron, "set", clamp.value)] for clamp in clamps]
+    forward, split, _, residual = _pass(model, edits)
+    engine, shifts = _engine(model), forward.shifts()
+    if split.apart:
+        assert shifts is None
+        newest = residual.view(3, len(TOKENS), -1)[:, -1]  # [row, d_model]
+    else:
+        assert shifts is not None
+        step = shifts.delta[:, None] * shifts.directions[shifts.number]
+        newest = residual[-1] + torch.zeros(3, step.shape[1]).double().index_add(
+            0, shifts.row, step
+        )
+    unembed = model.bridge.adapter.get_component(engine.plain, "unembed")
+    with torch.inference_mode():
+        got = unembed(engine.norm(newest))
+    for row, clamp in enumerate(clamps):
+        wanted = logits_alone(hugging_face(model), TOKENS, len(TOKENS), [clamp], "all")
+        torch.testing.assert_close(got[row], wanted, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("layer", range(N_LAYERS))
+def test_a_pass_stops_at_the_layer_wanted_after_its_means_are_noted(
+    model: Model, hugging_face: Callable[[Model], Any], layer: int
+) -> None:
+    """Without an edit: the last position's activations, up to that layer and no further."""
+    _, split, means, residual = _pass(model, [[]], stop_at=layer)
+    assert not split.apart
+    natural = post_activations(hugging_face(model), TOKENS)
+    torch.testing.assert_close(residual, natural[layer], rtol=1e-5, atol=1e-5)
+    vectors = means.of(0, 1).vectors
+    for at in range(N_LAYERS):
+        wanted = natural[at][-1].float() if at <= layer else torch.zeros(natural[at].shape[1])
+        torch.testing.assert_close(torch.from_numpy(vectors[at]), wanted, rtol=1e-5, atol=1e-5)

@@ -1,0 +1,107 @@
+"""YAML as it is read: wrong files are one line with the line number, odd ones are read right."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from clampsweep.errors import UserError
+from clampsweep.strict_yaml import read_yaml
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def unreadable(content: str | bytes) -> str:
+    """The one line with which a file of this content is refused, without the file's name."""
+    data = content if isinstance(content, bytes) else content.encode()
+    Path("bad.yaml").write_bytes(data)
+    with pytest.raises(UserError) as caught:
+        read_yaml("bad.yaml")
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.startswith("bad.yaml")
+    return message.removeprefix("bad.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("run: [main\nmodels: {}\n", 2),
+        ("run: main\n models: {}\n", 2),
+        ("a: 1\nb: 2\n\tc: 3\n", 3),
+        ('a: 1\nb: "open\n', 3),
+        ("a: 1\nb: *gone\n", 2),
+        ("a: 1\nb: !secret x\n", 2),
+        ("a: 1\n---\nb: 2\n", 2),
+        ("a: 1\nb: 2: 3\n", 2),
+        ("a: @b\n", 1),
+    ],
+)
+def test_wrong_yaml_is_one_line_with_the_line_number(text, line):
+    assert unreadable(text).startswith(f", line {line}: not valid YAML: ")
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "line"),
+    [
+        ("run: [a]\nmodels: {}\nrun: [b]\n", "run", 3),
+        ("sweeps:\n  a: {}\n  b: {}\n  a: {}\n", "a", 4),
+        ("sweeps:\n  a:\n    scope: all\n    values: [1]\n    scope: last\n", "scope", 5),
+        ("a: {x: 1, y: 2, x: 3}\n", "x", 1),
+        ("a: [{x: 1,\n x: 2}]\n", "x", 2),
+    ],
+)
+def test_a_key_given_twice_is_one_line_with_the_line_of_the_second(text, key, line):
+    message = unreadable(text)
+    assert message.startswith(f", line {line}: ")
+    assert repr(key) in message and "twice" in message
+
+
+@pytest.mark.parametrize("text", ["a: {{ value }}\n", "? [1]\n: 2\n", "? {a: 1}\n: 2\n"])
+def test_a_key_that_is_no_scalar_is_one_line_with_the_line_number(text):
+    assert unreadable(text).startswith(", line 1: not valid YAML: ")
+
+
+@pytest.mark.parametrize("text", ["", "\n\n", "# nothing\n", "---\n", "null\n"])
+def test_an_empty_file_is_refused_by_saying_what_is_expected(text):
+    assert "expected keys with values" in unreadable(text)
+
+
+@pytest.mark.parametrize("text", ["- run\n- models\n", "just words\n", "7\n", "2025-01-01\n"])
+def test_a_file_that_is_no_mapping_is_refused_by_saying_what_is_expected(text):
+    assert "expected keys with values" in unreadable(text)
+
+
+@pytest.mark.parametrize(
+    "content", [b"a: \xff\xfe\n", b"a: caf\xe9\n", b"a: \x00\n", "a: 2025-13-45\n", "a: 0x_\n"]
+)
+def test_content_that_is_no_text_or_no_date_or_no_number_is_one_line(content):
+    assert "not valid YAML" in unreadable(content)
+
+
+def test_a_missing_config_file_is_one_line_with_the_reason():
+    with pytest.raises(UserError, match=r"^gone\.yaml: cannot read .*No such file"):
+        read_yaml("gone.yaml")
+
+
+def test_a_folder_for_a_config_file_is_one_line_with_the_reason():
+    Path("tiny").mkdir()
+    with pytest.raises(UserError, match=r"^tiny: cannot read .*directory"):
+        read_yaml("tiny")
+
+
+def test_anchors_and_merge_keys_are_read_as_yaml_means_them():
+    text = "a: &common {x: 1, y: 2}\nb:\n  <<: *common\n  y: 3\nc: *common\n"
+    Path("base.yaml").write_text(text)
+    assert read_yaml("base.yaml") == yaml.safe_load(text)
+
+
+def test_a_byte_order_mark_and_other_scripts_are_read():
+    Path("bom.yaml").write_bytes("licence: 學術 © é\n".encode("utf-8-sig"))
+    assert read_yaml("bom.yaml") == {"licence": "學術 © é"}

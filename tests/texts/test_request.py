@@ -1,0 +1,92 @@
+"""A request for texts: its words, what it waits for, its parameters, how tokens are chosen."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from clampsweep.texts.request import Decoding, Named, Selection
+from requested import GREEDY, REQUEST, SAMPLED, change
+
+SELECTION = Selection("consistent", 2, 3)
+NAMED = Named("select_controls", "main")
+
+
+@pytest.mark.parametrize(
+    ("targets", "words"),
+    [
+        (("L0N1",), "L0N1"),
+        (("L0N1", "L1N2+L2N3", "L2N0"), "L0N1, L1N2+L2N3, L2N0"),
+        (("L0N1", "L0N2", "L0N3", "L0N4"), "4 neurons"),
+        (SELECTION, "3 selected neurons (consistent)"),
+        (NAMED, "neurons of main"),
+    ],
+)
+def test_a_request_is_called_by_model_neurons_operation_and_decoding(targets, words):
+    assert change(targets=targets).title == f"tiny, {words}, set, greedy, 8 tokens"
+
+
+@pytest.mark.parametrize(
+    ("fields", "needs"),
+    [
+        ({}, False),
+        ({"targets": ()}, False),
+        ({"operation": "mean", "values": (None,)}, True),
+        ({"targets": SELECTION}, True),
+        ({"targets": NAMED}, True),
+    ],
+)
+def test_statistics_are_needed_where_neurons_or_values_follow_from_them(fields, needs):
+    assert change(**fields).needs_statistics == needs
+
+
+@pytest.mark.parametrize("targets", [("L0N1", "L1N2+L2N3"), SELECTION, NAMED, ()], ids=str)
+def test_the_targets_are_plain_values_as_a_parameter_and_tell_what_they_were(targets):
+    found = change(targets=targets).selection()
+    assert json.loads(json.dumps(found)) == found
+    again = tuple(found) if isinstance(found, list) else type(targets)(**found)
+    assert again == targets
+
+
+def test_a_request_for_baselines_alone_changes_nothing_but_how_they_are_decoded():
+    found = change(targets=SELECTION, drawn=(2, 3)).baselines("main/sampled", SAMPLED, (0, 1))
+    assert found == change(
+        name="main/sampled",
+        targets=(),
+        operation="none",
+        values=(),
+        decoding=SAMPLED,
+        seeds=(0, 1),
+        drawn=(2, 3),
+    )
+    assert not found.needs_statistics
+    assert REQUEST.decoding == GREEDY
+
+
+# Decoding
+
+
+def test_greedy_decoding_is_its_length():
+    assert Decoding("greedy", 8).as_json() == {"method": "greedy", "max_new_tokens": 8}
+
+
+def test_sampling_is_its_length_temperature_and_cuts():
+    assert Decoding("sample", 8, 0.7, 40, 0.9).as_json() == {
+        "method": "sample",
+        "max_new_tokens": 8,
+        "temperature": 0.7,
+        "top_k": 40,
+        "top_p": 0.9,
+    }
+
+
+def test_cuts_not_given_are_null_in_sampling():
+    found = Decoding("sample", 8, 1.0).as_json()
+    assert (found["top_k"], found["top_p"]) == (None, None)
+
+
+def test_a_decoding_is_told_by_what_it_says():
+    found = Decoding("sample", 8, 0.7, 40, None)
+    assert Decoding(**found.as_json()) == found
+    assert Decoding(**Decoding("greedy", 5).as_json()) == Decoding("greedy", 5)
