@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import shutil
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -122,8 +123,7 @@ def real_config(untouched: Project, tmp_path_factory: pytest.TempPathFactory) ->
     """A project with the repository's own config files and promptsets; for copying only."""
     project = untouched.copy(tmp_path_factory.mktemp("real") / "project")
     for folder in ("config", "promptsets"):
-        for path in (REPO / folder).iterdir():
-            (project.folder / folder / path.name).write_bytes(path.read_bytes())
+        shutil.copytree(REPO / folder, project.folder / folder, dirs_exist_ok=True)
     return project
 
 

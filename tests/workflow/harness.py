@@ -18,6 +18,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
 from pathlib import Path
 from time import monotonic
 from typing import Any, Self
@@ -28,10 +30,7 @@ import yaml
 
 from clampsweep import tables
 from clampsweep.provenance import file_digest, text_digest
-from clampsweep.studies.bcr import recovery, special, split_half, variability, verify
-from clampsweep.texts import gather, matching, metrics, promptset, selection
 from clampsweep.texts.tables import BATCH_GENERATIONS
-from clampsweep.verdicts import VERDICTS
 
 REPO = Path(__file__).parents[2]
 COPIED = ("Snakefile", "environment.yml", "workflow", "profiles", "src")
@@ -71,24 +70,18 @@ CONFIG: dict[str, Any] = {
 }
 TEXTS = "results/s/generations.parquet"
 RATES = "results/s/rates.parquet"
-SCHEMAS = {
-    schema.name: schema
-    for schema in (
-        promptset.PROMPTS,
-        gather.GENERATIONS,
-        gather.VECTORS,
-        metrics.TEXT_METRICS,
-        selection.NEURON_STATS,
-        matching.CONTROLS,
-        recovery.RECOVERY,
-        recovery.RATES,
-        split_half.SPLIT_HALF,
-        special.SPECIAL,
-        variability.VARIABILITY,
-        verify.VERIFICATION,
-        VERDICTS,
-    )
-}
+
+
+@cache
+def schemas() -> dict[str, tables.Schema]:
+    """Schema of each table of the workflow by the table's name, wherever in the library it is."""
+    found = {}
+    for path in sorted(REPO.glob("src/clampsweep/**/*.py")):
+        if "explorer" not in path.parts and " = Schema(" in path.read_text(encoding="utf-8"):
+            parts = path.relative_to(REPO / "src").with_suffix("").parts
+            kept = vars(import_module(".".join(parts))).values()
+            found |= {one.name: one for one in kept if isinstance(one, tables.Schema)}
+    return found
 
 
 @dataclass(frozen=True)
@@ -229,7 +222,7 @@ class Project:
 
     def table(self, name: str, sweep: str = "s") -> pd.DataFrame:
         """A sweep's table."""
-        return tables.read(self.path(f"results/{sweep}/{name}.parquet"), SCHEMAS[name])
+        return tables.read(self.path(f"results/{sweep}/{name}.parquet"), schemas()[name])
 
     def batches(self) -> dict[str, pd.DataFrame]:
         """Rows of each finished batch of texts."""

@@ -38,7 +38,7 @@ CONFIG_FAULTS = {
     "promptset file": (_promptset("no.txt"), "promptsets.grid.path: got 'no.txt'; no such file"),
     "model": (_sweep(model="tinny"), "sweeps.s.model: unknown model 'tinny'; did you mean 'tiny'?"),
     "digest": (_model(sha256="0" * 64), f"models.tiny.sha256: got '{'0' * 64}', but tiny has"),
-    "sweep": (_config(run=["t"]), "run[0]: unknown sweep 't'; configured: s"),
+    "sweep": (_config(run=["t"]), "run[0]: unknown entry 't'; configured: s"),
     "detector": (_sweep(detectors=["no"]), "sweeps.s.detectors[0]: got 'no'; allowed: surface,"),
 }
 

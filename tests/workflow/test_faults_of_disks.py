@@ -43,15 +43,18 @@ ROUNDS: tuple[dict[str, tuple[str, ...]], ...] = (
         "reports": (f"{S}/summary.md", f"{S}/summary.html", f"{S}/improvement_report.md"),
     },
     {
-        "special": (f"{S}/special.parquet",),
-        "variability": (f"{S}/variability.parquet",),
-        "split_half": (f"{S}/split_half.parquet",),
-        "verify": (f"{S}/verification.parquet", f"{S}/verification.md"),
+        "bcr_verdicts": (f"{S}/verdicts.parquet",),
         "export": (f"{S}/metrics.csv", f"{S}/extracted.tsv"),
         "srm_report": (
             f"{S}/srm/srm.md",
             *(f"{S}/figures/srm_{x}.{kind}" for x in ("polar", "difference") for kind in KINDS),
         ),
+    },
+    {
+        "special": (f"{S}/special.parquet",),
+        "variability": (f"{S}/variability.parquet",),
+        "split_half": (f"{S}/split_half.parquet",),
+        "verify": (f"{S}/verification.parquet", f"{S}/verification.md"),
     },
     {
         "recovery": (f"{S}/recovery.parquet", f"{S}/rates.parquet"),

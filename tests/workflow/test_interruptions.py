@@ -86,8 +86,9 @@ def _batch_of_clamps(project: Project) -> str:
 @pytest.mark.parametrize("kind", ["generations", "vectors"])
 def test_a_deleted_batch_file_is_missed_and_no_other_batch(finished: Project, kind: str) -> None:
     finished.path(f"results/{kind}/{_batch_of_clamps(finished)}.parquet").unlink()
-    follow = ("gather", "text_metrics", "recovery", "split_half", "export", "export_vectors")
-    assert finished.run("-n").rules == dict.fromkeys(("generate", *follow, "figures", "reports"), 1)
+    follow = ("gather", "text_metrics", "recovery", "split_half", "bcr_verdicts", "export")
+    last = ("export_vectors", "figures", "reports")
+    assert finished.run("-n").rules == dict.fromkeys(("generate", *follow, *last), 1)
 
 
 def test_a_deleted_table_comes_back_and_only_what_follows_from_it_is_made_again(
@@ -97,7 +98,7 @@ def test_a_deleted_table_comes_back_and_only_what_follows_from_it_is_made_again(
     before = finished.states(*everything)
     finished.path("results/s/recovery.parquet").unlink()
     run = finished.run().checked()
-    follow = ("recovery", "split_half", "export", "figures", "reports")
+    follow = ("recovery", "split_half", "bcr_verdicts", "export", "figures", "reports")
     assert run.rules == dict.fromkeys(follow, 1)
     after = finished.states(*everything)
     assert after.keys() == before.keys()
@@ -106,6 +107,7 @@ def test_a_deleted_table_comes_back_and_only_what_follows_from_it_is_made_again(
         "results/s/recovery.parquet",
         "results/s/rates.parquet",
         "results/s/split_half.parquet",
+        "results/s/verdicts.parquet",
     }
     drawn = {name for name in after if "/figures/" in name}
     assert _digests({name: after[name] for name in after.keys() - drawn}) == _digests(

@@ -33,6 +33,7 @@ def test_one_call_makes_every_sweep_whole(done: tuple[Project, Run]) -> None:
                 "text_metrics",
                 "recovery",
                 "split_half",
+                "bcr_verdicts",
                 "export",
                 "export_vectors",
                 "figures",

@@ -58,9 +58,11 @@ def code_of(script):
 def together(name):
     """The group of a rule whose jobs a cluster is sent together; none where jobs run here.
 
-    With a checkpoint behind a job's input Snakemake 9 counts a group's jobs twice (snakemake#4202).
+    A function, because Snakemake does not know where jobs will run before it has read the rules.
+    With a checkpoint behind a job's input Snakemake 9 counts a group's jobs twice (snakemake#4202):
+    no rule whose input follows from one has a group, and no local run has any.
     """
-    return None if workflow.local_exec else name
+    return lambda wildcards: None if workflow.local_exec else name
 
 
 def figure_files(study, names):
