@@ -28,7 +28,7 @@ def test_the_scheduler_ran_every_rule_but_the_local_ones(
         "detectors": 1,  # a group
     }
     assert run.rules["generate"] == 1 + 2 + 1  # baseline, neurons, controls
-    assert sum(run.rules.values()) == 25
+    assert sum(run.rules.values()) == 26
 
 
 def test_results_are_those_of_a_local_run_byte_for_byte(
@@ -36,7 +36,7 @@ def test_results_are_those_of_a_local_run_byte_for_byte(
 ) -> None:
     here, there = digests(expected), digests(through_slurm[0])
     tables = {name for name in there if name.endswith(".parquet") and "/detectors/" not in name}
-    assert len(tables) == 4 * 2 + 9 + 7  # batches, sweep, controls
+    assert len(tables) == 4 * 2 + 10 + 7  # batches, sweep, controls
     assert tables <= here.keys()
     assert here.items() <= there.items()
 

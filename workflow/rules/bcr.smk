@@ -326,8 +326,6 @@ rule export_vectors:
         "logs/export_vectors/{entry}.log",
     wildcard_constraints:
         entry=any_of(BCR),
-    group:
-        together("tables")
     conda:
         "../../environment.yml"
     params:
