@@ -22,7 +22,7 @@ from clampsweep.studies.bcr.rates import RATES
 from clampsweep.tables import Column, Schema
 from clampsweep.texts import collapse
 from clampsweep.texts.metrics import distinct_share, further, published, texts_and_tokens
-from clampsweep.texts.promptset import read_text
+from clampsweep.texts.prompt_files import read_text
 
 _SHARE = {
     "k": Column("int", "texts of which it is true"),

@@ -15,7 +15,7 @@ import pandas as pd
 from clampsweep.errors import UserError
 from clampsweep.names import parse_target, target_name
 from clampsweep.provenance import json_digest
-from clampsweep.texts import promptset
+from clampsweep.texts import prompt_files, promptset
 from clampsweep.texts.gather import GENERATIONS
 
 _COLUMNS = ["core_id", "type", "level", "sweep", "prompt", "output"]
@@ -100,9 +100,9 @@ def read(
             baseline, or two outputs for one sweep value.
         ValueError: `target` is not the name of one or more neurons.
     """
-    prompts: dict[str, promptset.Row] = {}
+    prompts: dict[str, prompt_files.Row] = {}
     texts: dict[tuple[str, float | None], str] = {}
-    for row, (line, cells) in enumerate(promptset.delimited(path, "\t", _COLUMNS), 1):
+    for row, (line, cells) in enumerate(prompt_files.delimited(path, "\t", _COLUMNS), 1):
         where = f"{path}, row {row} (line {line})"
         prompt = _prompt_cells(where, cells)
         name, value = prompt["prompt_id"], _sweep_value(where, cells["sweep"].strip())
