@@ -200,9 +200,9 @@ WORKER = """
 import json, sys, time
 time.sleep = lambda _: None
 from pathlib import Path
-from clampsweep.config import ModelSpec
 from clampsweep.errors import UserError
-from clampsweep.fetching import fetch
+from clampsweep.models.fetching import fetch
+from clampsweep.models.spec import ModelSpec
 for line in sys.stdin:
     fields, folder = json.loads(line)
     try:
