@@ -9,7 +9,7 @@ import yaml
 
 import configs
 from clampsweep.config.entries import Config
-from clampsweep.studies.bcr.config import BcrEntry, Controls, Import, Variability
+from clampsweep.studies.bcr.config import BcrEntry, Controls, ImportedTexts, Variability
 from clampsweep.texts.request import TextRequest
 from configs import (
     BASE,
@@ -272,7 +272,7 @@ def test_an_imported_sweep_stands_beside_generated_ones():
     parsed = parse(config=BASE, overlay=IMPORTED)
     assert list(parsed.entries["bcr"]) == ["main", "old"]
     found = only(parsed, "old")
-    assert found.texts == Import("old.tsv", target="L11N373", operation="set", scope="all")
+    assert found.texts == ImportedTexts("old.tsv", target="L11N373", operation="set", scope="all")
     assert found.detectors == ("surface", "entropy")
     assert isinstance(only(parsed).texts, TextRequest)
 

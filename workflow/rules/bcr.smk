@@ -377,7 +377,7 @@ rule reports:
     params:
         detectors=lambda w: list(BCR[w.entry].detectors),
         title=lambda w: BCR[w.entry].title,
-        files=lambda w: bcr.described(BCR[w.entry]),
+        files=lambda w: CONFIG.described(w.entry),
         code=code_of("bcr/reports"),
     message:
         "Writing the reports of {wildcards.entry}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -81,9 +82,14 @@ def _generations(
     return frame.assign(token_ids=pd.Series([None] * len(frame), dtype="object"))
 
 
-def read(
-    path: Path | str, target: str, operation: str = "set", scope: str = "all"
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+class Extracted(NamedTuple):
+    """What an extracted table holds: `PROMPTS` and `GENERATIONS`."""
+
+    prompts: pd.DataFrame
+    generations: pd.DataFrame
+
+
+def read(path: Path | str, target: str, operation: str = "set", scope: str = "all") -> Extracted:
     """Prompts (`PROMPTS`) and generations (`GENERATIONS`) of an extracted table.
 
     A prompt's id is core_id/type/level, empty parts left out. What the file does not tell (tokens,
@@ -120,4 +126,4 @@ def read(
         if (name, None) not in texts:
             raise UserError(f"{where}: {name!r} has no row with sweep baseline; add it")
     frame = promptset.frame(path, list(prompts.values()))
-    return frame, _generations(texts, frame, target, operation, scope)
+    return Extracted(frame, _generations(texts, frame, target, operation, scope))
