@@ -142,3 +142,12 @@ def write(sweep: Tables, folder: Path) -> None:
         frame = getattr(sweep, name)
         if frame is not None:
             tables.write(frame, folder / f"{PLACES.get(name, name)}.parquet", SCHEMAS[name], {})
+
+
+def compared() -> Tables:
+    """L1N2 at two clamps on a to d; two control neurons and a direction on a and b, at +9 alone."""
+    own = make(untouched("BBFF") + clamped("L1N2", {9.0: "FBBF", 1.0: "BBFF"}))
+    kinds = {"L1N7": "neuron", "L1N2R0": "direction", "L1N8": "neuron"}
+    texts = {"L1N7": "FF", "L1N2R0": "FB", "L1N8": "BB"}
+    rows = [row for name in kinds for row in clamped(name, {9.0: texts[name]})]
+    return beside_controls(own, rows, {name: ("L1N2", kind) for name, kind in kinds.items()})

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from clampsweep.config.schemas import join
-from clampsweep.operations import VALUE_MEANS, VALUED, Clamp, clamp, describe
+from clampsweep.operations import VALUE_MEANS, VALUED, Clamp, clamp, describe, positions
 from clampsweep.registry import STUDIES
 from configs import SCHEMAS
 
@@ -65,3 +65,12 @@ def test_a_clamp_of_an_unknown_operation_comes_last():
         key=lambda one: one.sort_key,
     )
     assert found[-1].operation == "steer"
+
+
+def test_rows_stand_at_the_place_of_their_clamp_whatever_a_mean_is():
+    rows = [("zero", float("nan"), "all"), ("mean", 3.7, "all"), ("set", -5.0, "all")]
+    frame = pd.DataFrame(rows, columns=["operation", "value", "scope"])
+    clamps = [clamp("set", -5, "all"), clamp("mean", 1.0, "all"), clamp("zero", None, "all")]
+    assert positions(frame, clamps) == [2, 1, 0]
+    with pytest.raises(KeyError):
+        positions(frame, clamps[:2])

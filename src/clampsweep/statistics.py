@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int
@@ -17,8 +18,15 @@ _CELLS_AT_ONCE = 4_000_000  # of a resampling's weights, draws x clusters: 32 MB
 _EXACT = 12  # clusters that change: up to so many all flips are tried, 4,096 of them
 
 
+class Interval(NamedTuple):
+    """Ends of an interval."""
+
+    low: float
+    high: float
+
+
 @functools.cache
-def wilson(k: int, n: int, level: float = 0.95) -> tuple[float, float]:
+def wilson(k: int, n: int, level: float = 0.95) -> Interval:
     """Ends of the Wilson score interval of a share, both in 0..1 (Wilson 1927).
 
     Args:
@@ -30,9 +38,9 @@ def wilson(k: int, n: int, level: float = 0.95) -> tuple[float, float]:
         ValueError: `k` or `level` is out of its range.
     """
     if n == 0:
-        return float("nan"), float("nan")
+        return Interval(float("nan"), float("nan"))
     interval = stats.binomtest(int(k), int(n)).proportion_ci(level, method="wilson")
-    return float(interval.low), float(interval.high)
+    return Interval(float(interval.low), float(interval.high))
 
 
 @functools.cache

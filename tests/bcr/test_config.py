@@ -9,7 +9,8 @@ import yaml
 
 import configs
 from clampsweep.config.entries import Config
-from clampsweep.studies.bcr.config import BcrEntry, Controls, Import, Variability
+from clampsweep.registry import STUDIES
+from clampsweep.studies.bcr.config import BcrEntry, Controls, ImportedTexts, Variability
 from clampsweep.texts.request import TextRequest
 from configs import (
     BASE,
@@ -190,6 +191,7 @@ def test_a_fault_that_an_overlay_brings_is_said_of_the_overlay(overlay, key, sai
     assert unsaid(refusal(config=BASE, overlay=overlay), f"overlay.yaml: {key}", said) == []
 
 
+OTHERS = sorted(key for study in STUDIES for key in study.sweep_keys if study.name != "bcr")
 IMPORT_FAULTS = {
     "missing file": ("{extracted: gone.tsv}", "extracted", ["'gone.tsv'", "no such file"]),
     "a name with codes": ('{extracted: "a\\e[31m.tsv"}', "extracted", ["'a\\x1b[31m.tsv'"]),
@@ -199,7 +201,7 @@ IMPORT_FAULTS = {
     "positions": ("{scope: [1]}", "scope", ["[1]", "all, prompt"]),
     "detector that needs tokens": ("{detectors: [loop]}", "detectors[0]", ["'loop'", "surface"]),
     "values": ("{values: [1]}", "values", ["unknown key", "allowed: "]),
-    "another study's key": ("{srm: {}}", "srm", ["unknown key", "allowed: "]),
+    "another study's key": (f"{{{OTHERS[0]}: {{}}}}", OTHERS[0], ["unknown key", "allowed: "]),
     "missing reference": ("{reference: gone.yaml}", "reference", ["'gone.yaml'", "no such file"]),
     "detector of the reference": (
         "{reference: facts.yaml, detectors: [entropy]}",
@@ -272,7 +274,7 @@ def test_an_imported_sweep_stands_beside_generated_ones():
     parsed = parse(config=BASE, overlay=IMPORTED)
     assert list(parsed.entries["bcr"]) == ["main", "old"]
     found = only(parsed, "old")
-    assert found.texts == Import("old.tsv", target="L11N373", operation="set", scope="all")
+    assert found.texts == ImportedTexts("old.tsv", target="L11N373", operation="set", scope="all")
     assert found.detectors == ("surface", "entropy")
     assert isinstance(only(parsed).texts, TextRequest)
 

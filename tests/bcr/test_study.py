@@ -10,7 +10,6 @@ import configs
 from clampsweep.studies.bcr.config import BcrEntry
 from clampsweep.studies.bcr.study import (
     STUDY,
-    described,
     inputs,
     kept,
     selection_input,
@@ -129,10 +128,6 @@ def test_each_figure_is_kept_as_svg_and_as_png():
     drawn = [file for file in STUDY.files(entry()) if file.startswith("main/figures/")]
     names = {ending: {f[:-4] for f in drawn if f.endswith(ending)} for ending in (".svg", ".png")}
     assert names[".svg"] == names[".png"] and len(drawn) == 2 * len(names[".svg"]) > 0
-
-
-def test_the_summary_lists_what_is_kept_with_the_figures_in_one_line():
-    assert set(described(entry(FULL))) == {*kept(entry(FULL)), "figures/"}
 
 
 # Inputs

@@ -100,3 +100,13 @@ def test_a_config_that_was_parsed_asks_for_what_is_run_and_nothing_else():
     assert parsed.inputs == []
     again = parse(config=BASE, overlay=changed(overlay, "run: [old]"))
     assert (again.requests(), again.inputs) == ({}, ["old.tsv"])
+
+
+def test_an_entrys_folder_is_described_by_all_studies_with_the_figures_in_one_line():
+    entries = {
+        "one": {"a": Entry("a", keeps={"x.md": "words", "figures/x.svg": "a figure"})},
+        "two": {"a": Entry("a", keeps={"y/z.parquet": "a table", "figures/y.svg": "another"})},
+    }
+    both = Config(("a",), {}, {}, entries, Compute(1, "cpu", 1, 1), (study("one"), study("two")))
+    said = both.described("a")
+    assert list(said) == ["x.md", "y/z.parquet", "figures/"] and said["y/z.parquet"] == "a table"

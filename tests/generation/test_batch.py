@@ -348,7 +348,7 @@ def _count_decodes(monkeypatch: pytest.MonkeyPatch, kill_at: int | None = None) 
             raise Killed
         return decode(model, prompts, *args, **more)
 
-    monkeypatch.setattr(clampsweep.generation.batch, "decode", counted)
+    monkeypatch.setattr(clampsweep.generation.parts, "decode", counted)
     return calls
 
 
@@ -416,7 +416,7 @@ def test_a_long_batch_says_beforehand_how_long_it_takes(
 ) -> None:
     wanted = interventions(_request(bench.spec), _prompts(), None)
     (batch,) = bench.planner.assign(wanted)
-    monkeypatch.setattr(clampsweep.generation.batch, "_SAMPLE", len(wanted) // 2)
+    monkeypatch.setattr(clampsweep.generation.parts, "_SAMPLE", len(wanted) // 2)
     with caplog.at_level("INFO"):
         bench.generate(batch)
     most = len(wanted) * GREEDY.max_new_tokens

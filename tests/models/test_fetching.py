@@ -200,9 +200,9 @@ WORKER = """
 import json, sys, time
 time.sleep = lambda _: None
 from pathlib import Path
-from clampsweep.config import ModelSpec
 from clampsweep.errors import UserError
-from clampsweep.fetching import fetch
+from clampsweep.models.fetching import fetch
+from clampsweep.models.spec import ModelSpec
 for line in sys.stdin:
     fields, folder = json.loads(line)
     try:
@@ -686,14 +686,14 @@ DIGEST = hashlib.sha256(GRID).hexdigest()
 def web(path: str) -> Answer | None:
     """What the web answers."""
     if path == "/moved.txt":
-        return 302, {"Location": "/SRM Suite v7.x/grid.txt".replace(" ", "%20")}, b""
+        return 302, {"Location": "/Some Suite v7.x/grid.txt".replace(" ", "%20")}, b""
     if path == "/short.txt":
         return 200, {"Content-Length": "500", "Connection": "close"}, GRID
     if path == "/broken.txt":
         return None
     if path == "/failing.txt":
         return 500, {}, b"<html>\nout of order\n</html>"
-    if path == "/SRM Suite v7.x/grid.txt":
+    if path == "/Some Suite v7.x/grid.txt":
         return 200, {"Content-Type": "text/plain; charset=ascii"}, GRID
     return 404, {}, b"nothing\nhere"
 
@@ -704,7 +704,7 @@ def website() -> Iterator[str]:
         yield address
 
 
-@pytest.mark.parametrize("name", ["SRM%20Suite%20v7.x/grid.txt", "moved.txt"])
+@pytest.mark.parametrize("name", ["Some%20Suite%20v7.x/grid.txt", "moved.txt"])
 def test_a_promptset_is_downloaded_byte_by_byte(name, website, tmp_path):
     promptset.fetch(f"{website}/{name}", DIGEST, tmp_path / "new" / "grid.txt")
     assert (tmp_path / "new" / "grid.txt").read_bytes() == GRID
@@ -713,7 +713,7 @@ def test_a_promptset_is_downloaded_byte_by_byte(name, website, tmp_path):
 
 def test_a_downloaded_promptset_reads_like_a_local_one(website, tmp_path):
     path = tmp_path / "grid.txt"
-    promptset.fetch(f"{website}/SRM%20Suite%20v7.x/grid.txt", DIGEST, path)
+    promptset.fetch(f"{website}/Some%20Suite%20v7.x/grid.txt", DIGEST, path)
     assert list(promptset.read(path, "grid")["prompt_id"]) == ["door/declarative/1"]
 
 

@@ -164,3 +164,9 @@ def test_a_plane_of_groups_of_prompts_is_read():
 def test_a_plane_may_be_in_any_layer_that_the_sweep_changes(neurons):
     found = only(parse(config=BASE, overlay=srm(neurons=neurons)))
     assert found.plane.basis == ("L1N0", "L1N1")
+
+
+def test_an_entry_is_called_by_its_texts_and_its_plane():
+    assert only(parse(config=BASE, overlay=srm())).title == (
+        "tiny, L1N2, set, greedy, 8 tokens; plane of L1N0 and L1N1"
+    )

@@ -9,7 +9,7 @@ import pytest
 from matplotlib.colors import to_hex
 
 from clampsweep.figures.style import TARGET_COLOURS
-from clampsweep.studies.srm.figures import FIGURES, save
+from clampsweep.studies.srm.figures.draw import FIGURES, save
 from srm_tables import at, names, scattered, see, text
 
 MINUS = "\N{MINUS SIGN}"

@@ -197,6 +197,15 @@ def test_a_table_that_was_made_from_no_plan_keeps_nothing(tmp_path):
     assert {path.stem for path in prune(tmp_path, [])} == set(batches)
 
 
+def test_a_table_of_another_kind_whose_plan_is_gone_keeps_nothing_and_does_not_stop_pruning(
+    tmp_path,
+):
+    path, batches = computed(tmp_path, many(3))
+    measured(tmp_path / "main" / "measured.parquet", plan=path.stem)
+    path.unlink()
+    assert {path.stem for path in prune(tmp_path, [])} == set(batches)
+
+
 @pytest.mark.parametrize("folder", ["generations", "vectors", ".scratch/0123456789abcdef-c0de"])
 def test_batches_and_parts_of_batches_keep_nothing_and_are_not_read(tmp_path, folder):
     path, batches = computed(tmp_path, many(3))

@@ -7,18 +7,6 @@ from clampsweep.studies.bcr.files import FIGURES as BCR_FIGURES
 
 BCR = CONFIG.of("bcr")
 IMPORTED = [name for name in BCR if name not in REQUESTS]
-
-
-def of_other_studies(name):
-    """What other studies keep in an entry's folder, figures apart, for the summary's last section."""
-    own = bcr.files(BCR[name])
-    return {
-        file.removeprefix(f"{name}/"): what
-        for file, what in KEPT.items()
-        if file.startswith(f"{name}/") and "/figures/" not in file and file not in own
-    }
-
-
 BCR_TEXTS = [name for name in [*BCR, *REQUESTS] if name.partition("/")[0] in BCR]
 
 
@@ -387,7 +375,7 @@ rule reports:
     params:
         detectors=lambda w: list(BCR[w.entry].detectors),
         title=lambda w: BCR[w.entry].title,
-        files=lambda w: bcr.described(BCR[w.entry]) | of_other_studies(w.entry),
+        files=lambda w: CONFIG.described(w.entry),
         code=code_of("bcr/reports"),
     message:
         "Writing the reports of {wildcards.entry}"

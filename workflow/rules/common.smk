@@ -112,6 +112,5 @@ def kept_files(wildcards):
 
 def kept_batches(wildcards):
     """The batches that hold the rows of each request."""
-    ids = {batch for name in REQUESTS for batch in request_plan(name)[1]}
-    generations, vectors = files_of(sorted(ids))
-    return [*generations, *vectors]
+    ids = {batch for name in REQUESTS for batch in request_plan(name).batches}
+    return [*texts_of(sorted(ids)), *vectors_of(sorted(ids))]

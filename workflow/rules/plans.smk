@@ -63,16 +63,20 @@ def request_plan(name):
     return or_stop(planner.pin_plan, PLANNER, name, prompts, combinations)
 
 
-def files_of(batches):
-    """Generations and vectors files of batches."""
-    pairs = [PLANNER.outputs(batch) for batch in batches]
-    return [str(pair[0]) for pair in pairs], [str(pair[1]) for pair in pairs]
+def texts_of(batches):
+    """Tables of texts of batches."""
+    return [str(PLANNER.outputs(batch).generations) for batch in batches]
+
+
+def vectors_of(batches):
+    """Tables of vectors of batches."""
+    return [str(PLANNER.outputs(batch).vectors) for batch in batches]
 
 
 @cache
 def model_of(batch):
     """Config entry of the model that a pinned batch is for."""
-    identity, _ = or_stop(read_batch, RESULTS / "batches" / f"{batch}.json")
+    identity = or_stop(read_batch, RESULTS / "batches" / f"{batch}.json").model
     for spec in CONFIG.models.values():
         if or_stop(lambda: spec.identity) == identity:
             return spec

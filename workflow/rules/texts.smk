@@ -70,9 +70,9 @@ rule generate:
 
 rule neuron_stats:
     input:
-        plan=lambda w: str(baseline_plan(w.request)[0]),
+        plan=lambda w: str(baseline_plan(w.request).path),
         prompts="results/{request}/prompts.parquet",
-        generations=lambda w: files_of(baseline_plan(w.request)[1])[0],
+        generations=lambda w: texts_of(baseline_plan(w.request).batches),
         model=lambda w: ancient(fetched(REQUESTS[w.request].model)),
     output:
         stats="results/{request}/neuron_stats.parquet",
@@ -123,10 +123,10 @@ checkpoint select_neurons:
 
 rule gather:
     input:
-        plan=lambda w: str(request_plan(w.request)[0]),
+        plan=lambda w: str(request_plan(w.request).path),
         prompts="results/{request}/prompts.parquet",
-        generations=lambda w: files_of(request_plan(w.request)[1])[0],
-        vectors=lambda w: files_of(request_plan(w.request)[1])[1],
+        generations=lambda w: texts_of(request_plan(w.request).batches),
+        vectors=lambda w: vectors_of(request_plan(w.request).batches),
     output:
         generations="results/{request}/generations.parquet",
         vectors="results/{request}/vectors.parquet",
@@ -168,7 +168,7 @@ rule text_metrics:
 # Removes batches of which neither this run nor a table in results/ has a row: `snakemake prune`.
 rule prune:
     input:
-        plans=lambda w: [str(request_plan(name)[0]) for name in REQUESTS],
+        plans=lambda w: [str(request_plan(name).path) for name in REQUESTS],
     log:
         "logs/prune.log",
     localrule: True

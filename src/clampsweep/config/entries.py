@@ -73,6 +73,15 @@ class Config:
                 found |= study.files(entry)
         return found
 
+    def described(self, name: str) -> dict[str, str]:
+        """What is kept in an entry's folder, and what each file is; the figures in one line."""
+        own = {
+            file.removeprefix(f"{name}/"): what
+            for file, what in self.files.items()
+            if file.startswith(f"{name}/") and not file.startswith(f"{name}/figures/")
+        }
+        return {**own, "figures/": "the figures, as SVG and PNG"}
+
     @property
     def inputs(self) -> list[str]:
         """Local files that the run's entries read, promptsets and models apart."""

@@ -2,38 +2,26 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
-import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
 from clampsweep.decoder.choice import NotFiniteError
-from clampsweep.decoder.decode import decode
-from clampsweep.decoder.interventions import Edit, Scope, edit
 from clampsweep.decoder.rows import Decoded
 from clampsweep.errors import UserError
-from clampsweep.generation.frames import Frames, layers_of, neurons_of
-from clampsweep.models.activations import traces
+from clampsweep.generation.donors import Lenders, lenders
+from clampsweep.generation.frames import Frames
+from clampsweep.generation.parts import cut, decode_part, estimate
 from clampsweep.models.loading import Model, load
 from clampsweep.models.spec import ModelSpec
-from clampsweep.names import Neuron
 from clampsweep.provenance import record
-from clampsweep.texts.combination import Combination, read_batch, stream
-from clampsweep.texts.request import Decoding
+from clampsweep.texts.combination import Combination, read_batch
 from clampsweep.texts.scratch import Scratch, alone
 
 log = logging.getLogger(__name__)
-
-_SAMPLE = 128  # rows that are timed for an estimate; twice as many are worth one
-
-_STEPS = 4  # tokens of each, after its first
-
-Lenders = Mapping[str, Mapping[Neuron, tuple[float, ...]]]  # donor prompt, neuron: its values
 
 
 def generate(
@@ -98,7 +86,7 @@ def _run(
     """
     texts = {one.prompt for one in combinations} | {one.donor for one in combinations if one.donor}
     tokens = {text: encode(model, text) for text in sorted(texts)}
-    parts = _parts(combinations, tokens, rows_per_forward)
+    parts = cut(combinations, tokens, rows_per_forward)
     finished = scratch.finished()
     todo = [[one for one in part if one.key not in finished] for part in parts]
     said = f"{len(combinations)} combinations in {len(parts)} parts, {len(finished)} already done"
@@ -115,14 +103,14 @@ def _run_parts(
 ) -> None:
     """Decode the parts still missing, each written as soon as it is done."""
     combinations = [one for part in todo for one in part]
-    lenders = _lenders(model, combinations, rows_per_forward)
+    lent = lenders(model, combinations, rows_per_forward)
     total = sum(one.decoding.max_new_tokens for one in combinations)
-    _estimate(model, todo, tokens, lenders)
+    estimate(model, todo, tokens, lent)
     done, failed = 0, []
     bar: Any
     with tqdm(total=total, unit="tok", mininterval=1, smoothing=0.1) as bar:
         for part in todo:
-            good, decoded = _decode_finite(model, part, tokens, lenders, bar.update)
+            good, decoded = _decode_finite(model, part, tokens, lent, bar.update)
             failed += [one for one in part if one not in good]
             if not good:
                 continue
@@ -139,14 +127,14 @@ def _decode_finite(
     model: Model,
     part: Sequence[Combination],
     tokens: Mapping[str, Sequence[int]],
-    lenders: Lenders,
+    lent: Lenders,
     on_tokens: Callable[[int], object],
 ) -> tuple[list[Combination], list[Decoded]]:
     """The rows of a part whose logits are finite, and what they became."""
     good = list(part)
     while good:
         try:
-            return good, _decode(model, good, tokens, lenders, part[0].decoding, on_tokens)
+            return good, decode_part(model, good, tokens, lent, part[0].decoding, on_tokens)
         except NotFiniteError as error:
             good = [one for at, one in enumerate(good) if at not in set(error.rows)]
     return [], []
@@ -166,33 +154,6 @@ def _not_finite(failed: Sequence[Combination], n: int) -> str:
     )
 
 
-def _estimate(
-    model: Model,
-    parts: Sequence[Sequence[Combination]],
-    tokens: Mapping[str, Sequence[int]],
-    lenders: Lenders,
-) -> None:
-    """Say how long the parts will take, by a few tokens of some of their rows."""
-    rows = sum(map(len, parts))
-    if rows < 2 * _SAMPLE:
-        return
-    sample = max(parts, key=len)[:_SAMPLE]
-
-    def seconds(part: Sequence[Combination], n_new: int) -> float:
-        decoding = replace(part[0].decoding, max_new_tokens=n_new)
-        start = time.perf_counter()
-        _decode(model, part, tokens, lenders, decoding, lambda n: None)
-        return time.perf_counter() - start
-
-    seconds(sample[:2], 1)  # what is done once does not count
-    prompt = seconds(sample, 1)
-    token = max(0.0, seconds(sample, 1 + _STEPS) - prompt) / _STEPS
-    most = sum(one.decoding.max_new_tokens for part in parts for one in part)
-    total = (prompt * rows + token * most) / len(sample)
-    said = f"about {total / 60:.0f} minutes" if total >= 90 else f"about {total:.0f} s"
-    log.info("%d combinations, at most %d tokens: %s", rows, most, said)
-
-
 def encode(model: Model, prompt: str) -> list[int]:
     """A prompt's token ids, at least one and fewer than the context holds.
 
@@ -208,83 +169,3 @@ def encode(model: Model, prompt: str) -> list[int]:
             f"{model.n_ctx - 1} and one new one; shorten it"
         )
     return ids
-
-
-def _parts(
-    combinations: Sequence[Combination], tokens: Mapping[str, Sequence[int]], rows: int
-) -> list[list[Combination]]:
-    """Rows that are decoded in one call: of one scope and the same edited layers.
-
-    The rows of a prompt stay together, because they share most of their work, and prompts of like
-    length stand side by side.
-    """
-    groups: dict[tuple[Any, ...], list[Combination]] = {}
-    for one in combinations:
-        groups.setdefault((one.scope or "", layers_of(one)), []).append(one)
-    parts: list[list[Combination]] = []
-    for _, group in sorted(groups.items()):
-        parts.append([])
-        by_prompt = sorted(group, key=lambda one: (len(tokens[one.prompt]), one.prompt))
-        for _, each in itertools.groupby(by_prompt, key=lambda one: one.prompt):
-            mine = list(each)
-            if parts[-1] and len(parts[-1]) + len(mine) > rows:
-                parts.append([])
-            for start in range(0, len(mine), rows):
-                if start:
-                    parts.append([])
-                parts[-1] += mine[start : start + rows]
-    return parts
-
-
-def _decode(
-    model: Model,
-    part: Sequence[Combination],
-    tokens: Mapping[str, Sequence[int]],
-    lenders: Lenders,
-    decoding: Decoding,
-    on_tokens: Callable[[int], object],
-) -> list[Decoded]:
-    """Decode the rows of one part; of baselines every layer is captured."""
-    return decode(
-        model,
-        [tokens[one.prompt] for one in part],
-        [_edits(one, lenders) for one in part],
-        Scope.parse(part[0].scope or "all"),
-        decoding,
-        streams=(
-            [stream(one.prompt, one.seed) for one in part] if decoding.method == "sample" else None
-        ),
-        capture_layers=layers_of(part[0]) or tuple(range(model.n_layers)),
-        on_tokens=on_tokens,
-        with_nll=True,
-    )
-
-
-def _edits(one: Combination, lenders: Lenders) -> list[Edit]:
-    lent: Mapping[Neuron, tuple[float, ...]] = lenders[one.donor] if one.donor else {}
-    return [
-        edit(neuron, one.operation, one.value, lent.get(neuron, ())) for neuron in neurons_of(one)
-    ]
-
-
-def _lenders(
-    model: Model, combinations: Sequence[Combination], rows_per_forward: int
-) -> dict[str, dict[Neuron, tuple[float, ...]]]:
-    """For resampling: each donor prompt's natural values over its greedy baseline run."""
-    donors = sorted({one.donor for one in combinations if one.donor is not None})
-    if not donors:
-        return {}
-    neurons = sorted({neuron for one in combinations for neuron in neurons_of(one)})
-    greedy = Decoding("greedy", combinations[0].decoding.max_new_tokens)
-    prompts = {text: model.encode(text) for text in donors}
-    sequences: dict[str, list[int]] = {}
-    by_length = sorted(donors, key=lambda text: len(prompts[text]))
-    for start in range(0, len(donors), rows_per_forward):
-        part = by_length[start : start + rows_per_forward]
-        decoded = decode(
-            model, [prompts[one] for one in part], [[] for _ in part], Scope("all"), greedy
-        )
-        for text, got in zip(part, decoded, strict=True):
-            sequences[text] = [*prompts[text], *got.token_ids]
-    found = traces(model, [sequences[text] for text in donors], neurons)
-    return dict(zip(donors, found, strict=True))

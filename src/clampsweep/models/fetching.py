@@ -14,7 +14,7 @@ import sys
 import tempfile
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -141,7 +141,14 @@ def _check_indices(spec: ModelSpec, folder: Path) -> None:
             )
 
 
-def _shape(spec: ModelSpec, folder: Path) -> tuple[int, int]:
+class _Shape(NamedTuple):
+    """Number of layers, and of neurons in a layer."""
+
+    n_layers: int
+    d_mlp: int
+
+
+def _shape(spec: ModelSpec, folder: Path) -> _Shape:
     from transformers import AutoConfig
 
     config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
@@ -153,7 +160,7 @@ def _shape(spec: ModelSpec, folder: Path) -> tuple[int, int]:
             )
     try:
         width = getattr(config, "intermediate_size", None) or getattr(config, "n_inner", None)
-        return int(config.num_hidden_layers), int(width or 4 * config.hidden_size)
+        return _Shape(int(config.num_hidden_layers), int(width or 4 * config.hidden_size))
     except AttributeError as error:
         raise UserError(
             f"{spec.where}: {config.model_type!r} is no language model that can be swept: {error}"

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from clampsweep.errors import UserError
 from clampsweep.names import parse_target
@@ -107,8 +107,15 @@ def batch_json(combinations: Sequence[Combination]) -> dict[str, Any]:
     }
 
 
-def read_batch(path: Path | str) -> tuple[str, list[Combination]]:
-    """Model identity and combinations of a pinned batch.
+class Batch(NamedTuple):
+    """Combinations to generate together, and the identity of their model."""
+
+    model: str
+    combinations: list[Combination]
+
+
+def read_batch(path: Path | str) -> Batch:
+    """A pinned batch.
 
     Raises:
         UserError: The file is damaged.
@@ -133,6 +140,6 @@ def read_batch(path: Path | str) -> tuple[str, list[Combination]]:
         ]
         if batch_id(combinations) != Path(path).stem:
             raise ValueError("other combinations than the name says")
-        return content["model"], combinations
+        return Batch(content["model"], combinations)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path}: damaged batch file; delete it and run again") from error

@@ -12,6 +12,7 @@ import zlib
 from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -103,9 +104,23 @@ def published(text: str) -> dict[str, int | float | None]:
     }
 
 
+class PeriodicSuffix(NamedTuple):
+    """A suffix that repeats exactly: its period and its length, in tokens."""
+
+    period: int
+    length: int
+
+
+class DistinctGrams(NamedTuple):
+    """Numbers of distinct n-grams and of n-grams."""
+
+    distinct: int
+    total: int
+
+
 def longest_periodic_suffix(
     tokens: Sequence[int], max_period: int = 32, min_repeats: float = 2.5
-) -> tuple[int, int] | None:
+) -> PeriodicSuffix | None:
     """Period and length, in tokens, of the longest suffix that repeats exactly; None without one.
 
     Args:
@@ -116,21 +131,21 @@ def longest_periodic_suffix(
     Returns:
         The longest such suffix; of several periods with the same length, the smallest.
     """
-    best: tuple[int, int] | None = None
+    best: PeriodicSuffix | None = None
     n = len(tokens)
     for period in range(1, max_period + 1):
         length = min(period, n)
         while length < n and tokens[n - 1 - length] == tokens[n - 1 - length + period]:
             length += 1
-        if length >= min_repeats * period and (best is None or length > best[1]):
-            best = period, length
+        if length >= min_repeats * period and (best is None or length > best.length):
+            best = PeriodicSuffix(period, length)
     return best
 
 
-def _distinct(tokens: Sequence[int], n: int) -> tuple[int, int]:
+def _distinct(tokens: Sequence[int], n: int) -> DistinctGrams:
     """Numbers of distinct n-grams and of n-grams."""
     grams = list(zip(*(tokens[start:] for start in range(n)), strict=False))
-    return len(set(grams)), len(grams)
+    return DistinctGrams(len(set(grams)), len(grams))
 
 
 def distinct_share(tokens: Sequence[int], n: int) -> float | None:

@@ -12,12 +12,27 @@ import math
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
 from clampsweep.provenance import json_digest
 from clampsweep.texts.combination import ID_DIGITS, Combination, batch_id, batch_json, read_batch
 from clampsweep.texts.pinned import pin
+
+
+class BatchFiles(NamedTuple):
+    """The tables that a batch makes."""
+
+    generations: Path
+    vectors: Path
+
+
+class Plan(NamedTuple):
+    """Where the rows that a request wants are pinned, and the batches that hold them."""
+
+    path: Path
+    batches: list[str]
 
 
 class Planner:
@@ -45,10 +60,10 @@ class Planner:
         """Whether a batch's files are there."""
         return all(path.exists() for path in self.outputs(batch))
 
-    def outputs(self, batch: str) -> tuple[Path, Path]:
-        """Files that a batch makes: its generations and its vectors."""
-        folder = self.results
-        return folder / "generations" / f"{batch}.parquet", folder / "vectors" / f"{batch}.parquet"
+    def outputs(self, batch: str) -> BatchFiles:
+        """The files that a batch makes."""
+        file = f"{batch}.parquet"
+        return BatchFiles(self.results / "generations" / file, self.results / "vectors" / file)
 
     def assign(self, combinations: Iterable[Combination]) -> list[str]:
         """Ids of the batches that hold the combinations, sorted; missing ones are pinned.
@@ -87,14 +102,14 @@ class Planner:
 
 def pin_plan(
     planner: Planner, name: str, prompts: pd.DataFrame, combinations: Sequence[Combination]
-) -> tuple[Path, list[str]]:
-    """Pin which rows make up a sweep; return the plan's path and the batches that hold them.
+) -> Plan:
+    """Pin which rows make up a request's table of texts.
 
     Args:
         planner: Assigns the batches.
-        name: The sweep's name, part of the file's.
+        name: The request's name, part of the file's.
         prompts: Prompt ids and texts; several ids may share a text.
-        combinations: What the sweep wants.
+        combinations: What the request wants.
     """
     batches = planner.assign(combinations)
     ids: dict[str, list[str]] = {}
@@ -105,4 +120,4 @@ def pin_plan(
     content = {"sweep": name, "rows": rows}
     file = f"{name.replace('/', '.')}-{json_digest(content)[:16]}.json"
     path = planner.results / "plans" / file
-    return pin(path, content), batches
+    return Plan(pin(path, content), batches)

@@ -4,9 +4,9 @@ from clampsweep.errors import reported
 
 with reported(snakemake.log[0]):
     from clampsweep import tables
-    from clampsweep.studies.srm import figures
     from clampsweep.studies.srm.curves import SRM_CURVES, SRM_GROUPS
     from clampsweep.studies.srm.differences import SRM_DIFFERENCES
+    from clampsweep.studies.srm.figures import draw
     from clampsweep.studies.srm.plane import Srm
     from clampsweep.studies.srm.report import report
     from clampsweep.verdicts import VERDICTS
@@ -16,7 +16,7 @@ with reported(snakemake.log[0]):
     curves = tables.read(snakemake.input.curves, SRM_CURVES)
     differences = tables.read(snakemake.input.differences, SRM_DIFFERENCES)
     paths = [path for path in output if path != output.text]
-    figures.save(groups, curves, differences, params.title, paths)
+    draw.save(groups, curves, differences, params.title, paths)
     verdicts = tables.read(snakemake.input.verdicts, VERDICTS)
     text = report(groups, differences, verdicts, Srm(**params.srm), params.title)
     tables.write_text(text, output.text)

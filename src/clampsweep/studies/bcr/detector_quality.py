@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -22,7 +22,7 @@ from clampsweep.studies.bcr.rates import RATES
 from clampsweep.tables import Column, Schema
 from clampsweep.texts import collapse
 from clampsweep.texts.metrics import distinct_share, further, published, texts_and_tokens
-from clampsweep.texts.promptset import read_text
+from clampsweep.texts.prompt_files import read_text
 
 _SHARE = {
     "k": Column("int", "texts of which it is true"),
@@ -148,7 +148,21 @@ def held_out(labelled: pd.DataFrame) -> np.ndarray:
     return found
 
 
-def bounds(labelled: pd.DataFrame) -> tuple[float, float]:
+class Bounds(NamedTuple):
+    """Bounds of `coherence`: at most so many distinct pairs, at least so many nats."""
+
+    distinct_2: float
+    nll: float
+
+
+class Scores(NamedTuple):
+    """The two numbers of each text that `coherence` looks at, float of shape [n]."""
+
+    distinct_2: np.ndarray
+    nll: np.ndarray
+
+
+def bounds(labelled: pd.DataFrame) -> Bounds:
     """Bounds of `coherence` that part coherent from broken texts best: distinct_2, nll (nats).
 
     Of all pairs of values that occur, the one with the highest mean of recall and specificity;
@@ -159,21 +173,21 @@ def bounds(labelled: pd.DataFrame) -> tuple[float, float]:
     """
     broken = (labelled["label"] != "coherent").to_numpy()
     distinct, nll = _distinct_and_nll(labelled)
-    best = (-1.0, 0.0, 0.0)
+    best, highest = Bounds(0.0, 0.0), -1.0
     for pairs in np.unique(distinct):
         for surprise in np.unique(nll)[::-1]:
             flagged = (distinct <= pairs) | (nll >= surprise)
             score = flagged[broken].mean() + (~flagged[~broken]).mean()
-            if score > best[0] + 1e-9:
-                best = (float(score), float(pairs), float(surprise))
-    return best[1:]
+            if score > highest + 1e-9:
+                best, highest = Bounds(float(pairs), float(surprise)), float(score)
+    return best
 
 
-def _distinct_and_nll(labelled: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+def _distinct_and_nll(labelled: pd.DataFrame) -> Scores:
     """The two numbers that `coherence` looks at; a text of one token has only distinct pairs."""
     pairs = [distinct_share(list(ids), 2) for ids in labelled["token_ids"]]
     distinct = np.array([1.0 if share is None else share for share in pairs])
-    return distinct, labelled["nll_unclamped"].to_numpy(dtype=float)
+    return Scores(distinct, labelled["nll_unclamped"].to_numpy(dtype=float))
 
 
 def calibration(labelled: pd.DataFrame) -> pd.DataFrame:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
 from clampsweep.errors import UserError
 from clampsweep.names import parse_target, target_name
 from clampsweep.provenance import json_digest
-from clampsweep.texts import promptset
+from clampsweep.texts import prompt_files, promptset
 from clampsweep.texts.gather import GENERATIONS
 
 _COLUMNS = ["core_id", "type", "level", "sweep", "prompt", "output"]
@@ -81,9 +82,14 @@ def _generations(
     return frame.assign(token_ids=pd.Series([None] * len(frame), dtype="object"))
 
 
-def read(
-    path: Path | str, target: str, operation: str = "set", scope: str = "all"
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+class Extracted(NamedTuple):
+    """What an extracted table holds: `PROMPTS` and `GENERATIONS`."""
+
+    prompts: pd.DataFrame
+    generations: pd.DataFrame
+
+
+def read(path: Path | str, target: str, operation: str = "set", scope: str = "all") -> Extracted:
     """Prompts (`PROMPTS`) and generations (`GENERATIONS`) of an extracted table.
 
     A prompt's id is core_id/type/level, empty parts left out. What the file does not tell (tokens,
@@ -100,9 +106,9 @@ def read(
             baseline, or two outputs for one sweep value.
         ValueError: `target` is not the name of one or more neurons.
     """
-    prompts: dict[str, promptset.Row] = {}
+    prompts: dict[str, prompt_files.Row] = {}
     texts: dict[tuple[str, float | None], str] = {}
-    for row, (line, cells) in enumerate(promptset.delimited(path, "\t", _COLUMNS), 1):
+    for row, (line, cells) in enumerate(prompt_files.delimited(path, "\t", _COLUMNS), 1):
         where = f"{path}, row {row} (line {line})"
         prompt = _prompt_cells(where, cells)
         name, value = prompt["prompt_id"], _sweep_value(where, cells["sweep"].strip())
@@ -120,4 +126,4 @@ def read(
         if (name, None) not in texts:
             raise UserError(f"{where}: {name!r} has no row with sweep baseline; add it")
     frame = promptset.frame(path, list(prompts.values()))
-    return frame, _generations(texts, frame, target, operation, scope)
+    return Extracted(frame, _generations(texts, frame, target, operation, scope))

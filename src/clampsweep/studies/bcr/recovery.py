@@ -6,6 +6,7 @@ Definitions: docs/bcr.md.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -37,8 +38,15 @@ RECOVERY = Schema(
 )
 
 
-def _pairs(generations: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Row numbers of the intervened texts and of their baselines: int, both of shape [n_pairs]."""
+class _Pairs(NamedTuple):
+    """Row numbers of the intervened texts and of their baselines: int, of shape [n_pairs]."""
+
+    intervened: np.ndarray
+    baselines: np.ndarray
+
+
+def _pairs(generations: pd.DataFrame) -> _Pairs:
+    """Every intervened text with its baseline."""
     is_baseline = generations["operation"].eq("none").to_numpy(dtype=bool)
     seeds = [None if pd.isna(seed) else int(seed) for seed in generations["seed"]]
     names = list(zip(generations["prompt_id"], seeds, strict=True))
@@ -53,7 +61,7 @@ def _pairs(generations: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
                 "generations; add it, or leave out the prompt's other texts"
             )
         baselines.append(place)
-    return intervened, np.array(baselines, dtype=int)
+    return _Pairs(intervened, np.array(baselines, dtype=int))
 
 
 def _deltas(

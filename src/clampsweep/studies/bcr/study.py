@@ -85,11 +85,6 @@ def selection_input(entry: BcrEntry) -> list[str]:
     return [f"results/{entry.name}/selected.json"] if selects else []
 
 
-def described(entry: BcrEntry) -> dict[str, str]:
-    """What the summary lists: the files of an entry, its figures in one line."""
-    return {**kept(entry), "figures/": "the figures, as SVG and PNG"}
-
-
 def inputs(entry: BcrEntry) -> list[str]:
     """Local files that an entry reads: published figures, texts to import."""
     imported = [] if isinstance(entry.texts, TextRequest) else [entry.texts.extracted]

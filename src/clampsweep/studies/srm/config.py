@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from clampsweep.config.checker import Checker, Key
 from clampsweep.config.contract import Context
@@ -67,12 +67,21 @@ def _check_basis(checker: Checker, key: Key, basis: list[Any], request: TextRequ
         raise checker.fault(key, several_layers(layers))
 
 
-def _changed(request: TextRequest) -> tuple[Sequence[str], Sequence[int]]:
-    """Targets and layers that the texts change, each empty where they are selected later."""
+class _Changed(NamedTuple):
+    """Targets and layers that texts change, each empty where they are selected later."""
+
+    targets: Sequence[str]
+    layers: Sequence[int]
+
+
+def _changed(request: TextRequest) -> _Changed:
+    """What a request changes."""
     if isinstance(request.targets, Selection):
-        return (), [] if request.targets.layer is None else [request.targets.layer]
+        layer = request.targets.layer
+        return _Changed((), [] if layer is None else [layer])
     targets = request.targets if isinstance(request.targets, tuple) else ()
-    return targets, sorted({neuron.layer for name in targets for neuron in parse_target(name)})
+    layers = {neuron.layer for name in targets for neuron in parse_target(name)}
+    return _Changed(targets, sorted(layers))
 
 
 def _check_neurons(

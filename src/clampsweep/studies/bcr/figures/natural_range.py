@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -82,9 +84,15 @@ def _draw_clamps(ax: Axes, view: Tables, target: str, own: pd.Series[float]) -> 
         ax.plot(x, middle, "o", color=colour, markerfacecolor=colour if inside else "white")
 
 
-def becomes(
-    operation: str, value: float, own: pd.Series[float]
-) -> tuple[float, float, float] | None:
+class ActivationRange(NamedTuple):
+    """Lowest, mean and highest activation of a neuron, in activation units."""
+
+    low: float
+    mean: float
+    high: float
+
+
+def becomes(operation: str, value: float, own: pd.Series[float]) -> ActivationRange | None:
     """Lowest, mean and highest activation under a clamp, in activation units; None if not known.
 
     Args:
@@ -95,16 +103,16 @@ def becomes(
     low, mean, high = float(own["min"]), float(own["mean"]), float(own["max"])
     match operation:
         case "zero":
-            return 0.0, 0.0, 0.0
+            return ActivationRange(0.0, 0.0, 0.0)
         case "resample":
-            return low, mean, high
+            return ActivationRange(low, mean, high)
         case "set" | "mean" if pd.notna(value):
-            return value, value, value
+            return ActivationRange(value, value, value)
         case "add" if pd.notna(value):
-            return low + value, mean + value, high + value
+            return ActivationRange(low + value, mean + value, high + value)
         case "scale" if pd.notna(value):
             ends = sorted((low * value, high * value))
-            return ends[0], mean * value, ends[1]
+            return ActivationRange(ends[0], mean * value, ends[1])
     return None
 
 

@@ -1,12 +1,9 @@
-"""Spotlight resonance: curves of groups of texts around a plane, and the differences of pairs."""
+"""Curves of groups of texts around the plane, and how many texts point along each angle."""
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping, Sequence
 from itertools import cycle, islice
-from pathlib import Path
-from types import MappingProxyType
 
 import matplotlib as mpl
 import numpy as np
@@ -17,29 +14,19 @@ from matplotlib.projections.polar import PolarAxes
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
 from clampsweep.figures.style import (
-    GREY,
-    PALE,
-    QUIET,
     TARGET_COLOURS,
     WIDTH,
     floats,
     minus,
-    save_figure,
-    say,
     styled,
 )
-from clampsweep.studies.srm.verdict import LEVEL
-from clampsweep.words import counted
+from clampsweep.studies.srm.figures.panels import BASELINE, angle_axis, empty, finish, short
 
 MAX_GROUPS = 14
 
 MAX_BANDS = 6
 
 MAX_THRESHOLDS = 2
-
-MAX_PAIRS = 10
-
-BASELINE = "baseline"
 
 Style = tuple[str, str]  # colour, line style
 
@@ -60,7 +47,7 @@ def srm_polar(
     """
     factors = [factor for factor in dict.fromkeys(curves["factor"]) if factor != "all"]
     if not factors:
-        return _empty(title, "No group has two prompts with a vector.")
+        return empty(title, "No group has two prompts with a vector.")
     thresholds = curves["threshold"].dropna().unique()[:MAX_THRESHOLDS]
     lines = len(thresholds)
     figure = Figure(figsize=(WIDTH, 2.15 * len(factors) + 0.75), layout="constrained")
@@ -86,7 +73,7 @@ def srm_polar(
         "90\N{DEGREE SIGN}: the second's side.",
         *_left_out(groups, curves, factors),
     ]
-    return _finish(figure, title, remarks)
+    return finish(figure, title, remarks)
 
 
 def _left_out(groups: pd.DataFrame, curves: pd.DataFrame, factors: Sequence[str]) -> list[str]:
@@ -164,20 +151,13 @@ def _draw_counts(
     ax.set_ylim(-0.04, 1.04)
     ax.yaxis.set_major_formatter(PercentFormatter(1.0))
     ax.set_ylabel(f"v.p \N{GREATER-THAN OR EQUAL TO} {threshold:g}")
-    _angle_axis(ax)
-
-
-def _angle_axis(ax: Axes) -> None:
-    ax.set_xlim(0, 360)
-    ax.set_xticks(range(0, 361, 90), [f"{angle}\N{DEGREE SIGN}" for angle in range(0, 361, 90)])
-    ax.tick_params(length=2, width=0.6, color="#777777", labelsize=6.5)
-    ax.grid(axis="y", color="#E9E9E9", linewidth=0.5)
+    angle_axis(ax)
 
 
 def _legend(ax: Axes, styles: Mapping[str, Style], sizes: pd.Series) -> None:
     handles = []
     for group, (colour, line) in styles.items():
-        label = f"{minus(_short(group))} ({sizes[group]})"
+        label = f"{minus(short(group))} ({sizes[group]})"
         label = f" {label}" if label.startswith("_") else label  # matplotlib would leave it out
         handles += ax.plot([], [], color=colour, linestyle=line, label=label)
     ax.set_axis_off()
@@ -186,136 +166,3 @@ def _legend(ax: Axes, styles: Mapping[str, Style], sizes: pd.Series) -> None:
         handlelength=1.6, labelspacing=0.3, borderaxespad=0,
     )  # fmt: skip
     legend.set_in_layout(False)
-
-
-def _short(name: str) -> str:
-    """A name of at most 24 characters."""
-    return name if len(name) <= 24 else f"{name[:23]}\N{HORIZONTAL ELLIPSIS}"
-
-
-@styled
-def srm_difference(
-    groups: pd.DataFrame, curves: pd.DataFrame, differences: pd.DataFrame, title: str
-) -> Figure:
-    """Difference of the mean curves of two groups, and its length, against what chance makes.
-
-    A row of panels for each factor: left the curves of all pairs with the widest 95 % permutation
-    envelope, right the largest pairs each with its own. Pairs with q below `LEVEL` stand out.
-
-    Args:
-        groups: Not drawn here; figures of SRM take the same tables.
-        curves: Not drawn here.
-        differences: `SRM_DIFFERENCES`.
-        title: What the sweep and the plane are.
-    """
-    tested = differences[differences["p"].notna()]
-    factors = list(dict.fromkeys(tested["factor"]))
-    if not factors:
-        return _empty(title, "No two groups could be compared.")
-    sizes = [min(MAX_PAIRS, int((tested["factor"] == factor).sum())) for factor in factors]
-    heights = [max(1.25, 0.15 * size + 0.35) for size in sizes]
-    figure = Figure(figsize=(WIDTH, sum(heights) + 1.1), layout="constrained")
-    grid = figure.subplots(
-        len(factors), 2, squeeze=False, height_ratios=heights, width_ratios=(1.2, 1)
-    )
-    for (left, right), factor in zip(grid, factors, strict=True):
-        own = tested[tested["factor"] == factor].sort_values("distance", ascending=False)
-        colours = _pair_colours(own)
-        limit = 1.1 * float(own[["distance", "critical"]].replace(np.inf, np.nan).max().max())
-        _draw_differences(left, own, colours, limit)
-        _draw_distances(right, own.head(MAX_PAIRS), colours, limit)
-        sure = int((own["q"] < LEVEL).sum())
-        left.set_title(f"by {factor}: {sure} of {counted(len(own), 'pair')} with q < {LEVEL}")
-        if len(own) > MAX_PAIRS:
-            right.set_title(f"first {MAX_PAIRS} of {len(own)}", fontsize=7)
-    grid[-1][0].set_xlabel("angle of the probe")
-    grid[-1][1].set_xlabel("largest difference")
-    remarks = [
-        "Left: differences of mean projections by angle; band: 95 % permutation envelope, the "
-        "widest of the pairs. Right: the largest difference of each pair and its own envelope "
-        f"(bar). Coloured and filled: q < {LEVEL}. Scales differ from row to row."
-    ]
-    return _finish(figure, title, remarks)
-
-
-def _pair_colours(pairs: pd.DataFrame) -> list[str]:
-    """A colour for the first significant pairs, dark grey for more of them, pale for the others."""
-    colours = iter(TARGET_COLOURS)
-    return [next(colours, GREY) if q < LEVEL else "#BBBBBB" for q in pairs["q"]]
-
-
-def _draw_differences(ax: Axes, pairs: pd.DataFrame, colours: Sequence[str], limit: float) -> None:
-    widest = float(pairs["critical"].clip(upper=limit).max())
-    ax.axhspan(-widest, widest, color=PALE, linewidth=0)
-    angle = np.linspace(0, 360, 181)
-    drawn = list(zip(pairs["distance"], pairs["angle"], colours, strict=True))
-    for distance, peak, colour in reversed(drawn):
-        width = 1.2 if colour in TARGET_COLOURS else 0.6
-        ax.plot(angle, distance * np.cos(np.radians(angle - peak)), color=colour,
-                linewidth=width)  # fmt: skip
-    ax.set_ylim(-limit, limit)
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: minus(f"{value:g}")))
-    ax.set_ylabel("difference")
-    _angle_axis(ax)
-
-
-def _draw_distances(ax: Axes, pairs: pd.DataFrame, colours: Sequence[str], limit: float) -> None:
-    places = np.arange(len(pairs))
-    ax.barh(places, pairs["critical"].clip(upper=limit), height=0.62, color=PALE, linewidth=0)
-    for place, (distance, q, colour) in enumerate(
-        zip(pairs["distance"], pairs["q"], colours, strict=False)
-    ):
-        sure = q < LEVEL
-        ax.plot([distance], [place], marker="o", color=colour if sure else QUIET,
-                markerfacecolor=colour if sure else "white", linestyle="none")  # fmt: skip
-    names = [_pair_name(*pair) for pair in zip(pairs["group_a"], pairs["group_b"], strict=True)]
-    ax.set_yticks(places, names, fontsize=6)
-    ax.set_ylim(len(pairs) - 0.4, -0.6)
-    ax.set_xlim(0, limit)
-    ax.xaxis.set_major_locator(MaxNLocator(nbins=4, steps=[1, 2, 5, 10]))
-    ax.tick_params(length=2, width=0.6, color="#777777")
-    ax.tick_params(axis="x", labelsize=6.5)
-
-
-def _pair_name(a: str, b: str) -> str:
-    """Both names, or the clamp's alone where the other is the baseline."""
-    name = minus(_short(a))
-    return name if b == BASELINE else f"{name} \N{EN DASH} {minus(_short(b))}"
-
-
-def _empty(title: str, words: str) -> Figure:
-    figure = Figure(figsize=(WIDTH, 1.2), layout="constrained")
-    figure.suptitle(title, x=0.01, ha="left", color=QUIET)
-    say(figure.add_subplot(), words)
-    return figure
-
-
-def _finish(figure: Figure, title: str, remarks: Sequence[str]) -> Figure:
-    lines = [textwrap.fill(line, 112) for line in (title, *remarks)]
-    figure.suptitle("\n".join(lines), x=0.01, ha="left", linespacing=1.35, color=QUIET)
-    return figure
-
-
-FIGURES = MappingProxyType({"srm_polar": srm_polar, "srm_difference": srm_difference})
-
-
-def save(
-    groups: pd.DataFrame,
-    curves: pd.DataFrame,
-    differences: pd.DataFrame,
-    title: str,
-    paths: Sequence[str | Path],
-) -> None:
-    """Draw each figure that the files are named after, in the format of their ending.
-
-    Args:
-        groups: `SRM_GROUPS`.
-        curves: `SRM_CURVES`.
-        differences: `SRM_DIFFERENCES`.
-        title: What the sweep and the plane are.
-        paths: Such as `figures/srm_polar.svg`; written atomically.
-    """
-    for name, draw in FIGURES.items():
-        wanted = [Path(path) for path in paths if Path(path).stem == name]
-        if wanted:
-            save_figure(draw(groups, curves, differences, title), wanted)
