@@ -15,8 +15,7 @@ from slurm import Slurm, missing
 
 N_TEXTS = 6 * len(PROMPTS)  # of a neuron: all of its clamps
 # With all that they are made from.
-TABLES = [f"results/s/{name}" for name in ("special.parquet", "split_half.parquet", "metrics.csv")]
-TABLES += ["results/s/vectors.npz"]
+TABLES = [f"results/s/{name}" for name in ("verdicts.parquet", "metrics.csv", "vectors.npz")]
 
 
 @pytest.fixture(scope="session")
