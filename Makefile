@@ -68,7 +68,7 @@ bench-explorer: .venv/ready-test
 	$(BIN)/snakemake $(MODEL) --cores $(CORES) --quiet
 	$(BIN)/python benchmarks/explorer.py
 
-## bench: speed of the sweep decoder against its alternatives (15 minutes, on a quiet machine)
+## bench: speed of the decoder against its alternatives (15 minutes, on a quiet machine)
 bench: .venv/ready
 	$(BIN)/snakemake $(MODEL) --cores $(CORES) --quiet
 	$(BIN)/python benchmarks/sweep.py $(ARGS)

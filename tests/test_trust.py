@@ -1,7 +1,7 @@
 """What is not ours is data: files of models, configs, prompts and texts run nothing.
 
-What comes over the network is in test_fetch.py, beside the servers; whole sweeps of hostile texts
-are in workflow/test_hostile_texts.py.
+What comes over the network is in models/test_fetching.py, beside the servers; whole sweeps of
+hostile texts are in workflow/test_hostile_texts.py.
 """
 
 from __future__ import annotations

@@ -147,7 +147,7 @@ def write(
     Args:
         frame: The rows; columns as the schema says, in any order.
         path: Where; written atomically.
-        schema: One of this module's.
+        schema: The table's.
         provenance: What made the table (`clampsweep.provenance.record`).
 
     Raises:

@@ -12,7 +12,7 @@ import pytest
 from clampsweep import tables
 from clampsweep.errors import UserError
 from clampsweep.explorer import results, results_pages
-from clampsweep.explorer.results import Choice
+from clampsweep.explorer.results import Chosen
 from clampsweep.studies.bcr.figures.draw import FIGURES
 from clampsweep.studies.bcr.figures.states import STATES
 from clampsweep.studies.bcr.view import SCHEMAS
@@ -181,18 +181,18 @@ def test_factor_values_are_those_of_the_prompts_levels_by_number():
 
 def test_no_choice_is_the_sweep_itself():
     sweep = factored()
-    assert results.select(sweep, Choice()) is sweep
+    assert results.select(sweep, Chosen()) is sweep
     assert "All 4 prompts" in results.note(sweep, sweep)
 
 
 @pytest.mark.parametrize(
     ("choice", "names"),
     [
-        (Choice(core=("one",)), "ab"),
-        (Choice(type=("rhetorical",)), "cd"),
-        (Choice(level=("2",)), "bd"),
-        (Choice(level=("1", "10")), "ac"),
-        (Choice(core=("one", "two"), level=("2",), type=("declarative",)), "b"),
+        (Chosen(core=("one",)), "ab"),
+        (Chosen(type=("rhetorical",)), "cd"),
+        (Chosen(level=("2",)), "bd"),
+        (Chosen(level=("1", "10")), "ac"),
+        (Chosen(core=("one", "two"), level=("2",), type=("declarative",)), "b"),
     ],
 )
 def test_factors_choose_prompts_in_every_table(choice, names):
@@ -203,7 +203,7 @@ def test_factors_choose_prompts_in_every_table(choice, names):
 
 
 def test_rates_of_a_selection_are_counted_anew():
-    found = results.select(factored(), Choice(level=("2",)))  # b: broken; d: fine
+    found = results.select(factored(), Chosen(level=("2",)))  # b: broken; d: fine
     rates = found.rates[found.rates["detector"] == "surface"].set_index("value")
     counts = rates[["n", "n_collapsed_baseline", "n_rescued", "n_harmed"]]
     assert counts.to_dict("index") == {  # by hand from `known`
@@ -217,14 +217,14 @@ def test_rates_of_a_selection_are_counted_anew():
 
 def test_targets_are_chosen_and_baselines_stay():
     rows = untouched("BF") + clamped("L1N2", {1.0: "FF"}) + clamped("L0N3", {2.0: "BB"})
-    found = results.select(make(rows), Choice(targets=("L0N3",)))
+    found = results.select(make(rows), Chosen(targets=("L0N3",)))
     assert found.targets == ("L0N3",) and found.labels == ("+2",)
     assert len(found.generations) == 4 and found.rates["target"].tolist() == ["L0N3"]
 
 
 def test_controls_are_ranked_anew_on_the_prompts_chosen():
     sweep = controlled(factored())
-    found = results.select(sweep, Choice(type=("rhetorical",)))  # c, d: both fine at first
+    found = results.select(sweep, Chosen(type=("rhetorical",)))  # c, d: both fine at first
     rows = found.special.query("detector == 'surface' and statistic == 'largest_net'")
     assert rows[["observed", "n_prompts", "control_high"]].values.tolist() == [[1.0, 2, 0.0]]
     assert set(found.control_metrics["prompt_id"]) == {"c", "d"}
@@ -232,20 +232,20 @@ def test_controls_are_ranked_anew_on_the_prompts_chosen():
 
 def test_controls_that_share_no_text_are_left_out_and_said_to_be():
     sweep = controlled(factored(), prompts="ab")
-    found = results.select(sweep, Choice(type=("rhetorical",)))
+    found = results.select(sweep, Chosen(type=("rhetorical",)))
     assert found.controls is None and found.special is None
     assert "controls have no text in it" in results.note(sweep, found)
 
 
 def test_a_selection_without_texts_is_refused():
     with pytest.raises(UserError, match="no clamped text fits these filters; clear one"):
-        results.select(factored(), Choice(core=("one",), type=("rhetorical",)))
+        results.select(factored(), Chosen(core=("one",), type=("rhetorical",)))
 
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_every_figure_of_a_selection_is_an_image_with_words_and_two_downloads(name):
     sweep = controlled(factored())
-    found = Page(results_pages.figure(results.select(sweep, Choice(level=("2",))), name, "tiny-x"))
+    found = Page(results_pages.figure(results.select(sweep, Chosen(level=("2",))), name, "tiny-x"))
     (image,), links = found.all("img"), found.all("a")
     assert image["src"].startswith("data:image/svg+xml;base64,")
     assert len(image["alt"]) > 40 and "exploratory" in image["alt"]
@@ -392,7 +392,7 @@ def test_nothing_that_a_table_holds_becomes_markup():
         results_pages.grid(sweep, "surface"),
         results_pages.reading(sweep, HOSTILE, HOSTILE),
         results_pages.figure(sweep, "rescue_vs_harm", HOSTILE),
-        results.note(sweep, results.select(sweep, Choice(type=(HOSTILE,)))),
+        results.note(sweep, results.select(sweep, Chosen(type=(HOSTILE,)))),
     ]
     for page in map(Page, pages):
         assert all(image["src"].startswith("data:") for image in page.all("img"))
@@ -403,7 +403,7 @@ def test_nothing_that_a_table_holds_becomes_markup():
 def test_levels_may_be_missing():
     own = [prompt("Say a", "a", level=3), prompt("Say b", "b")]
     rows = untouched("BF") + clamped("L1N2", {1.0: "FF"})
-    found = results.select(make(rows, prompts=own), Choice(level=("3",)))
+    found = results.select(make(rows, prompts=own), Chosen(level=("3",)))
     assert found.prompts["prompt_id"].tolist() == ["a"]
 
 
@@ -411,5 +411,5 @@ def test_natural_ranges_stay_those_of_the_whole_sweep():
     own = NEURON_STATS
     frame = pd.DataFrame([stats(1, 2)], columns=list(own.columns))
     sweep = make(known(), neuron_stats=frame)
-    found = results.select(sweep, Choice(targets=("L1N2",)))
+    found = results.select(sweep, Chosen(targets=("L1N2",)))
     assert found.neuron_stats is frame

@@ -31,7 +31,7 @@ _NOT_SHOWN = ("verification", "detector_quality")
 
 
 @dataclass(frozen=True)
-class Choice:
+class Chosen:
     """What of a sweep is shown: allowed values of each; empty allows all."""
 
     core: tuple[str, ...] = ()
@@ -117,7 +117,7 @@ def factor_values(sweep: Tables, factor: str) -> list[str]:
     return [str(value) for value in (sorted(found) if factor == "level" else found)]
 
 
-def select(sweep: Tables, choice: Choice) -> Tables:
+def select(sweep: Tables, choice: Chosen) -> Tables:
     """The part of a sweep that a choice allows, all that is counted of it counted anew.
 
     Args:
@@ -127,7 +127,7 @@ def select(sweep: Tables, choice: Choice) -> Tables:
     Raises:
         UserError: No clamped text is left.
     """
-    if choice == Choice():
+    if choice == Chosen():
         return sweep
     prompts = sweep.prompts
     for factor in FACTORS:

@@ -91,7 +91,7 @@ def _describe(model: Model, spec: ModelSpec, seconds: float) -> str:
     """What is loaded and how it runs, in a line."""
     dtype = str(model.dtype).removeprefix("torch.")
     path = fast_path(model, [[]], Scope("all"))
-    way = "sweep decoder" if not isinstance(path, str) else f"general decoder: {path}"
+    way = "fast decoder" if not isinstance(path, str) else f"general decoder: {path}"
     return (
         f"{spec.name}: {model.n_layers} layers x {model.d_mlp:,} neurons, context {model.n_ctx:,} "
         f"tokens, {dtype} on {model.device}, {way}; loaded in {seconds:.0f} s"

@@ -224,7 +224,7 @@ def _select(opened: Tables | None, *places: list[int] | None) -> tuple[Tables | 
     if opened is None:
         return None, gr.skip()
     offered = zip(("targets", *results.FACTORS), _names(opened), places, strict=True)
-    choice = results.Choice(**{name: _picked(names, at) for name, names, at in offered})
+    choice = results.Chosen(**{name: _picked(names, at) for name, names, at in offered})
     found: list[Tables] = []
 
     def select() -> str:

@@ -161,7 +161,7 @@ class Site:
 
 
 def _engine(model: Any) -> list[Any]:
-    """The sweep decoder's engine of a model, which has modules of its own, if there is one."""
+    """The decoder's engine of a model, which has modules of its own, if there is one."""
     from clampsweep.decoder import decode
 
     found = decode._ENGINES.get(model.bridge)

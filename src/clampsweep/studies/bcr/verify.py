@@ -67,7 +67,7 @@ class Reference:
 
 
 def read_reference(path: Path | str) -> Reference:
-    """The figures in a file that `clampsweep.config.entries` has checked.
+    """The figures in a file that `studies.bcr.config` has checked.
 
     Raises:
         UserError: The file cannot be read.

@@ -11,7 +11,7 @@ from clampsweep.texts.request import Decoding, PromptsetSpec
 
 
 @dataclass(frozen=True)
-class Entry:
+class LengthEntry:
     """Which model continues which prompts, and what its neurons are set to."""
 
     name: str
@@ -27,7 +27,7 @@ class Entry:
         return f"{self.model.name}, {self.promptset.name}, {self.decoding.max_new_tokens} tokens"
 
 
-def parse(context: Context) -> Entry:
+def parse(context: Context) -> LengthEntry:
     """An entry that fits the schema; checked here is what a schema cannot know.
 
     Raises:
@@ -36,7 +36,7 @@ def parse(context: Context) -> Entry:
     checker, key, entry = context.checker, context.key, context.entry
     model = checker.choose((*key, "model"), entry["model"], context.models, "model")
     sets, values = context.promptsets, enumerate(entry["values"])
-    return Entry(
+    return LengthEntry(
         name=context.name,
         model=model,
         promptset=checker.choose((*key, "promptset"), entry["promptset"], sets, "promptset"),

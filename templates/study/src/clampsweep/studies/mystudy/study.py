@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from clampsweep.config.contract import Study
-from clampsweep.studies.mystudy.config import Entry, parse
+from clampsweep.studies.mystudy.config import LengthEntry, parse
 from clampsweep.texts.request import TextRequest
 
 KEPT = {
@@ -18,7 +18,7 @@ KEPT = {
 }
 
 
-def requests(entry: Entry) -> dict[str, TextRequest]:
+def requests(entry: LengthEntry) -> dict[str, TextRequest]:
     """Every prompt with every clamp; the baselines come with them."""
     wanted = TextRequest(
         name=entry.name,
@@ -34,7 +34,7 @@ def requests(entry: Entry) -> dict[str, TextRequest]:
     return {entry.name: wanted}
 
 
-def files(entry: Entry) -> dict[str, str]:
+def files(entry: LengthEntry) -> dict[str, str]:
     """Every file that is kept of an entry, relative to `results/`, and what it is."""
     return {f"{entry.name}/{file}": what for file, what in KEPT.items()}
 
