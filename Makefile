@@ -5,8 +5,8 @@ CONFIG ?=
 PROFILE ?=
 BIN := .venv/bin
 SETUP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
-# One thread each: what runs side by side is tests.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(CORES) --dist loadfile
+# One thread each: what runs side by side is tests. Files stay whole, but for the last ones.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(CORES) --dist worksteal
 WHERE := $(if $(PROFILE),--workflow-profile $(PROFILE),--cores $(CORES))
 SNAKEMAKE := $(BIN)/snakemake $(WHERE) $(if $(CONFIG),--configfile $(CONFIG))
 

@@ -71,7 +71,7 @@ def test_another_threshold_computes_only_the_resonance(
 
 def test_other_drawing_code_computes_no_table(resonant: tuple[Project, Run]) -> None:
     project = resonant[0].copy(resonant[0].folder.with_name("drawing"))
-    project.append("src/clampsweep/studies/srm/figures.py", "# Another look.")
+    project.append("src/clampsweep/studies/srm/figures/polar.py", "# Another look.")
     assert project.run("-n").checked().rules == {"srm_report": 1}
 
 

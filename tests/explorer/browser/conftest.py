@@ -28,7 +28,7 @@ from harness import CONFIG, REPO, Project  # noqa: E402
 
 from factories import baseline, generation  # noqa: E402
 from reference import Clamp, Text, decode_alone, draw, noise  # noqa: E402
-from sweep_tables import BROKEN, FINE, make  # noqa: E402
+from sweep_tables import BROKEN, FINE, make, write  # noqa: E402
 from tiny import PROMPTS, RAGGED_PROMPTS, make_tiny  # noqa: E402
 
 REAL = os.environ.get("CLAMPSWEEP_TEST_MODEL")
@@ -195,9 +195,7 @@ def _real_project(folder: Path) -> Project:
     """A project with the repository's own config and promptsets, and its fetched model."""
     project = Project.make(folder)
     for name in ("config", "promptsets"):
-        for path in (REPO / name).iterdir():
-            if path.is_file():
-                shutil.copy2(path, folder / name / path.name)
+        shutil.copytree(REPO / name, folder / name, dirs_exist_ok=True)
     (REPO / "resources/models").mkdir(parents=True, exist_ok=True)
     (folder / "resources").symlink_to(REPO / "resources")
     return project
@@ -205,8 +203,6 @@ def _real_project(folder: Path) -> Project:
 
 def _write_results(folder: Path) -> None:
     """What the workflow wrote of an earlier sweep: clamps of a neuron, and of two together."""
-    from test_explorer_results import write
-
     rows = [baseline("a", BROKEN), generation("a", FINE, -5.25), generation("a", BROKEN, 10.5)]
     rows += [generation("a", FINE, 2.5, target="L0N1+L2N4", operation="add")]
     write(make(rows), folder)
