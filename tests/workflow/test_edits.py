@@ -42,6 +42,16 @@ def test_the_first_run_makes_everything(first_run: tuple[Project, Run]) -> None:
     assert not list(project.folder.glob("results/.scratch/*"))
 
 
+def test_from_nothing_the_same_files_are_made_again_in_forks_too(
+    first_run: tuple[Project, Run], fresh: Project
+) -> None:
+    assert fresh.run().checked().rules == first_run[1].rules
+    made, expected = (project.states("results/**/*") for project in (fresh, first_run[0]))
+    assert made.keys() == expected.keys()
+    same = {name for name, state in made.items() if state.digest == expected[name].digest}
+    assert {name for name in made.keys() - same if not name.endswith(".svg")} == set()
+
+
 def test_the_second_run_has_nothing_to_do(finished: Project) -> None:
     run = finished.run().checked()
     assert not run.rules

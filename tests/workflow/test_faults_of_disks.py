@@ -21,6 +21,7 @@ from clampsweep.studies.bcr.figures.draw import FIGURES
 
 S, D = "results/s", "results/detectors"
 KINDS = ("svg", "png")
+RESONANCE = ("groups", "curves", "differences", "verdicts")
 KEYS = {
     "controls": {"count": 2, "values": [5]},
     "variability": {"seeds": 8},
@@ -59,7 +60,7 @@ ROUNDS: tuple[dict[str, tuple[str, ...]], ...] = (
     {
         "recovery": (f"{S}/recovery.parquet", f"{S}/rates.parquet"),
         "export_vectors": (f"{S}/vectors.npz",),
-        "srm": tuple(f"{S}/srm/{name}.parquet" for name in ("groups", "curves", "differences")),
+        "srm": tuple(f"{S}/srm/{name}.parquet" for name in RESONANCE),
         "neuron_report": (f"{S}/neuron_report.md",),
         "select_controls": (f"{S}/controls/selected.json",),
         "detector_figure": (f"{D}/detectors.svg", f"{D}/detectors.png"),

@@ -13,6 +13,7 @@ SRM = {"basis": ["L1N5", "L1N7"], "group_by": ["type", "core", "clamp"], "thresh
 TABLES = {"groups": SRM_GROUPS, "curves": SRM_CURVES, "differences": SRM_DIFFERENCES}
 FILES = (
     *(f"srm/{name}.parquet" for name in TABLES),
+    "srm/verdicts.parquet",
     "srm/srm.md",
     *(f"figures/srm_{name}.{kind}" for name in ("polar", "difference") for kind in ("svg", "png")),
 )
