@@ -13,26 +13,9 @@ from clampsweep.decoder.interventions import Edit, Scope, by_layer, edit
 from clampsweep.models.loading import Model
 from clampsweep.names import Neuron
 from clampsweep.texts.request import Decoding
+from decoder_calls import GREEDY, engine_of, every_value
 from reference import Clamp, covers, decode_alone, other_weights, w_out
 from tiny import ARCHITECTURES, D_MLP, N_LAYERS, PROMPTS, RAGGED_PROMPTS
-
-N_NEW = 8
-GREEDY = Decoding("greedy", N_NEW)
-VALUES = (None, 0.0, 0.001, 0.002, 2.0, 6.0, 15.0, -20.0)
-
-
-def _engine(model: Model) -> Engine:
-    engine = fast_path(model, [[]], Scope("all"))
-    assert isinstance(engine, Engine)
-    return engine
-
-
-def _every_value(model: Model, layer: int) -> tuple[list[list[int]], list[list[Edit]]]:
-    """Prompts and edits: every value for each of three prompts, in no order."""
-    texts = (PROMPTS[0], RAGGED_PROMPTS[0], RAGGED_PROMPTS[3])
-    rows = [(text, value) for value in VALUES for text in texts]
-    edits = [[] if value is None else [edit(Neuron(layer, 4), "set", value)] for _, value in rows]
-    return [model.encode(text) for text, _ in rows], edits
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -58,7 +41,7 @@ def test_the_plain_model_still_computes_what_it_did(
     tokens = torch.tensor([model.encode(PROMPTS[0])])
     with torch.inference_mode():
         before = model.plain(tokens).logits
-        prompts, edits = _every_value(model, 0)
+        prompts, edits = every_value(model, 0)
         decode(model, prompts, edits, Scope("all"), GREEDY)
         assert isinstance(fast_path(model, edits, Scope("all")), Engine)
         assert torch.equal(model.plain(tokens).logits, before)
@@ -80,7 +63,7 @@ def test_a_model_whose_attention_cannot_be_exchanged_takes_the_general_path(
 
 
 def test_the_engine_finds_every_layer_and_projection_of_its_own_model(model: Model) -> None:
-    engine = _engine(model)
+    engine = engine_of(model)
     assert len(engine.blocks) == len(engine.outs) == N_LAYERS
     inside = list(engine.plain.modules())
     parts = [engine.body, engine.norm, *engine.blocks, *engine.outs]
@@ -97,7 +80,7 @@ def test_the_engine_finds_every_layer_and_projection_of_its_own_model(model: Mod
 
 def _split(model: Model, rows: list[list[Edit]], scope: str, lengths: tuple[int, ...]) -> Split:
     edits = by_layer(rows, model.device, model.dtype)
-    return Split(_engine(model), edits, Scope.parse(scope), torch.tensor(lengths))
+    return Split(engine_of(model), edits, Scope.parse(scope), torch.tensor(lengths))
 
 
 @pytest.mark.parametrize("layer", range(N_LAYERS))

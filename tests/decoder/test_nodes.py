@@ -12,34 +12,16 @@ import pytest
 import torch
 
 import clampsweep.decoder.nodes
-from clampsweep.decoder.decode import decode, fast_path
+from clampsweep.decoder.decode import decode
 from clampsweep.decoder.engine import Engine
-from clampsweep.decoder.interventions import Edit, Scope, edit
+from clampsweep.decoder.interventions import Scope, edit
 from clampsweep.decoder.nodes import Nodes
 from clampsweep.decoder.rows import Decoded, DecodeJob, RowTexts
 from clampsweep.models.loading import Model
 from clampsweep.names import Neuron
-from clampsweep.texts.request import Decoding
+from decoder_calls import GREEDY, N_NEW, VALUES, engine_of, every_value
 from reference import Clamp, logits_alone, nodes
-from tiny import ARCHITECTURES, N_LAYERS, PROMPTS, RAGGED_PROMPTS
-
-N_NEW = 8
-GREEDY = Decoding("greedy", N_NEW)
-VALUES = (None, 0.0, 0.001, 0.002, 2.0, 6.0, 15.0, -20.0)
-
-
-def _engine(model: Model) -> Engine:
-    engine = fast_path(model, [[]], Scope("all"))
-    assert isinstance(engine, Engine)
-    return engine
-
-
-def _every_value(model: Model, layer: int) -> tuple[list[list[int]], list[list[Edit]]]:
-    """Prompts and edits: every value for each of three prompts, in no order."""
-    texts = (PROMPTS[0], RAGGED_PROMPTS[0], RAGGED_PROMPTS[3])
-    rows = [(text, value) for value in VALUES for text in texts]
-    edits = [[] if value is None else [edit(Neuron(layer, 4), "set", value)] for _, value in rows]
-    return [model.encode(text) for text, _ in rows], edits
+from tiny import ARCHITECTURES, N_LAYERS
 
 
 @contextmanager
@@ -78,8 +60,8 @@ def test_layers_run_distinct_texts_up_to_the_clamp_and_every_row_above(
     load_tiny: Callable[..., Model], architecture: str, scope: str, layer: int
 ) -> None:
     model = load_tiny(architecture)
-    prompts, edits = _every_value(model, layer)
-    with _counted(_engine(model)) as passes:
+    prompts, edits = every_value(model, layer)
+    with _counted(engine_of(model)) as passes:
         texts = _texts(decode(model, prompts, edits, Scope(scope), GREEDY))
     shared = sum(len(prompt) for prompt in set(map(tuple, prompts)))
     above = shared if scope == "generated" else sum(map(len, prompts))
@@ -100,8 +82,8 @@ def test_the_last_pass_is_only_for_means_and_stops_at_the_highest_layer_wanted(
     gpt2: Model, capture: tuple[int, ...]
 ) -> None:
     free = replace(gpt2, eos_ids=frozenset())
-    prompts, edits = _every_value(free, 1)
-    with _counted(_engine(free)) as passes:
+    prompts, edits = every_value(free, 1)
+    with _counted(engine_of(free)) as passes:
         decode(free, prompts, edits, Scope("all"), GREEDY, capture_layers=capture)
     assert [sorted(one) for one in passes[:N_NEW]] == [[0, 1, 2]] * N_NEW
     assert len(passes) == N_NEW + (1 if max(capture, default=0) else 0)
@@ -114,10 +96,10 @@ def test_the_last_pass_is_only_for_means_and_stops_at_the_highest_layer_wanted(
 def test_prompts_run_in_passes_of_limited_size_and_give_the_same_texts(
     gpt2: Model, monkeypatch: pytest.MonkeyPatch, limit: int, layer: int
 ) -> None:
-    prompts, edits = _every_value(gpt2, layer)
+    prompts, edits = every_value(gpt2, layer)
     at_once = decode(gpt2, prompts, edits, Scope("all"), GREEDY, capture_layers=[1])
     monkeypatch.setattr(clampsweep.decoder.nodes, "_TOKENS", limit)
-    with _counted(_engine(gpt2)) as passes:
+    with _counted(engine_of(gpt2)) as passes:
         got = decode(gpt2, prompts, edits, Scope("all"), GREEDY, capture_layers=[1])
     assert _texts(got) == _texts(at_once)
     for one, other in zip(got, at_once, strict=True):
@@ -151,7 +133,7 @@ def test_rows_are_in_one_node_exactly_while_prompt_and_tokens_agree(
     prompts = [[1, 2, 3]] * 5 + [[3, 2]] * 4 + [[7, 7, 7, 7]] * 3
     edits = [[edit(Neuron(layer, row), "set", 5.0)] for row in range(len(prompts))]
     job = DecodeJob(prompts, edits, Scope("generated"), GREEDY)
-    state = Nodes(_engine(gpt2), job, RowTexts(gpt2, job))
+    state = Nodes(engine_of(gpt2), job, RowTexts(gpt2, job))
     texts: list[list[int]] = [[] for _ in prompts]
     rng = np.random.default_rng(layer)
     with torch.inference_mode():
@@ -180,7 +162,7 @@ def test_rows_are_in_one_node_exactly_while_prompt_and_tokens_agree(
 def test_heads_give_each_row_the_logits_of_its_text_alone(
     model: Model, hugging_face: Callable[[Model], Any], layer: int, scope: str
 ) -> None:
-    engine = _engine(model)
+    engine = engine_of(model)
     prompts = [[40, 41, 42], [40, 41, 42], [50, 51, 52, 53, 54]]
     clamps = [Clamp(Neuron(layer, row), "set", 9.0 - row) for row in range(3)]
     edits = [[edit(clamp.neuron, "set", clamp.value)] for clamp in clamps]

@@ -10,35 +10,17 @@ import torch
 
 from clampsweep.decoder.attention import Layout
 from clampsweep.decoder.cells import Cells, EditedCells
-from clampsweep.decoder.decode import decode, fast_path
-from clampsweep.decoder.engine import Engine, Split
+from clampsweep.decoder.decode import decode
+from clampsweep.decoder.engine import Split
 from clampsweep.decoder.interventions import Edit, Scope, by_layer, edit
 from clampsweep.decoder.key_values import KeyValues, PromptTokens
 from clampsweep.decoder.pass_hooks import ForwardPass
 from clampsweep.decoder.rows import Decoded, Means
 from clampsweep.models.loading import Model
 from clampsweep.names import Neuron
-from clampsweep.texts.request import Decoding
+from decoder_calls import GREEDY, engine_of, every_value
 from reference import Clamp, logits_alone, post_activations
-from tiny import N_LAYERS, PROMPTS, RAGGED_PROMPTS
-
-N_NEW = 8
-GREEDY = Decoding("greedy", N_NEW)
-VALUES = (None, 0.0, 0.001, 0.002, 2.0, 6.0, 15.0, -20.0)
-
-
-def _engine(model: Model) -> Engine:
-    engine = fast_path(model, [[]], Scope("all"))
-    assert isinstance(engine, Engine)
-    return engine
-
-
-def _every_value(model: Model, layer: int) -> tuple[list[list[int]], list[list[Edit]]]:
-    """Prompts and edits: every value for each of three prompts, in no order."""
-    texts = (PROMPTS[0], RAGGED_PROMPTS[0], RAGGED_PROMPTS[3])
-    rows = [(text, value) for value in VALUES for text in texts]
-    edits = [[] if value is None else [edit(Neuron(layer, 4), "set", value)] for _, value in rows]
-    return [model.encode(text) for text, _ in rows], edits
+from tiny import N_LAYERS
 
 
 def _texts(found: list[Decoded]) -> list[list[int]]:
@@ -54,8 +36,8 @@ def _hooks(module: Any) -> int:
 
 @pytest.mark.parametrize("layer", range(N_LAYERS))
 def test_no_hook_remains_after_decode_or_an_exception_midway(model: Model, layer: int) -> None:
-    engine = _engine(model)
-    prompts, edits = _every_value(model, layer)
+    engine = engine_of(model)
+    prompts, edits = every_value(model, layer)
     wanted = decode(model, prompts, edits, Scope("all"), GREEDY, capture_layers=[1])
     assert (_hooks(model.plain), _hooks(engine.plain)) == (0, 0)
     told: list[int] = []
@@ -83,7 +65,7 @@ def _pass(
     """A pass over one prompt that all rows share, each position a cell if they run apart."""
     n, n_rows = len(TOKENS), len(edits)
     layer_edits = by_layer(edits, model.device, model.dtype)
-    split = Split(_engine(model), layer_edits, Scope("all"), torch.tensor([n]))
+    split = Split(engine_of(model), layer_edits, Scope("all"), torch.tensor([n]))
     if split.apart:
         token, row = torch.arange(n).repeat(n_rows), torch.arange(n_rows).repeat_interleave(n)
     else:
@@ -95,7 +77,7 @@ def _pass(
         for layer, each in layer_edits.items()
     }
     means = Means(model, range(N_LAYERS), layer_edits, n_rows)
-    forward = ForwardPass(_engine(model), split, means, cells, edited, stop_at)
+    forward = ForwardPass(engine_of(model), split, means, cells, edited, stop_at)
     position = torch.arange(n)
     below = KeyValues(range(split.layer + 1), [n], torch.tensor([0]), n_rows, 4, model.dtype)
     above_layers = range(split.layer + 1, N_LAYERS)
@@ -117,7 +99,7 @@ def test_the_residual_stream_and_the_shifts_give_the_clamped_logits(
     clamps = [Clamp(Neuron(layer, 3 + at), "set", 12.0 - 9 * at) for at in range(3)]
     edits = [[edit(clamp.neuron, "set", clamp.value)] for clamp in clamps]
     forward, split, _, residual = _pass(model, edits)
-    engine, shifts = _engine(model), forward.shifts()
+    engine, shifts = engine_of(model), forward.shifts()
     if split.apart:
         assert shifts is None
         newest = residual.view(3, len(TOKENS), -1)[:, -1]  # [row, d_model]
