@@ -37,7 +37,6 @@ def parse(context: Context) -> SrmEntry | None:
         return None
     checker, key, entry = context.checker, (*context.key, "srm"), context.entry["srm"]
     request = context.request
-    checker.check(entry, "srm/srm", key)
     _check_basis(checker, (*key, "basis"), entry["basis"], request)
     plane = Srm(
         where=checker.where(key),
