@@ -168,7 +168,7 @@ def test_run_again_in_a_run_stops_that_and_both_are_in_the_history(tab, site):
     tab.fill("try-tokens", 40)
     with site.slowed():
         tab.start()
-        tab.find("#try-texts [title]").nth(4).wait_for()
+        tab.find("#try-texts [title]").nth(4).wait_for(state="attached")  # a line end has no box
         again(tab, 1)
         tab.expect("#try-history tbody tr").to_have_count(3)
     tab.expect("#try-said").to_contain_text("Done: run 3. no clamp; greedy; 3 tokens")
@@ -181,7 +181,7 @@ def test_enter_in_a_run_stops_it_and_begins_another(tab, site):
     tab.ask(site.long_prompt(), tokens=40)
     with site.slowed():
         tab.start()
-        tab.find("#try-texts [title]").nth(4).wait_for()
+        tab.find("#try-texts [title]").nth(4).wait_for(state="attached")  # a line end has no box
         tab.fill("try-tokens", 3)
         tab.find("#try-prompt textarea").press("Enter")
         tab.expect("#try-history tbody tr").to_have_count(2)
