@@ -105,8 +105,8 @@ def test_a_hostile_prompt_is_shown_as_text_everywhere(tab, site):
     assert tab.page.evaluate("window.hacked") is None
 
 
-def test_a_hostile_fault_is_shown_as_text(tab):
-    tab.fill("try-prompt", HOSTILE * 20)
+def test_a_hostile_fault_is_shown_as_text(tab, site):
+    tab.fill("try-prompt", HOSTILE * (400 if site.real else 20))  # more than the model reads
     tab.refused(HOSTILE[:50])
     tab.choose("try-scope", "positions")
     tab.fill("try-positions", HOSTILE)
