@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pandas as pd
+
 from clampsweep.tables import Column, Schema
 
 VERDICTS = Schema(
@@ -28,3 +33,14 @@ VERDICTS = Schema(
     },
     key=("study", "claim", "subject", "by"),
 )
+
+
+def frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """A `VERDICTS` table of rows; numbers that a row does not give are null."""
+    kinds = {"int": "Int64", "float": "float64"}
+    numbers = {
+        name: kinds[column.type]
+        for name, column in VERDICTS.columns.items()
+        if column.type in kinds
+    }
+    return pd.DataFrame(list(rows), columns=list(VERDICTS.columns)).astype(numbers)

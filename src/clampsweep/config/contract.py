@@ -48,6 +48,19 @@ def no_texts(entry: Any) -> Mapping[str, TextRequest]:
     return {}
 
 
+def figure_files(figures: Mapping[str, str]) -> dict[str, str]:
+    """Files of an entry's figures, each as SVG and PNG, and what it shows.
+
+    Args:
+        figures: What each figure shows, by its name.
+    """
+    return {
+        f"figures/{name}.{ending}": what
+        for name, what in figures.items()
+        for ending in ("svg", "png")
+    }
+
+
 @dataclass(frozen=True)
 class Study:
     """A study, by one word for its folders, rules, schema, docs page and section of the config.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from clampsweep.config.contract import Study
+from clampsweep.config.contract import Study, figure_files
 from clampsweep.studies.bcr.config import BcrEntry, parse
 from clampsweep.studies.bcr.files import (
     DETECTORS,
@@ -54,12 +54,8 @@ def kept(entry: BcrEntry) -> dict[str, str]:
 
 def files(entry: BcrEntry) -> Mapping[str, str]:
     """Every file that is kept of an entry, relative to `results/`, and what it is."""
-    figures = {
-        f"figures/{name}.{ending}": what
-        for name, what in FIGURES.items()
-        for ending in ("svg", "png")
-    }
-    own = {f"{entry.name}/{file}": what for file, what in (kept(entry) | figures).items()}
+    inside = kept(entry) | figure_files(FIGURES)
+    own = {f"{entry.name}/{file}": what for file, what in inside.items()}
     return own | {f"detectors/{file}": what for file, what in DETECTORS.items()}
 
 

@@ -16,7 +16,7 @@ import pandas as pd
 from clampsweep.studies.bcr.special import is_special
 from clampsweep.studies.bcr.split_half import pooled
 from clampsweep.studies.bcr.view import Tables
-from clampsweep.verdicts import VERDICTS
+from clampsweep.verdicts import frame
 from clampsweep.words import counted, listed
 
 LEVEL = 0.05
@@ -110,9 +110,7 @@ def verdicts(view: Tables) -> pd.DataFrame:
         rows += [_recovery(view, detector, found), _harm(view, detector, found)]
         rows += _special(view, detector)
     own = {"study": "bcr", "unit": "texts"}
-    return pd.DataFrame([own | row for row in rows], columns=list(VERDICTS.columns)).astype(
-        {"n": "Int64", **dict.fromkeys(("estimate", "low", "high", "null", "p", "q"), "float64")}
-    )
+    return frame(own | row for row in rows)
 
 
 def _subject(view: Tables) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from clampsweep.config.contract import Study
+from clampsweep.config.contract import Study, figure_files
 from clampsweep.studies.srm.config import SrmEntry, parse
 from clampsweep.texts.request import TextRequest
 
@@ -28,12 +28,7 @@ def requests(entry: SrmEntry) -> Mapping[str, TextRequest]:
 
 def files(entry: SrmEntry) -> Mapping[str, str]:
     """Every file that is kept of an entry, relative to `results/`, and what it is."""
-    figures = {
-        f"figures/{name}.{ending}": what
-        for name, what in FIGURES.items()
-        for ending in ("svg", "png")
-    }
-    return {f"{entry.name}/{file}": what for file, what in (KEPT | figures).items()}
+    return {f"{entry.name}/{file}": what for file, what in (KEPT | figure_files(FIGURES)).items()}
 
 
 STUDY = Study(

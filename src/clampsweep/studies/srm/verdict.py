@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from clampsweep.studies.srm.plane import Srm
-from clampsweep.verdicts import VERDICTS
+from clampsweep.verdicts import frame
 from clampsweep.words import counted, listed
 
 LEVEL = 0.05
@@ -27,9 +27,7 @@ def verdicts(groups: pd.DataFrame, differences: pd.DataFrame, srm: Srm) -> pd.Da
     rows = [_differ(factor, groups, differences) for factor in srm.group_by]
     rows.append(_special(groups[groups["factor"] == "all"].iloc[0].to_dict()))
     own = {"study": "srm", "subject": srm.title}
-    return pd.DataFrame([own | row for row in rows], columns=list(VERDICTS.columns)).astype(
-        {"n": "Int64", **dict.fromkeys(("estimate", "low", "high", "null", "p", "q"), "float64")}
-    )
+    return frame(own | row for row in rows)
 
 
 def _differ(factor: str, groups: pd.DataFrame, differences: pd.DataFrame) -> dict[str, Any]:
