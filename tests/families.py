@@ -38,8 +38,10 @@ _SIZES: dict[str, Any] = {
     "max_position_embeddings": N_CTX,
     "intermediate_size": D_MLP,
     "n_inner": D_MLP,
-    "ffn_dim": D_MLP,
-    "ffn_hidden_size": D_MLP,
+    "ffn_dim": 4 * D_MODEL,
+    "ffn_hidden_size": 4 * D_MODEL,
+    "dff": 4 * D_MODEL,
+    "d_inner": 4 * D_MODEL,
     "moe_intermediate_size": 16,
     "shared_expert_intermediate_size": D_MLP,
     "shared_intermediate_size": D_MLP,
@@ -64,23 +66,23 @@ class Family:
         fields: Of its config, beside `_SIZES`.
         out: Path of the output projection of each layer's MLP, `{}` for the layer; empty where
             there is none, or not one in every layer.
-        d_mlp: Width of that projection's input.
+        d_mlp: Width that the config entry says; None for that of the projection.
         dtype: What it runs in: float64, unless transformers' code for it cannot.
-        seed: Of the weights: one whose texts differ and do not repeat one token.
         prompts: What its texts begin with.
+        seed: Of the weights: one whose texts differ and do not repeat one token.
         refused: What the line says that refuses it; empty if it can be swept.
-        general: Why it takes the general path; empty if the fast one fits.
+        fast: Whether the fast path fits.
     """
 
     model_type: str
     fields: dict[str, Any] = field(default_factory=dict)
     out: str = ""
-    d_mlp: int = D_MLP
+    d_mlp: int | None = None
     dtype: str = "float64"
-    seed: int = 0
     prompts: tuple[str, ...] = PROMPTS
+    seed: int = 0
     refused: str = ""
-    general: str = ""
+    fast: bool = False
 
     def config(self) -> Any:
         """Its config, with tiny sizes."""
@@ -93,6 +95,13 @@ class Family:
             if name in {*default.to_dict(), *default.attribute_map}
         }
         return AutoConfig.for_model(self.model_type, **{**sizes, **_IDS, **self.fields})
+
+    def width(self, plain: Any) -> int:
+        """Number of neurons of a layer of a Hugging Face model."""
+        if self.d_mlp is not None or not self.out:
+            return self.d_mlp or D_MLP
+        projection = self.projection(plain, 0)
+        return int(projection.weight.shape[0 if type(projection).__name__ == "Conv1D" else 1])
 
     def projection(self, plain: Any, layer: int) -> Any:
         """The output projection of a layer's MLP in a Hugging Face model."""
@@ -176,17 +185,16 @@ _ALL: dict[str, Family] = {
     "gpt_neox-serial": Family("gpt_neox", {"use_parallel_residual": False}, _NEOX_OUT),
     "gpt_neox_japanese": Family(
         "gpt_neox_japanese",
-        {"intermediate_multiple_size": 2},
+        {},
         "gpt_neox_japanese.layers.{}.mlp.dense_4h_to_h",
-        d_mlp=2 * D_MODEL,
     ),
     "gpt_bigcode": Family("gpt_bigcode", {}, _GPT_OUT),
     "gpt_bigcode-many-heads": Family(
         "gpt_bigcode", {"multi_query": False, "num_key_value_heads": N_HEADS}, _GPT_OUT
     ),
     "codegen": Family("codegen", {"rotary_dim": 4}, _GPTJ_OUT),
-    "openai-gpt": Family("openai-gpt", {}, _GPT_OUT, d_mlp=4 * D_MODEL),
-    "ctrl": Family("ctrl", {"dff": D_MLP}, "transformer.h.{}.ffn.2"),
+    "openai-gpt": Family("openai-gpt", {}, _GPT_OUT),
+    "ctrl": Family("ctrl", {}, "transformer.h.{}.ffn.2"),
     "biogpt": Family("biogpt", {}, "biogpt.layers.{}.fc2"),
     "xglm": Family("xglm", {}, "model.layers.{}.fc2", dtype="float32"),
     "opt": Family("opt", {"word_embed_proj_dim": D_MODEL}, _OPT_OUT),
@@ -200,19 +208,18 @@ _ALL: dict[str, Family] = {
         {"word_embed_proj_dim": 24, "do_layer_norm_before": False},
         _OPT_OUT,
     ),
+    "opt-narrow": Family("opt", {"word_embed_proj_dim": D_MODEL, "ffn_dim": D_MLP}, _OPT_OUT),
     # with alibi
-    "bloom": Family("bloom", {}, _BLOOM_OUT, d_mlp=4 * D_MODEL),
+    "bloom": Family("bloom", {}, _BLOOM_OUT),
     "bloom-post-norm": Family(
         "bloom",
         {"apply_residual_connection_post_layernorm": True},
         _BLOOM_OUT,
-        d_mlp=4 * D_MODEL,
     ),
     "mpt": Family(
         "mpt",
         {"max_seq_len": N_CTX},
         "transformer.blocks.{}.ffn.down_proj",
-        d_mlp=4 * D_MODEL,
     ),
     # Falcon
     "falcon": Family("falcon", _FALCON, _BLOOM_OUT),
@@ -424,7 +431,6 @@ _ALL: dict[str, Family] = {
         "modernbert-decoder",
         {
             "layer_types": ["full_attention", "sliding_attention"],
-            "sliding_window": 2 * WINDOW,
             "pad_token_id": 0,
         },
         "model.layers.{}.mlp.Wo",
@@ -432,12 +438,8 @@ _ALL: dict[str, Family] = {
     # BERT as a decoder, and others of its time
     "bert": Family("bert", {"is_decoder": True}, "bert.encoder.layer.{}.output.dense"),
     "bert-both-ways": Family("bert", {"is_decoder": False}),
-    "xlnet": Family(
-        "xlnet", {"d_inner": D_MLP}, "transformer.layer.{}.ff.layer_2", dtype="float32"
-    ),
-    "xlm": Family(
-        "xlm", {"causal": True, "pad_token_id": 2}, "transformer.ffns.{}.lin2", d_mlp=4 * D_MODEL
-    ),
+    "xlnet": Family("xlnet", {}, "transformer.layer.{}.ff.layer_2", dtype="float32"),
+    "xlm": Family("xlm", {"causal": True, "pad_token_id": 2}, "transformer.ffns.{}.lin2"),
     # Mixtures of experts
     "deepseek_v2": _experts("deepseek_v2", **_MLA, first_k_dense_replace=1, n_group=1),
     "deepseek_v2-dense": _llama_like("deepseek_v2", **_MLA, first_k_dense_replace=2),
@@ -513,40 +515,43 @@ _ALL: dict[str, Family] = {
         {"layer_types": ["conv", "full_attention"], "block_auto_adjust_ff_dim": False},
         "model.layers.{}.feed_forward.w2",
     ),
-    "xlstm": Family("xlstm", {"num_blocks": N_LAYERS, "num_heads": 4, "embedding_dim": D_MODEL}),
+    "xlstm": Family(
+        "xlstm",
+        {"num_blocks": N_LAYERS, "num_heads": 4, "hidden_size": 128, "embedding_dim": 128},
+    ),
     "rwkv": Family("rwkv", {"attention_hidden_size": D_MODEL, "rescale_every": 0}),
 }
 
 
-# Of weights whose texts differ and do not repeat one token, where those of seed 0 do.
+# Of weights whose texts differ from prompt to prompt, do not repeat one token and are changed by
+# clamps, where those of seed 0 are not so.
 _SEEDS = {
     "gpt2": 1,
     "gpt2-scaled": 1,
     "gpt2-tied": 39,
     "gpt_neox": 8,
     "gpt_neox-serial": 4,
+    "gpt_neox_japanese": 2,
     "gpt_bigcode": 1,
     "openai-gpt": 2,
-    "ctrl": 6,
+    "ctrl": 2,
     "biogpt": 3,
-    "opt-post-norm": 35,
-    "opt-projected": 39,
+    "opt": 4,
+    "opt-post-norm": 31,
+    "opt-projected": 17,
     "bloom": 14,
     "bloom-post-norm": 29,
     "mpt": 1,
-    "falcon": 3,
-    "falcon-multi-query": 3,
-    "falcon-one-norm": 1,
-    "falcon-alibi": 35,
-    "falcon-alibi-parallel": 12,
+    "falcon": 1,
+    "falcon-one-norm": 3,
+    "falcon-alibi": 4,
     "llama-linear": 2,
     "mistral-window": 1,
     "ministral": 1,
-    "gemma": 1,
     "gemma2": 1,
+    "gemma3_text": 1,
     "gemma3n_text": 1,
-    "gemma4_text": 4,
-    "gemma4_text-plain": 5,
+    "gemma4_text": 1,
     "vaultgemma": 1,
     "recurrent_gemma": 1,
     "phi-qk-norm": 12,
@@ -566,10 +571,10 @@ _SEEDS = {
     "doge": 1,
     "persimmon": 32,
     "hyperclovax": 1,
-    "minicpm3": 3,
+    "minicpm3": 2,
     "bert": 24,
     "bert-both-ways": 7,
-    "xlnet": 6,
+    "xlnet": 34,
     "xlm": 11,
     "minimax_m2": 1,
     "gpt_oss": 3,
@@ -609,7 +614,7 @@ def random_model(family: Family) -> Any:
 def _draw(module: Any, name: str, weight: torch.Tensor) -> None:
     """Draw a parameter anew; what is not a matrix or a bias stays near where it begins."""
     if isinstance(module, torch.nn.Embedding):
-        weight.normal_(0, 2)
+        weight.normal_(0, 2 / getattr(module, "scalar_embed_scale", 1))
     elif name == "weight" and weight.ndim == 2:
         turned = type(module).__name__ == "Conv1D"
         weight.normal_(0, 2 * weight.shape[0 if turned else 1] ** -0.5)
@@ -643,7 +648,7 @@ def make_family(folder: Path, name: str) -> ModelSpec:
         source="path",
         licence="none",
         n_layers=int(model.config.num_hidden_layers),
-        d_mlp=family.d_mlp,
+        d_mlp=family.width(model),
         dtype=family.dtype,
         prepend_bos=False,
         weight_processing="none",
