@@ -68,7 +68,6 @@ class Family:
             there is none, or not one in every layer.
         d_mlp: Width that the config entry says; None for that of the projection.
         dtype: What it runs in: float64, unless transformers' code for it cannot.
-        prompts: What its texts begin with.
         seed: Of the weights: one whose texts differ and do not repeat one token.
         refused: What the line says that refuses it; empty if it can be swept.
         fast: Whether the fast path fits.
@@ -79,7 +78,6 @@ class Family:
     out: str = ""
     d_mlp: int | None = None
     dtype: str = "float64"
-    prompts: tuple[str, ...] = PROMPTS
     seed: int = 0
     refused: str = ""
     fast: bool = False
@@ -344,6 +342,7 @@ _ALL: dict[str, Family] = {
             "intermediate_size": 2 * D_MLP,
         },
         "model.layers.{}.mlp_block.down_proj",
+        d_mlp=2 * D_MLP,
     ),
     # Phi
     "phi": Family("phi", {}, _FC2_OUT),
@@ -469,11 +468,16 @@ _ALL: dict[str, Family] = {
         _FORWARD_OUT,
     ),
     # State spaces, and hybrids with them
-    "mamba": Family("mamba", {"intermediate_size": 2 * D_MODEL, "state_size": 4}),
-    "falcon_mamba": Family("falcon_mamba", {"intermediate_size": 2 * D_MODEL, "state_size": 4}),
+    "mamba": Family(
+        "mamba", {"intermediate_size": 2 * D_MODEL, "state_size": 4}, d_mlp=2 * D_MODEL
+    ),
+    "falcon_mamba": Family(
+        "falcon_mamba", {"intermediate_size": 2 * D_MODEL, "state_size": 4}, d_mlp=2 * D_MODEL
+    ),
     "mamba2": Family(
         "mamba2",
         {"num_heads": 8, "head_dim": 8, "state_size": 8, "n_groups": 1, "chunk_size": 8},
+        d_mlp=4 * D_MODEL,
     ),
     "jamba": Family(
         "jamba",
@@ -518,6 +522,7 @@ _ALL: dict[str, Family] = {
     "xlstm": Family(
         "xlstm",
         {"num_blocks": N_LAYERS, "num_heads": 4, "hidden_size": 128, "embedding_dim": 128},
+        d_mlp=4 * 128,
     ),
     "rwkv": Family("rwkv", {"attention_hidden_size": D_MODEL, "rescale_every": 0}),
 }
@@ -586,7 +591,46 @@ _SEEDS = {
     "jamba": 1,
     "rwkv": 1,
 }
-FAMILIES = {name: replace(family, seed=_SEEDS.get(name, 0)) for name, family in _ALL.items()}
+# What the line says that refuses a family.
+_REFUSED = {
+    "TransformerLens cannot load this architecture": """
+        gpt_neox_japanese gpt_bigcode-many-heads ctrl biogpt falcon falcon-one-norm
+        ministral gemma3n_text gemma3n_text-shared phi-qk-norm phimoe cohere-qk-norm
+        granite_swa helium diffllama doge persimmon hyperclovax minicpm3 cwm xlnet xlm
+        minimax dots1 xlstm
+    """,
+    # no MLP of one width: mixtures of experts
+    "expected n_layers": """
+        mixtral qwen2_moe qwen3_moe qwen3_next gemma4_text-wide olmoe flex_olmo granitemoe
+        deepseek_v2 deepseek_v3 minimax_m2 gpt_oss ernie4_5_moe glm4_moe afmoe jetmoe
+        llama4_text
+    """,
+    # no MLP in every layer, or none that TransformerLens names
+    "TransformerLens gives this model no": """
+        qwen3_moe-dense recurrent_gemma granitemoehybrid granitemoehybrid-attention hrm_text
+        deepseek_v2-dense llama4_text-dense mamba falcon_mamba mamba2 zamba2 rwkv
+    """,
+    "not causal": "bert-both-ways",
+}
+# The others take the general path.
+_FAST = """
+    gpt2 gpt2-scaled gpt2-tied gpt_neox gpt_neox-serial gpt_bigcode llama llama-biased
+    llama-linear llama-dynamic llama-yarn llama-llama3 ministral3 qwen2 qwen3 gemma phi phi3
+    olmo starcoder2 glm smollm3 seed_oss arcee apertus ernie4_5 jais2 bitnet internlm3
+    iquestcoder
+"""
+
+
+def _refused(name: str) -> str:
+    return next((line for line, names in _REFUSED.items() if name in names.split()), "")
+
+
+FAMILIES = {
+    name: replace(
+        family, seed=_SEEDS.get(name, 0), refused=_refused(name), fast=name in _FAST.split()
+    )
+    for name, family in _ALL.items()
+}
 
 
 # Weights

@@ -14,24 +14,26 @@ import torch
 
 import clampsweep.decoder.decode
 from clampsweep.decoder.decode import decode, fast_path
+from clampsweep.decoder.engine import Engine
 from clampsweep.decoder.interventions import Scope, edit
 from clampsweep.errors import UserError
 from clampsweep.models.fetching import fetch
 from clampsweep.models.loading import Model, load
 from clampsweep.names import Neuron
 from clampsweep.texts.request import Decoding
-from families import FAMILIES, N_NEW, Clamp, Family, hf_text, make_family
+from families import FAMILIES, N_NEW, PROMPTS, Clamp, Family, hf_text, make_family
 
 GREEDY = Decoding("greedy", N_NEW)
+SWEPT = [name for name, family in FAMILIES.items() if not family.refused]
+REFUSED = [name for name, family in FAMILIES.items() if family.refused]
 Row = tuple[str, tuple[Clamp, ...]]
 
 
-def _rows(family: Family, n_layers: int) -> list[Row]:
-    """Every prompt as it is, and some with a neuron of the first layer, the last or both set."""
+def _rows(n_layers: int) -> list[Row]:
+    """Every prompt as it is, and then with a neuron of the first layer, the last or both set."""
     first, last = Clamp(0, 3, 15.0), Clamp(n_layers - 1, 7, -15.0)
     clamps = [(first,), (last,), (first, last), (last,)]
-    unclamped: list[Row] = [(prompt, ()) for prompt in family.prompts]
-    return [*unclamped, *zip(family.prompts, clamps, strict=False)]
+    return [*((prompt, ()) for prompt in PROMPTS), *zip(PROMPTS, clamps, strict=True)]
 
 
 def _decode(model: Model, rows: list[Row]) -> list[list[int]]:
@@ -68,31 +70,31 @@ def _load(name: str, folder: Path) -> Model:
     return load(folder / "model", spec, threads=1, device="cpu")
 
 
-@pytest.mark.parametrize("name", [name for name, family in FAMILIES.items() if not family.refused])
+@pytest.mark.parametrize("name", SWEPT)
 def test_texts_are_those_of_generate(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On the path that it takes and on the general one, batched and alone."""
+    """On the path that the table says and on the general one, batched and alone."""
     family, model = FAMILIES[name], _load(name, tmp_path)
-    rows = _rows(family, model.n_layers)
+    rows = _rows(model.n_layers)
     wanted = _wanted(family, model, rows)
-    assert wanted[: len(family.prompts)] != wanted[len(family.prompts) :], "clamps change texts"
-    assert _decode(model, rows) == wanted
-    assert [_decode(model, [row])[0] for row in rows] == wanted
-    monkeypatch.setattr(clampsweep.decoder.decode, "fast_path", lambda *ignored: "as the test says")
+    unclamped, clamped = wanted[: len(PROMPTS)], wanted[len(PROMPTS) :]
+    assert len(set(map(tuple, unclamped))) == len(PROMPTS), "every prompt goes on in its own way"
+    assert clamped != unclamped
+    assert isinstance(fast_path(model, [[]], Scope("all")), Engine) == family.fast
+    _assert_written(model, rows, wanted)
+    if family.fast:
+        monkeypatch.setattr(clampsweep.decoder.decode, "fast_path", lambda *ignored: "as said here")
+        _assert_written(model, rows, wanted)
+
+
+def _assert_written(model: Model, rows: list[Row], wanted: list[list[int]]) -> None:
     assert _decode(model, rows) == wanted
     assert [_decode(model, [row])[0] for row in rows] == wanted
 
 
-@pytest.mark.parametrize("name", [name for name, family in FAMILIES.items() if family.refused])
+@pytest.mark.parametrize("name", REFUSED)
 def test_a_model_that_cannot_be_swept_is_refused_in_one_line(name: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=re.escape(FAMILIES[name].refused)) as error:
         _load(name, tmp_path)
     assert "\n" not in str(error.value)
-
-
-@pytest.mark.parametrize("name", [name for name, family in FAMILIES.items() if not family.refused])
-def test_families_take_the_path_that_the_table_says(name: str, tmp_path: Path) -> None:
-    path = fast_path(_load(name, tmp_path), [[]], Scope("all"))
-    expected = FAMILIES[name].general
-    assert (expected in path and expected) if isinstance(path, str) else not expected
