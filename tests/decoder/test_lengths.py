@@ -54,7 +54,7 @@ def _seen(block: Any) -> Iterator[list[torch.Tensor]]:
 
 
 def _moved(model: Model, path: str, change: Edit) -> torch.Tensor:
-    """By how much a change in the first layer moves the next one's input, at each prompt position."""
+    """By how much a change in the first layer moves the next one's input, at each position."""
     prompt, edits = model.encode(PROMPTS[0]), ([], [change])
     block, run = _where(model, path)
     streams = []

@@ -89,6 +89,26 @@ def boot(folder: Path, dtype: torch.dtype, device: torch.device, where: str) -> 
     return bridge
 
 
+def process(bridge: Any, where: str) -> None:
+    """Let TransformerLens process a bridge's weights (norms folded, directions centred).
+
+    Args:
+        bridge: Changed in place.
+        where: Place in the config, for messages.
+
+    Raises:
+        UserError: It cannot process this model's.
+    """
+    try:
+        bridge.enable_compatibility_mode()
+    except FAULTS as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(
+            f"{where}: TransformerLens cannot process this model's weights ({reason}); write "
+            "weight_processing: none"
+        ) from error
+
+
 def check_bridge(bridge: Any, plain: Any, outs: list[Any], where: str) -> None:
     """Refuse a bridge that says other things than Hugging Face's own model.
 
@@ -145,13 +165,14 @@ def _largest_difference(
 
     handles = [outs[layer].register_forward_pre_hook(keep(layer)) for layer in layers]
     try:
-        wanted = _log_probabilities(plain(input_ids=ids).logits[0])
+        wanted = _log_probabilities(plain(input_ids=ids, use_cache=False).logits[0])
     finally:
         for handle in handles:
             handle.remove()
+    stepped = _plain_step(plain, ids)
     with bridge.hooks(fwd_hooks=[(hook_post(layer), see(layer)) for layer in layers]):
         once = bridge.forward(ids)[0]
-    pairs = [(_log_probabilities(once), wanted), (_step(bridge, ids), wanted[-1])]
+    pairs = [(_log_probabilities(once), wanted), (_bridge_step(bridge, plain, ids), stepped)]
     pairs += [(seen[layer], inputs[layer]) for layer in layers]
     return max(float((got - right).abs().max() / right.abs().max()) for got, right in pairs)
 
@@ -161,14 +182,17 @@ def _log_probabilities(logits: Float[Tensor, "*pos d_vocab"]) -> Float[Tensor, "
     return logits.double().log_softmax(-1)
 
 
-def _step(bridge: Any, ids: Int[Tensor, "one pos"]) -> Float[Tensor, " d_vocab"]:
+def _plain_step(plain: Any, ids: Int[Tensor, "one pos"]) -> Float[Tensor, " d_vocab"]:
     """Log-probabilities after the last token, the others in a cache."""
-    cache = DynamicCache()
-    logits = None
-    for fed in (ids[:, :-1], ids[:, -1:]):
-        logits, cache = bridge.forward(
-            fed, return_type="logits_and_cache", past_key_values=cache, use_cache=True
-        )
-    if logits is None:
-        raise RuntimeError("nothing was fed")
+    cache = plain(input_ids=ids[:, :-1], use_cache=True).past_key_values
+    stepped = plain(input_ids=ids[:, -1:], past_key_values=cache, use_cache=True)
+    return _log_probabilities(stepped.logits[0, -1])
+
+
+def _bridge_step(bridge: Any, plain: Any, ids: Int[Tensor, "one pos"]) -> Float[Tensor, " d_vocab"]:
+    """The same by the bridge."""
+    cache = DynamicCache(config=plain.config.get_text_config(decoder=True))
+    options = {"return_type": "logits_and_cache", "use_cache": True}
+    _, cache = bridge.forward(ids[:, :-1], past_key_values=cache, **options)
+    logits, _ = bridge.forward(ids[:, -1:], past_key_values=cache, **options)
     return _log_probabilities(logits[0, -1])

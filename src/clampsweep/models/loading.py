@@ -15,7 +15,7 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from clampsweep.errors import UserError
-from clampsweep.models.bridge import boot, check_bridge, find_adapter
+from clampsweep.models.bridge import boot, check_bridge, find_adapter, process
 from clampsweep.models.directions import random_direction
 from clampsweep.models.hooks import hooked
 from clampsweep.models.spec import ModelSpec
@@ -230,7 +230,7 @@ def load_plain(folder: Path, dtype: torch.dtype, device: torch.device) -> Any:
 def _processed(model: Model, spec: ModelSpec) -> Model:
     """The model with TransformerLens's weight processing, if that leaves what it says as it is."""
     bridge = boot(model.folder, model.dtype, model.device, spec.where)
-    bridge.enable_compatibility_mode()
+    process(bridge, spec.where)
     check_bridge(bridge, model.plain, model.outs, spec.where)
     return replace(
         model, plain=bridge.original_model, adapter=bridge.adapter, processed_bridge=bridge
