@@ -16,6 +16,7 @@ from torch import Tensor
 
 from clampsweep.errors import UserError
 from clampsweep.models.directions import random_direction
+from clampsweep.models.hugging_face import check_vocabulary, load_plain, load_tokenizer
 from clampsweep.models.spec import ModelSpec
 from clampsweep.names import OWN, hook_post
 from clampsweep.provenance import file_digest
@@ -173,6 +174,8 @@ def load(folder: Path | str, spec: ModelSpec, threads: int, device: str = "auto"
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     dtype = getattr(torch, spec.dtype)
+    plain = load_plain(Path(folder), dtype, device, spec.where)
+    check_vocabulary(load_tokenizer(Path(folder), spec.where), plain, spec.where)
     try:
         bridge = TransformerBridge.boot_transformers(
             str(folder), dtype=dtype, device=device, trust_remote_code=False
@@ -187,20 +190,10 @@ def load(folder: Path | str, spec: ModelSpec, threads: int, device: str = "auto"
     bridge.eval()
     model = Model(bridge, Path(folder), None, manifest, spec.prepend_bos, _eos_ids(bridge))
     if spec.weight_processing == "none":
-        model = replace(model, plain=load_plain(model))
+        model = replace(model, plain=plain)
         _share_weights(model.plain, bridge)
     _self_check(model, spec, Path(folder))
     return model
-
-
-def load_plain(model: Model) -> Any:
-    """A copy of the model in Hugging Face's own class, with memory of its own."""
-    from transformers import AutoModelForCausalLM
-
-    plain: Any = AutoModelForCausalLM.from_pretrained(
-        model.folder, dtype=model.dtype, trust_remote_code=False
-    )
-    return plain.to(model.device).eval()
 
 
 def twin(plain: Any) -> Any:

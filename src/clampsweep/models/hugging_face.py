@@ -1,0 +1,261 @@
+"""Hugging Face's own model and tokenizer of a folder, offline: refused unless they are whole.
+
+transformers draws weights that a checkpoint lacks at random and passes over those that it does not
+know; both are only logged. Here they end the run, but for what `idle` knows to be of no effect.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from safetensors import SafetensorError
+from torch import Tensor
+
+from clampsweep.errors import UserError
+from clampsweep.models.idle import has_no_effect
+
+_SHOWN = 3  # names in a message
+
+_SAVE = "load the model that was trained in transformers and save it with save_pretrained"
+
+
+class _Report(NamedTuple):
+    """What transformers says of a checkpoint: names, and shapes in the weights and the model."""
+
+    missing: list[str]
+    unexpected: list[str]
+    mismatched: list[tuple[str, list[int], list[int]]]
+
+
+def load_plain(folder: Path, dtype: torch.dtype, device: str | torch.device, where: str) -> Any:
+    """Hugging Face's own model of a fetched folder, in evaluation mode: whole, dense, causal.
+
+    Args:
+        folder: Holds `config.json` and safetensors.
+        dtype: Of the weights.
+        device: Where they go.
+        where: The model's place in the config, for messages.
+
+    Raises:
+        UserError: Weights are missing, unknown or of another shape; or the model is no dense
+            causal language model, or cannot run in this dtype, or not on this device.
+    """
+    plain, report = _read(folder, dtype, where)
+    _check_report(report, folder, where)
+    _check_dense(plain, where)
+    plain = _place(plain, device, where).eval()
+    _check_runs(plain, where)
+    return plain
+
+
+def load_tokenizer(folder: Path, where: str) -> Any:
+    """The tokenizer of a fetched folder.
+
+    Args:
+        folder: Holds the tokenizer's files.
+        where: The model's place in the config, for messages.
+
+    Raises:
+        UserError: transformers cannot read it.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(
+            folder, trust_remote_code=False, local_files_only=True
+        )
+        ids = tokenizer("a", add_special_tokens=False).input_ids
+    except Exception as error:  # the tokenizers library raises no other type
+        raise UserError(
+            f"{where}: transformers cannot read the tokenizer: {reason(error)}; add the "
+            "tokenizer.json that a fast tokenizer saves"
+        ) from error
+    if not ids:
+        raise UserError(f"{where}: the tokenizer makes no token of 'a'; get its files again")
+    return tokenizer
+
+
+def check_vocabulary(tokenizer: Any, plain: Any, where: str) -> None:
+    """Refuse a tokenizer with a token for common text that the model has no row for.
+
+    A special token without a row (Gemma 3 of 1 B has one, for images) does no harm until a prompt
+    names it: `tokens.encode` refuses that.
+
+    Args:
+        tokenizer: Of the model.
+        plain: The model.
+        where: The model's place in the config, for messages.
+
+    Raises:
+        UserError: There is such a token, or the token that prompts begin with is one.
+    """
+    rows = n_rows(plain)
+    special = set(tokenizer.all_special_ids) - {tokenizer.bos_token_id}
+    special |= {at for at, one in tokenizer.added_tokens_decoder.items() if one.special}
+    special -= {tokenizer.bos_token_id}
+    lost = {at: token for token, at in tokenizer.get_vocab().items() if at >= rows}
+    named = [f"{token!r} ({at})" for at, token in sorted(lost.items()) if at not in special]
+    if named:
+        raise UserError(
+            f"{where}: the tokenizer has {few(named)}, but the model only rows 0 to {rows - 1}; "
+            "use the tokenizer that the model was trained with, or call resize_token_embeddings "
+            "and train"
+        )
+
+
+def n_rows(plain: Any) -> int:
+    """Number of tokens that a model knows: rows of its embedding."""
+    return int(plain.get_input_embeddings().weight.shape[0])
+
+
+def few(names: list[str]) -> str:
+    """The first of some names, and how many more there are."""
+    more = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def reason(error: BaseException) -> str:
+    """The beginning of an exception's text, as one line."""
+    return " ".join(str(error).split())[:200] or type(error).__name__
+
+
+def _read(folder: Path, dtype: torch.dtype, where: str) -> tuple[Any, _Report]:
+    from transformers import AutoModelForCausalLM
+
+    try:
+        with _without_report():
+            plain, report = AutoModelForCausalLM.from_pretrained(
+                folder,
+                dtype=dtype,
+                trust_remote_code=False,
+                local_files_only=True,
+                use_safetensors=True,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,  # so that they are listed
+            )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _unreadable(error, where) from error
+    except (ImportError, RuntimeError, SafetensorError) as error:
+        raise _unreadable(error, where) from error
+    mismatched = [(name, list(one), list(two)) for name, one, two in report["mismatched_keys"]]
+    missing, unexpected = sorted(report["missing_keys"]), sorted(report["unexpected_keys"])
+    return plain, _Report(missing, unexpected, sorted(mismatched))
+
+
+def _unreadable(error: Exception, where: str) -> UserError:
+    return UserError(f"{where}: transformers cannot load this model: {reason(error)}")
+
+
+@contextmanager
+def _without_report() -> Iterator[None]:
+    """Keep transformers from printing its table of missing weights: our one line says it."""
+    log = logging.getLogger("transformers.modeling_utils")
+    level = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
+
+
+def _check_report(report: _Report, folder: Path, where: str) -> None:
+    if report.mismatched:
+        shapes = [f"{name} is {one}, not {two}" for name, one, two in report.mismatched]
+        raise UserError(
+            f"{where}: other shapes in the weights than config.json makes: {few(shapes)}; "
+            "correct config.json (vocab_size and the other sizes), or get the whole model again"
+        )
+    unexpected = [name for name in report.unexpected if not has_no_effect(folder, name)]
+    if report.missing:
+        raise UserError(
+            f"{where}: the weights lack {few(report.missing)}, which would be drawn at random; "
+            + _remedy(report.missing, unexpected)
+        )
+    if unexpected:
+        raise UserError(
+            f"{where}: the weights hold {few(unexpected)}, which the model of config.json does "
+            "not use; " + _remedy([], unexpected)
+        )
+
+
+def _remedy(missing: list[str], unexpected: list[str]) -> str:
+    if any("lora_" in name for name in unexpected):
+        return "merge the adapter into the model (merge_and_unload) and save that"
+    if prefix := _prefix(missing, unexpected):
+        return f"their names there begin with {prefix!r}: {_SAVE}"
+    if missing and not unexpected and all("lm_head" in name for name in missing):
+        return (
+            "get the whole model; or if its output weights are those of the embedding, set "
+            "tie_word_embeddings to true in its config.json"
+        )
+    return f"correct its config.json (number of layers, biases), or {_SAVE}"
+
+
+def _prefix(missing: list[str], unexpected: list[str]) -> str:
+    """What some names begin with that shall not be there, as `module.`."""
+    wanted = set(missing)
+    for name in unexpected:
+        parts = name.split(".")
+        for at in range(1, len(parts)):
+            if ".".join(parts[at:]) in wanted:
+                return ".".join(parts[:at]) + "."
+    return ""
+
+
+def _check_dense(plain: Any, where: str) -> None:
+    """Refuse a mixture of experts, in which a neuron has no one output projection."""
+    for name, _ in plain.named_modules():
+        if name.rpartition(".")[2] == "experts":
+            raise UserError(
+                f"{where}: a mixture of experts ({name}); only models with one MLP in each layer "
+                "can be swept"
+            )
+
+
+def _place(plain: Any, device: str | torch.device, where: str) -> Any:
+    try:
+        return plain.to(device)
+    except torch.OutOfMemoryError as error:
+        raise UserError(
+            f"{where}: the weights do not fit into the memory of {device}; use a narrower dtype or "
+            "another device"
+        ) from error
+
+
+def _check_runs(plain: Any, where: str) -> None:
+    """Run a few tokens: refuse a dtype without operators, or without the range, or hindsight."""
+    dtype = str(plain.dtype).removeprefix("torch.")
+    tokens = torch.arange(4, device=plain.device)[None] % n_rows(plain)  # [1, pos]
+    other = tokens.clone()
+    other[0, -1] = n_rows(plain) - 1
+    try:
+        one, two = _logits(plain, tokens), _logits(plain, other)
+    except torch.OutOfMemoryError as error:
+        raise UserError(f"{where}: no memory left on {plain.device} to run the model") from error
+    except (RuntimeError, NotImplementedError) as error:
+        raise UserError(
+            f"{where}.dtype: the model cannot run in {dtype}: {reason(error)}; use float32"
+        ) from error
+    if not one.isfinite().all():
+        raise UserError(
+            f"{where}.dtype: the model's logits are not finite in {dtype}; use float32, or get "
+            "the model again"
+        )
+    seen = (one[:, :-1] - two[:, :-1]).abs().max()
+    if seen > 8 * torch.finfo(plain.dtype).eps * one.abs().max():
+        raise UserError(
+            f"{where}: {plain.config.model_type!r} is no causal language model: what it says of a "
+            "token depends on later ones; use a decoder such as GPT-2 or Llama"
+        )
+
+
+@torch.inference_mode()
+def _logits(plain: Any, tokens: Tensor) -> Tensor:
+    """Of each position, float64: `[1, pos, vocabulary]`."""
+    logits: Tensor = plain(tokens, use_cache=False).logits
+    return logits.double()
