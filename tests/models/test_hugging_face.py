@@ -13,15 +13,12 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import (
     AutoModelForCausalLM,
-    AutoTokenizer,
-    BertConfig,
     GPTNeoConfig,
-    MixtralConfig,
     Qwen2Config,
 )
 
 from clampsweep.errors import UserError
-from clampsweep.models.hugging_face import check_vocabulary, load_plain, load_tokenizer
+from clampsweep.models.hugging_face import load_plain
 from tiny import BOS, D_MLP, D_MODEL, EOS, N_CTX, N_LAYERS, make_tiny, random_model, tiny_tokenizer
 
 WHERE = "config.yaml: models.tiny"

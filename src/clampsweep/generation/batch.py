@@ -17,6 +17,7 @@ from clampsweep.generation.frames import Frames
 from clampsweep.generation.parts import cut, decode_part, estimate
 from clampsweep.models.loading import Model, load
 from clampsweep.models.spec import ModelSpec
+from clampsweep.models.tokens import check_ids
 from clampsweep.provenance import record
 from clampsweep.texts.combination import Combination, read_batch
 from clampsweep.texts.scratch import Scratch, alone
@@ -158,9 +159,10 @@ def encode(model: Model, prompt: str) -> list[int]:
     """A prompt's token ids, at least one and fewer than the context holds.
 
     Raises:
-        UserError: There are none, or too many.
+        UserError: There are none, or too many, or the model does not know one.
     """
     ids = model.encode(prompt)
+    check_ids(ids, model.bridge.tokenizer, model.bridge.cfg.d_vocab)
     if not ids:
         raise UserError(f"prompt {prompt!r} has no tokens; write something, or remove it")
     if len(ids) >= model.n_ctx:

@@ -129,7 +129,7 @@ def _read(folder: Path, dtype: torch.dtype, where: str) -> tuple[Any, _Report]:
 
     try:
         with _without_report():
-            plain, report = AutoModelForCausalLM.from_pretrained(
+            loaded: Any = AutoModelForCausalLM.from_pretrained(
                 folder,
                 dtype=dtype,
                 trust_remote_code=False,
@@ -142,6 +142,7 @@ def _read(folder: Path, dtype: torch.dtype, where: str) -> tuple[Any, _Report]:
         raise _unreadable(error, where) from error
     except (ImportError, RuntimeError, SafetensorError) as error:
         raise _unreadable(error, where) from error
+    plain, report = loaded
     mismatched = [(name, list(one), list(two)) for name, one, two in report["mismatched_keys"]]
     missing, unexpected = sorted(report["missing_keys"]), sorted(report["unexpected_keys"])
     return plain, _Report(missing, unexpected, sorted(mismatched))
@@ -239,12 +240,12 @@ def _check_runs(plain: Any, where: str) -> None:
         raise UserError(f"{where}: no memory left on {plain.device} to run the model") from error
     except (RuntimeError, NotImplementedError) as error:
         raise UserError(
-            f"{where}.dtype: the model cannot run in {dtype}: {reason(error)}; use float32"
+            f"{where}: the model cannot run in dtype {dtype}: {reason(error)}; try float32"
         ) from error
     if not one.isfinite().all():
         raise UserError(
-            f"{where}.dtype: the model's logits are not finite in {dtype}; use float32, or get "
-            "the model again"
+            f"{where}: the model's logits are not finite in dtype {dtype}; use float32, or get the "
+            "model again"
         )
     seen = (one[:, :-1] - two[:, :-1]).abs().max()
     if seen > 8 * torch.finfo(plain.dtype).eps * one.abs().max():

@@ -6,6 +6,7 @@ import copy
 import inspect
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from clampsweep.errors import UserError
 from clampsweep.models.directions import random_direction
 from clampsweep.models.hugging_face import check_vocabulary, load_plain, load_tokenizer
 from clampsweep.models.spec import ModelSpec
+from clampsweep.models.tokens import decode_after
 from clampsweep.names import OWN, hook_post
 from clampsweep.provenance import file_digest
 
@@ -112,12 +114,14 @@ class Model:
         ids: list[int] = tokenizer(text, add_special_tokens=False).input_ids
         return [int(tokenizer.bos_token_id), *ids] if self.prepend_bos else ids
 
-    def decode(self, ids: list[int]) -> str:
-        """Text of token ids, special tokens left out, spaces as generated."""
-        tokenizer = self.bridge.tokenizer
-        return str(
-            tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-        )
+    def decode(self, ids: Sequence[int], after: Sequence[int] = ()) -> str:
+        """Text of token ids, special tokens left out, spaces as generated.
+
+        Args:
+            ids: Token ids.
+            after: Those of the text that stands before: the prompt's.
+        """
+        return decode_after(self.bridge.tokenizer, after, ids)
 
 
 def quiet() -> None:
