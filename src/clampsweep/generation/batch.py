@@ -18,6 +18,7 @@ from clampsweep.generation.parts import cut, decode_part, estimate
 from clampsweep.models.loading import Model, load
 from clampsweep.models.spec import ModelSpec
 from clampsweep.models.tokens import check_ids
+from clampsweep.models.unused_settings import unused_settings
 from clampsweep.provenance import record
 from clampsweep.texts.combination import Combination, read_batch
 from clampsweep.texts.scratch import Scratch, alone
@@ -67,6 +68,7 @@ def generate(
             code=code,
             decoding=combinations[0].decoding.as_json(),
             batch=batch.stem,
+            unused_settings=unused_settings(model_folder),
         )
         kept = Scratch(scratch, [one.key for one in combinations], provenance)
         if kept.made(generations, vectors):
