@@ -15,6 +15,7 @@ The run fails if another one differs, or if one token is not float64's.
 from __future__ import annotations
 
 import argparse
+import copy
 import sys
 import time
 from collections.abc import Sequence
@@ -28,7 +29,7 @@ from tqdm import tqdm
 from clampsweep.decoder.decode import decode
 from clampsweep.decoder.interventions import Scope, edit
 from clampsweep.decoder.rows import Decoded
-from clampsweep.models.loading import Model, load_plain
+from clampsweep.models.loading import Model
 from clampsweep.names import Neuron, parse_neuron
 from clampsweep.texts.request import Decoding
 
@@ -41,7 +42,7 @@ def main() -> int:
     model, prompts = load_default(options.threads)
     step = len(prompts) / options.prompts
     chosen = [prompts[int(at * step)] for at in range(options.prompts)]
-    twin = load_plain(model).double()
+    twin = copy.deepcopy(model.plain).double()
     wrong = 0
     for name in options.neurons:
         neuron = parse_neuron(name)
@@ -106,7 +107,7 @@ def _float64(
     n_new: int,
 ) -> int:
     """Number of tokens that are not float64's choice."""
-    out = model.bridge.adapter.get_component(twin, f"blocks.{neuron.layer}.mlp.out")
+    out = model.part(f"blocks.{neuron.layer}.mlp.out", twin)
     wrong = steps = 0
     errors = []
     for (prompt, value), one in tqdm(

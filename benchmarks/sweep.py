@@ -32,7 +32,7 @@ import transformers
 from clampsweep.decoder.decode import decode
 from clampsweep.decoder.interventions import Scope, edit
 from clampsweep.decoder.nodes import Nodes
-from clampsweep.models.loading import Model, load, load_plain
+from clampsweep.models.loading import Model, load
 from clampsweep.models.spec import ModelSpec
 from clampsweep.names import Neuron, hook_post, parse_neuron
 from clampsweep.strict_yaml import read_yaml
@@ -127,11 +127,7 @@ class Bench:
 
     def __init__(self, model: Model, prompts: list[list[int]], rows: int):
         self.model, self.prompts, self.rows = model, prompts, rows
-        self.plain = load_plain(model)
-        self.out = [
-            model.bridge.adapter.get_component(self.plain, f"blocks.{layer}.mlp.out")
-            for layer in range(model.n_layers)
-        ]
+        self.plain, self.out = model.plain, model.outs
         self.hf_rows = self.bridge_rows = 112
 
     def spread(self, n: int) -> list[Combination]:
@@ -189,7 +185,7 @@ class Bench:
 
     def _shares(self, neuron: Neuron, rate: float) -> None:
         """What sharing saved in the last round, and the arithmetic rate that this comes to."""
-        cfg, counted = self.model.bridge.cfg, self.counted
+        cfg, counted = self.model.adapter.cfg, self.counted
         weights = sum(one.numel() for one in self.plain.parameters())
         unembed = cfg.d_vocab * cfg.d_model
         tied = self.plain.get_input_embeddings().weight is self.plain.get_output_embeddings().weight

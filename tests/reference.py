@@ -1,14 +1,15 @@
 """The plain decoder that the engine is held against: one prompt, one step, the whole text again.
 
-Shares nothing with `clampsweep.decoder`: every step runs the bridge on the full sequence, without a
-cache, in a batch of one, under a hook written here. Beside it stand sampling by transformers' own
-code, and which tokens a decoder that shares trajectories must feed.
+Shares nothing with `clampsweep.decoder`: every step runs Hugging Face's model on the full sequence,
+without a cache, in a batch of one, under a hook written here. Beside it stand sampling by
+transformers' own code, and which tokens a decoder that shares trajectories must feed.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +19,7 @@ from transformers import TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWa
 
 from clampsweep.models.directions import random_direction
 from clampsweep.models.loading import Model
-from clampsweep.names import Neuron, hook_post
+from clampsweep.names import Neuron
 from clampsweep.texts.request import Decoding
 
 
@@ -78,13 +79,10 @@ def decode_alone(
 ) -> Text:
     """The text that a prompt becomes; `pick` chooses from the logits of a step."""
     text = Text()
-    layers = range(model.n_layers)
-    hooks = [(hook_post(layer), _hook(layer, clamps, scope, len(prompt), text)) for layer in layers]
-    hooks += [(f"blocks.{layer}.hook_mlp_out", _push(model, layer, text)) for layer in layers]
-    with torch.inference_mode(), model.bridge.hooks(fwd_hooks=hooks):
+    with torch.inference_mode(), _hooked(model, clamps, scope, len(prompt), text):
         while True:
             tokens = [*prompt, *text.token_ids]
-            logits = model.bridge.forward(torch.tensor([tokens]))[0, -1]
+            logits = model.plain(torch.tensor([tokens]), use_cache=False).logits[0, -1]
             if len(text.token_ids) == n_new:
                 return text
             if len(tokens) == model.n_ctx:
@@ -99,10 +97,44 @@ def decode_alone(
             text.token_ids.append(token)
 
 
+@contextmanager
+def _hooked(
+    model: Model, clamps: Sequence[Clamp], scope: str, n_prompt: int, text: Text
+) -> Iterator[None]:
+    handles = []
+    for layer in range(model.n_layers):
+        out = output_projection(model, layer)
+        hook = _hook(layer, clamps, scope, n_prompt, text)
+        if model.processed:  # the bridge's own hook point: it may go round the projection
+            point = out.hook_in
+            handles.append(point.register_forward_hook(lambda module, args, _, h=hook: h(args[0])))
+        else:
+            handles.append(out.register_forward_pre_hook(lambda module, args, h=hook: h(args[0])))
+        point = out.hook_out if model.processed else out
+        handles.append(point.register_forward_hook(_push(model, layer, text)))
+    yield
+    for handle in handles:
+        handle.remove()
+
+
+_ENDS = ("mlp.c_proj", "mlp.down_proj", "mlp.dense_4h_to_h", "fc2")
+
+
+def output_projection(model: Model, layer: int) -> torch.nn.Module:
+    """The module whose input is a layer's post-activation, found by its name."""
+    ends = tuple(f".{layer}.{end}" for end in _ENDS)
+    return next(  # of processed weights, the outermost of several by that name
+        module
+        for name, module in model.plain.named_modules()
+        if name.replace("._original_component", "").endswith(ends)
+    )
+
+
 def _hook(
     layer: int, clamps: Sequence[Clamp], scope: str, n_prompt: int, text: Text
-) -> Callable[..., torch.Tensor]:
-    def hook(activation: torch.Tensor, hook: object) -> torch.Tensor:
+) -> Callable[[torch.Tensor], torch.Tensor]:
+    def hook(given: torch.Tensor) -> torch.Tensor:
+        activation = given.view(1, -1, given.shape[-1])  # OPT drops the axis of rows
         changed = activation.clone()
         length = activation.shape[1]
         text.pushed[layer] = []
@@ -119,19 +151,22 @@ def _hook(
         if text.token_ids:
             text.before.setdefault(layer, []).append(activation[0, -1].clone())
             text.after.setdefault(layer, []).append(changed[0, -1].clone())
-        return changed
+        return changed.view_as(given)
 
     return hook
 
 
 def _push(model: Model, layer: int, text: Text) -> Callable[..., torch.Tensor]:
-    """What changes of a layer sent along random directions add to the MLP's output."""
+    """What changes of a layer sent along random directions add to what W_out gives."""
 
-    def hook(output: torch.Tensor, hook: object) -> torch.Tensor:
+    def hook(module: object, args: object, output: torch.Tensor) -> torch.Tensor:
         moved = output.clone()
+        width = output.shape[-1]
         for neuron, position, far in text.pushed[layer]:
-            direction = torch.from_numpy(random_direction(layer, neuron.direction, output.shape[2]))
-            moved[0, position] += far * w_out(model, neuron).norm() * direction.to(output)
+            direction = torch.from_numpy(random_direction(layer, neuron.direction, width))
+            moved.view(-1, width)[position] += (
+                far * w_out(model, neuron).norm() * direction.to(output)
+            )
         return moved
 
     return hook
@@ -139,11 +174,10 @@ def _push(model: Model, layer: int, text: Text) -> Callable[..., torch.Tensor]:
 
 def w_out(model: Model, neuron: Neuron) -> torch.Tensor:
     """Output weights of a neuron, from the stored matrix, whichever way it lies."""
-    ends = ("mlp.c_proj.weight", "mlp.down_proj.weight", "mlp.dense_4h_to_h.weight")
     (matrix,) = [
         weight.detach()
         for name, weight in model.plain.named_parameters()
-        if name.endswith(tuple(f".{neuron.layer}.{end}" for end in ends))
+        if name.endswith(tuple(f".{neuron.layer}.{end}.weight" for end in _ENDS))
     ]
     by_row = model.plain.config.model_type == "gpt2"
     return matrix[neuron.index] if by_row else matrix[:, neuron.index]

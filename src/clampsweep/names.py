@@ -63,11 +63,6 @@ def target_name(neurons: tuple[Neuron, ...]) -> str:
     return "+".join(str(neuron) for neuron in sorted(neurons))
 
 
-def hook_mlp_out(layer: int) -> str:
-    """TransformerLens name of what the MLP of a layer adds to the residual stream."""
-    return f"blocks.{layer}.hook_mlp_out"
-
-
 def hook_post(layer: int) -> str:
     """TransformerLens name of the MLP post-activation of a layer: the input of W_out."""
     return f"blocks.{layer}.mlp.hook_post"

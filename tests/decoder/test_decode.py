@@ -408,7 +408,7 @@ def test_every_scope_but_last_below_the_last_layer_takes_the_fast_path(
     lowest: list[tuple[int, Rows]] = [(layer, _mixed(layer)) for layer in LAYERS]
     for layer, rows in [*lowest, (0, _joint()), (N_LAYERS, [(PROMPTS[0], ())])]:
         caplog.clear()
-        general, fast = free.bridge.original_model, _engine(free).body
+        general, fast = free.plain, _engine(free).body
         with _spied(general) as bridged, _spied(fast) as packed:
             _decode(free, rows, scope)
         if scope == "last" and layer < N_LAYERS - 1:
@@ -439,7 +439,7 @@ def test_models_that_the_fast_path_does_not_fit_take_the_general_one(
     model = replace(load_tiny(architecture, **fields), eos_ids=frozenset())
     assert reason in str(fast_path(model, [[]], Scope("all")))
     rows: Rows = [(PROMPTS[0], (_clamps(2)[0],)), (PROMPTS[1], ())]
-    with _spied(model.bridge.original_model) as fed:
+    with _spied(model.plain) as fed:
         _decode(model, rows, "all")
     assert len(fed) == N_NEW
     (record,) = caplog.records
@@ -469,7 +469,7 @@ def test_some_rows_of_these_tests_end_in_eos_and_some_do_not(model: Model) -> No
 def test_eos_ends_a_row_which_is_not_fed_on(model: Model, path: str, scope: str, step: int) -> None:
     rows = _mixed(0)
     ending = _ending(model, rows, step)
-    with _spied(ending.bridge.original_model) as bridged, _spied(_engine(ending).body) as packed:
+    with _spied(ending.plain) as bridged, _spied(_engine(ending).body) as packed:
         got = _decode(ending, rows, scope, capture_layers=[0])
     _same(got, _alone(ending, rows, scope), rows)
     assert any(one.stop_reason == "eos" for one in got)
@@ -598,18 +598,18 @@ def test_a_set_neuron_shows_its_value_in_the_vector_and_not_in_the_natural_value
 
 
 def _hooks(model: Model) -> int:
-    points = model.bridge.hook_dict.values()
     return sum(
-        len(point.fwd_hooks) + len(point.bwd_hooks) + len(point._forward_hooks) for point in points
+        len(module._forward_hooks) + len(module._forward_pre_hooks)
+        for module in model.plain.modules()
     )
 
 
 def test_no_hook_remains_after_decode(model: Model) -> None:
     tokens = torch.tensor([model.encode(PROMPTS[0])])
-    before = model.bridge.forward(tokens)
+    before = model.plain(tokens).logits
     _decode(model, _joint(), "all", capture_layers=LAYERS)
     assert _hooks(model) == 0
-    assert torch.equal(model.bridge.forward(tokens), before)
+    assert torch.equal(model.plain(tokens).logits, before)
 
 
 def test_no_hook_remains_after_an_exception_midway(model: Model) -> None:
@@ -621,11 +621,11 @@ def test_no_hook_remains_after_an_exception_midway(model: Model) -> None:
             raise KeyboardInterrupt
 
     tokens = torch.tensor([model.encode(PROMPTS[0])])
-    before = model.bridge.forward(tokens)
+    before = model.plain(tokens).logits
     with pytest.raises(KeyboardInterrupt):
         _decode(model, _joint(), "all", capture_layers=LAYERS, on_tokens=stop)
     assert _hooks(model) == 0
-    assert torch.equal(model.bridge.forward(tokens), before)
+    assert torch.equal(model.plain(tokens).logits, before)
     assert torch.is_grad_enabled()
 
 
@@ -681,13 +681,13 @@ def test_the_activation_is_never_edited_in_place(
 
 
 def test_weights_and_generator_are_left_alone(gpt2: Model) -> None:
-    weights = {name: one.clone() for name, one in gpt2.bridge.original_model.state_dict().items()}
+    weights = {name: one.clone() for name, one in gpt2.plain.state_dict().items()}
     torch.manual_seed(5)
     state = torch.get_rng_state()
     decoding = Decoding("sample", 5)
     _decode(gpt2, _mixed(1), "all", decoding, streams=[(4,)] * 14)
     assert torch.equal(torch.get_rng_state(), state)
-    for name, one in gpt2.bridge.original_model.state_dict().items():
+    for name, one in gpt2.plain.state_dict().items():
         assert torch.equal(one, weights[name]), name
 
 

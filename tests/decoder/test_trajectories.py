@@ -1,24 +1,28 @@
-"""The fast path's check against the bridge, and what becomes of a model that fails it."""
+"""The fast path's check against the plain model, and what becomes of a model that fails it."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
-from pathlib import Path
+from dataclasses import replace
+from typing import Any
+from weakref import WeakKeyDictionary
 
 import pytest
+import torch
 
+import clampsweep.decoder.decode
 from clampsweep.decoder.attention import UnsupportedError
 from clampsweep.decoder.decode import decode, fast_path
 from clampsweep.decoder.engine import Engine
 from clampsweep.decoder.interventions import Scope, edit
 from clampsweep.decoder.rows import Decoded
 from clampsweep.decoder.trajectories import check
-from clampsweep.models.fetching import fetch
-from clampsweep.models.loading import Model, load
+from clampsweep.models.loading import Model
 from clampsweep.names import Neuron
 from clampsweep.texts.request import Decoding
 from reference import Clamp, decode_alone
-from tiny import ARCHITECTURES, PROMPTS, RAGGED_PROMPTS, make_tiny
+from tiny import ARCHITECTURES, PROMPTS, RAGGED_PROMPTS
 
 N_NEW = 8
 GREEDY = Decoding("greedy", N_NEW)
@@ -34,19 +38,20 @@ def _texts(found: list[Decoded]) -> list[list[int]]:
     return [one.token_ids for one in found]
 
 
-def _fresh(folder: Path, architecture: str, dtype: str = "float64") -> Model:
-    """A model of this test alone, whose weights it may change."""
-    spec = make_tiny(folder / "source", architecture, dtype=dtype)
-    fetch(spec, folder / "model")
-    return load(folder / "model", spec, threads=1, device="cpu")
-
-
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_the_check_passes_for_a_model_that_fits(
     load_tiny: Callable[..., Model], architecture: str, dtype: str
 ) -> None:
     check(_engine(load_tiny(architecture, dtype=dtype)))
+
+
+def _changed_twin(plain: Any, name: str) -> Any:
+    """A model with one weight other than in the given one, which stays as it is."""
+    other = copy.deepcopy(plain)
+    with torch.no_grad():
+        other.get_parameter(name).mul_(1.2)
+    return other
 
 
 _CHANGED = {
@@ -60,14 +65,23 @@ _CHANGED = {
 
 
 @pytest.mark.parametrize("part", _CHANGED)
-def test_a_plain_model_of_other_weights_is_found_out_and_not_used(
-    tmp_path: Path, part: str
+def test_an_engine_of_other_weights_is_found_out_and_not_used(
+    load_tiny: Callable[..., Model], monkeypatch: pytest.MonkeyPatch, part: str
 ) -> None:
-    model = _fresh(tmp_path, "gpt2")
-    parameter = dict(model.plain.named_parameters())[_CHANGED[part]]
-    parameter.data = parameter.data * 1.2  # memory of its own: the bridge's stays
+    model = load_tiny("gpt2", seed=1)
+
+    class Wrong(Engine):
+        """An engine one of whose weights differs from the model's."""
+
+        def __init__(self, model: Model):
+            plain = _changed_twin(model.plain, _CHANGED[part])
+            super().__init__(replace(model, plain=plain))
+            self.model = model
+
     with pytest.raises(UnsupportedError, match="off by"):
-        check(Engine(model))
+        check(Wrong(model))
+    monkeypatch.setattr(clampsweep.decoder.decode, "Engine", Wrong)
+    monkeypatch.setattr(clampsweep.decoder.decode, "_ENGINES", WeakKeyDictionary())
     clamp = Clamp(Neuron(1, 4), "set", 9.0)
     prompts = [model.encode(text) for text in (PROMPTS[0], RAGGED_PROMPTS[0])]
     change = [edit(clamp.neuron, "set", 9.0)]

@@ -97,9 +97,8 @@ def test_what_is_told_grows_by_a_token_a_step(gpt2: Model) -> None:
 
 def test_a_stop_keeps_what_is_there_and_leaves_no_hook(gpt2: Model) -> None:
     def hooks() -> int:
-        modules = list(gpt2.bridge.original_model.modules())
-        own = sum(len(one.fwd_hooks) for one in gpt2.bridge.hook_dict.values())
-        return own + sum(len(m._forward_hooks) + len(m._forward_pre_hooks) for m in modules)
+        modules = gpt2.plain.modules()
+        return sum(len(one._forward_hooks) + len(one._forward_pre_hooks) for one in modules)
 
     def stop(seen: Sequence[Seen]) -> None:
         if seen[0].n_new == 3:

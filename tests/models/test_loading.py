@@ -16,9 +16,10 @@ from transformers import AutoModelForCausalLM, BioGptConfig
 from clampsweep.errors import UserError
 from clampsweep.models.directions import random_direction
 from clampsweep.models.fetching import fetch
-from clampsweep.models.loading import Model, load, takes_logits_to_keep
+from clampsweep.models.hooks import hooked
+from clampsweep.models.loading import Model, load
 from clampsweep.models.spec import ModelSpec
-from clampsweep.names import OWN, Neuron, hook_mlp_out, hook_post
+from clampsweep.names import OWN, Neuron
 from clampsweep.provenance import file_digest
 from reference import w_out
 from tiny import (
@@ -336,15 +337,14 @@ def test_an_architecture_that_transformer_lens_lacks_is_a_one_line_error(tmp_pat
 def test_a_loaded_model_knows_its_sizes(model: Model) -> None:
     assert (model.n_layers, model.d_mlp, model.n_ctx) == (N_LAYERS, D_MLP, N_CTX)
     assert model.device == torch.device("cpu")
-    assert not model.bridge.training
-    assert takes_logits_to_keep(model)
+    assert not model.plain.training
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16", "float16"])
 def test_weights_are_in_the_stated_dtype(tiny_folder: Callable[..., Place], dtype: str) -> None:
     got = _load(tiny_folder("llama"), dtype=dtype)
     assert got.dtype == getattr(torch, dtype)
-    assert {one.dtype for one in got.bridge.original_model.parameters()} == {got.dtype}
+    assert {one.dtype for one in got.plain.parameters()} == {got.dtype}
 
 
 @pytest.mark.parametrize("architecture", ["gpt2", "llama", "neox"])
@@ -359,7 +359,7 @@ def test_a_loaded_model_says_what_hugging_face_says(
     got = load_tiny(architecture, weight_processing=processing)
     tokens = torch.tensor([got.encode(PROMPTS[0])])
     with torch.inference_mode():
-        one = got.bridge.forward(tokens).log_softmax(-1)
+        one = got.plain(tokens).logits.log_softmax(-1)
         two = hugging_face(got)(tokens).logits.log_softmax(-1)
     torch.testing.assert_close(one, two, rtol=1e-4, atol=1e-4)
 
@@ -388,7 +388,7 @@ def test_a_tokenizer_that_adds_bos_by_itself_changes_nothing(
     _edit_json(path, post_processor={"type": "TemplateProcessing", **template})
     fetch(source, tmp_path / "model")
     got = _load((tmp_path / "model", source), prepend_bos=prepend_bos)
-    assert got.bridge.tokenizer(PROMPTS[0]).input_ids[0] == BOS
+    assert got.tokenizer(PROMPTS[0]).input_ids[0] == BOS
     ids = tiny_tokenizer()(PROMPTS[0]).input_ids
     assert got.encode(PROMPTS[0]) == ([BOS, *ids] if prepend_bos else ids)
 
@@ -441,7 +441,7 @@ def test_texts_end_where_the_generation_config_says_else_the_config(
 def test_loading_twice_gives_the_same_logits(copy: Place) -> None:
     tokens = torch.arange(10)[None]
     with torch.inference_mode():
-        one, two = (_load(copy).bridge.forward(tokens) for _ in range(2))
+        one, two = (_load(copy).plain(tokens).logits for _ in range(2))
     assert torch.equal(one, two)
 
 
@@ -458,26 +458,25 @@ def test_the_output_direction_of_a_neuron_is_its_stored_weights(model: Model, la
 
 @pytest.mark.parametrize("architecture", ["gpt2", "llama", "neox"])
 @pytest.mark.parametrize("processing", ["none", "compatibility"])
-def test_the_output_direction_is_what_one_unit_adds_to_the_residual_stream(
+def test_the_output_direction_is_what_one_unit_adds_to_what_w_out_gives(
     load_tiny: Callable[..., Model], architecture: str, processing: str
 ) -> None:
     got = load_tiny(architecture, weight_processing=processing)
     tokens = torch.tensor([got.encode(PROMPTS[0])])
     outputs = []
 
-    def move(activation: torch.Tensor, hook: object) -> torch.Tensor:
+    def move(activation: torch.Tensor) -> torch.Tensor:
         moved = activation.clone()
         moved[:, :, 5] += 1
         return moved
 
-    def keep(output: torch.Tensor, hook: object) -> None:
+    def keep(output: torch.Tensor) -> None:
         outputs.append(output[0])
 
-    hooks: list[Any] = [(hook_mlp_out(1), keep)]
     with torch.inference_mode():
-        for more in ([], [(hook_post(1), move)]):
-            with got.bridge.hooks(fwd_hooks=[*hooks, *more]):
-                got.bridge(tokens)
+        for before in ({}, {1: move}):
+            with hooked(got.plain, got.outs, before, {1: keep}):
+                got.plain(input_ids=tokens)
     direction = got.output_directions(1, torch.tensor([5]))
     moved = outputs[1] - outputs[0]
     torch.testing.assert_close(direction.expand_as(moved), moved, rtol=1e-6, atol=1e-6)

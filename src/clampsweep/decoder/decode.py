@@ -116,14 +116,14 @@ def fast_path(model: Model, edits: Sequence[Sequence[Edit]], scope: Scope) -> En
     layers = {change.neuron.layer for row in edits for change in row}
     if scope.reruns_newest and layers and min(layers) < model.n_layers - 1:
         return f"scope {scope.name} below the last layer computes every position twice"
-    if model.bridge not in _ENGINES:
-        _ENGINES[model.bridge] = _make_engine(model)
-    return _ENGINES[model.bridge]
+    if model.plain not in _ENGINES:
+        _ENGINES[model.plain] = _make_engine(model)
+    return _ENGINES[model.plain]
 
 
 def _make_engine(model: Model) -> Engine | str:
-    """The model's engine, if it gives the logits that the bridge gives."""
-    if model.plain is None:
+    """The model's engine, if it gives the logits that Hugging Face's own model gives."""
+    if model.processed:
         return "the model's weights are processed"
     try:
         engine = Engine(model)

@@ -15,6 +15,7 @@ from clampsweep.decoder.interventions import LayerEdits, Scope
 from clampsweep.decoder.packing import pack
 from clampsweep.decoder.unembedding import Unembedding
 from clampsweep.models.loading import Model, twin
+from clampsweep.models.rotations import has_changing_rope
 from clampsweep.names import OWN
 
 
@@ -40,12 +41,13 @@ class Engine:
     """
 
     def __init__(self, model: Model):
-        adapter = model.bridge.adapter
         plain = twin(model.plain)
 
         def part(name: str) -> Any:
-            return adapter.get_component(plain, name)
+            return model.part(name, plain)
 
+        if has_changing_rope(plain):
+            raise UnsupportedError("its rotations depend on the length of the text")
         plain.set_attn_implementation(NAME)
         if plain.config._attn_implementation != NAME:
             raise UnsupportedError("its attention cannot be exchanged")
@@ -53,7 +55,7 @@ class Engine:
         layers = range(model.n_layers)
         self.model, self.plain, self.body = model, plain, plain.base_model
         self.blocks = [part(f"blocks.{layer}") for layer in layers]
-        self.outs = [part(f"blocks.{layer}.mlp.out") for layer in layers]
+        self.outs = model.outs_of(plain)
         self.norm = part("ln_final")
         self.unembedding = Unembedding(self.norm, part("unembed"))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -11,14 +11,16 @@ from jaxtyping import Bool, Float64, Int
 from torch import Tensor, nn
 
 from clampsweep.decoder.interventions import Edit, LayerEdits, Scope, apply, by_layer, pushes
+from clampsweep.models.hooks import PostHook, hooked
 from clampsweep.models.loading import Model, twin
+from clampsweep.models.rotations import has_changing_rope
 
 
 class _Hooks(NamedTuple):
     """What is done before a layer's output projection, and after it."""
 
-    before: Callable[..., tuple[Tensor]]
-    after: Callable[..., Tensor]
+    before: PostHook
+    after: PostHook
 
 
 class Exact:
@@ -35,7 +37,7 @@ class Exact:
         self._plain = twin(model.plain)
         for module in self._plain.modules():
             _widen(module)
-        self._model, self._adapter = model, model.bridge.adapter
+        self._model, self._outs = model, model.outs_of(self._plain)
 
     def logits(
         self, tokens: Sequence[int], n_prompt: int, edits: Sequence[Edit], scope: Scope
@@ -51,18 +53,11 @@ class Exact:
         ids = torch.tensor([list(tokens)], device=self._plain.device)  # [1, pos]
         positions = torch.arange(len(tokens), device=self._plain.device)  # [pos]
         covered = scope.covers(positions, n_prompt)  # [pos]
-        handles = []
+        before, after = {}, {}
         for layer, changes in by_layer([edits], ids.device, torch.float64).items():
-            hooks = self._hooks(layer, changes, positions, covered)
-            out = self._adapter.get_component(self._plain, f"blocks.{layer}.mlp.out")
-            handles.append(out.register_forward_pre_hook(hooks.before))
-            handles.append(out.register_forward_hook(hooks.after))
-        try:
-            with torch.inference_mode():
-                logits: Tensor = self._plain(input_ids=ids, use_cache=False).logits[0, -1]
-        finally:
-            for handle in handles:
-                handle.remove()
+            before[layer], after[layer] = self._hooks(layer, changes, positions, covered)
+        with torch.inference_mode(), hooked(self._plain, self._outs, before, after):
+            logits: Tensor = self._plain(input_ids=ids, use_cache=False).logits[0, -1]
         return logits
 
     def _hooks(
@@ -79,14 +74,12 @@ class Exact:
             layer, redirected.neuron, redirected.along, torch.float64
         )  # [edit, d_model]
 
-        def at_out(module: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor]:
-            rows = args[0].view(1, len(positions), -1)  # some models drop the batch's axis
-            distances.append(pushes(rows, redirected, positions, covered))
-            return (apply(rows, changes, positions, covered).view_as(args[0]),)
+        def at_out(activation: Tensor) -> Tensor:
+            distances.append(pushes(activation, redirected, positions, covered))
+            return apply(activation, changes, positions, covered)
 
-        def after_out(module: nn.Module, args: Any, output: Tensor) -> Tensor:
-            # [pos, edit] @ [edit, d_model]
-            return output + (distances.pop().T @ directions).view_as(output)
+        def after_out(output: Tensor) -> Tensor:
+            return output + distances.pop().T @ directions  # [pos, edit] @ [edit, d_model]
 
         return _Hooks(at_out, after_out)
 
@@ -114,9 +107,13 @@ _MADE: WeakKeyDictionary[Any, Exact] = WeakKeyDictionary()
 
 
 def exact(model: Model) -> Exact | None:
-    """The model in float64, made when first needed; None where there are no plain weights."""
-    if model.plain is None:
+    """The model in float64, made when first needed; None where there are no plain weights.
+
+    None too where rotations depend on how long a text is: keys that a cache holds are of another
+    length's than those of a pass over the whole text.
+    """
+    if model.processed or has_changing_rope(model.plain):
         return None
-    if model.bridge not in _MADE:
-        _MADE[model.bridge] = Exact(model)
-    return _MADE[model.bridge]
+    if model.plain not in _MADE:
+        _MADE[model.plain] = Exact(model)
+    return _MADE[model.plain]

@@ -1,13 +1,16 @@
-"""The general path of the decoder: TransformerBridge and a hook, for any model and scope.
+"""The general path of the decoder: Hugging Face's own model and a hook, for any model and scope.
 
-Rows whose prompts have the same number of tokens run together, so nothing is padded. A row that
-ends leaves the batch and is not fed on.
+The model and its cache are called as its own `generate` calls them. Rows whose prompts have the
+same number of tokens run together, so nothing is padded, and what depends on a text's length is
+each text's own. A row that ends leaves the batch and is not fed on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import inspect
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,8 +22,10 @@ from transformers import DynamicCache
 from clampsweep.decoder.choice import Chooser
 from clampsweep.decoder.interventions import apply, pushes
 from clampsweep.decoder.rows import DecodeJob, Natural, RowTexts
-from clampsweep.models.loading import Model, takes_logits_to_keep
-from clampsweep.names import hook_mlp_out, hook_post
+from clampsweep.errors import UserError
+from clampsweep.models.hooks import hooked
+from clampsweep.models.loading import Model
+from clampsweep.models.rotations import forget
 
 
 class _Batch:
@@ -32,15 +37,13 @@ class _Batch:
         self.directions = {layer: self._directions(layer) for layer in self.edits}
         prompts = torch.tensor(job.prompts, device=model.device)  # [row, pos]
         self.n_prompt = prompts.shape[1]
-        self.newest = prompts  # [row, pos]: what a pass is fed, after the prompts one token a row
+        self.tokens = prompts[:, :0]  # [row, pos]: prompts and texts, as far as they have been fed
         self.rows = torch.arange(len(prompts), device=model.device)  # [row], numbers in the job
-        # Without the model's config: a sliding window's cache could not drop its newest position.
-        self.cache: Any = DynamicCache()
-        self.end = 0  # positions that every row has been fed
+        self.cache = _new_cache(model, rolls_back=job.scope.reruns_newest)
         self.positions = torch.arange(0, device=model.device)  # [pos], of the current pass
         self.covered = torch.zeros_like(self.positions, dtype=torch.bool)  # [pos]
         self.pushed: dict[int, Tensor] = {}  # [edit, pos] by layer, of the current pass
-        self.keep_last = {"logits_to_keep": 1} if takes_logits_to_keep(model) else {}
+        self.options = _options(model)
 
     def forward(self, new: Int[Tensor, "row pos"]) -> Float[Tensor, "row d_vocab"]:
         """Logits after feeding new tokens; the cache grows by them.
@@ -48,57 +51,67 @@ class _Batch:
         With scope `last` the newest token is computed changed for the logits, dropped from the
         cache, and fed again unchanged together with the next one.
         """
-        again = self.end > 0 and self.scope.reruns_newest  # the cache lacks the newest position
-        fed = torch.cat([self.newest, new], 1) if again else new  # [row, pos]
-        self.end += new.shape[1]
-        self.positions = torch.arange(self.end - fed.shape[1], self.end, device=fed.device)
+        is_first = not self.tokens.shape[1]
+        again = self.scope.reruns_newest and not is_first  # the cache lacks the newest position
+        self.tokens = torch.cat([self.tokens, new], 1)
+        end = self.tokens.shape[1]
+        inputs = self._inputs(None if is_first else new.shape[1] + again)
+        # Hugging Face's model may have itself fed all over again, where its rotations change.
+        self.positions = torch.arange(end - inputs["input_ids"].shape[1], end, device=new.device)
         self.covered = self.scope.covers(self.positions, self.n_prompt)
-        logits, self.cache = self.model.bridge.forward(
-            fed,
-            return_type="logits_and_cache",
-            past_key_values=self.cache,
-            use_cache=True,
-            **self.keep_last,
-        )
+        outputs = self.model.plain(**inputs, return_dict=True)
+        self.cache = outputs.past_key_values
         if self.scope.reruns_newest:
             self.cache.crop(-1)
-        self.newest = fed[:, -1:]
-        last: Tensor = logits[:, -1]  # [row, d_vocab]
+        last: Tensor = outputs.logits[:, -1]  # [row, d_vocab]
         return last if last.dtype == torch.float64 else last.float()
+
+    def _inputs(self, n_new: int | None) -> dict[str, Any]:
+        """What `generate` would hand to the model, were these rows alone in it.
+
+        Args:
+            n_new: How many of the tokens the cache does not hold; None before there is one.
+        """
+        options = dict(self.options)
+        if "position_ids" in options:
+            every = torch.arange(self.tokens.shape[1], device=self.tokens.device)  # [pos]
+            options["position_ids"] = every.expand(self.tokens.shape)  # [row, pos]
+        inputs: dict[str, Any] = self.model.plain.prepare_inputs_for_generation(
+            self.tokens,
+            next_sequence_length=n_new,
+            past_key_values=self.cache,
+            attention_mask=None,  # nothing is padded
+            use_cache=True,
+            is_first_iteration=n_new is None,
+            **options,
+        )
+        return inputs
 
     def _directions(self, layer: int) -> Float[Tensor, "edit d_model"]:
         edits = self.edits[layer].redirected
         return self.model.output_directions(layer, edits.neuron, edits.along)
 
-    def push(self, layer: int) -> Callable[..., Tensor]:
-        """The hook after a layer's MLP: adds what is sent along random directions."""
+    def push(self, layer: int, output: Float[Tensor, "row pos d_model"]) -> Tensor:
+        """After W_out: adds what is sent along random directions."""
+        # [edit, pos, 1] * [edit, 1, d_model], added to the rows of the edits
+        step = self.pushed[layer][:, :, None] * self.directions[layer][:, None]
+        return output.index_add(0, self.edits[layer].redirected.row, step)
 
-        def at_layer(output: Tensor, hook: object) -> Tensor:
-            # [edit, pos, 1] * [edit, 1, d_model], added to the rows of the edits
-            step = self.pushed[layer][:, :, None] * self.directions[layer][:, None]
-            return output.index_add(0, self.edits[layer].redirected.row, step)
-
-        return at_layer
-
-    def hook(self, layer: int) -> Callable[..., Tensor]:
-        """The forward hook of a layer: edits what the scope covers, and captures."""
-
-        def at_layer(activation: Tensor, hook: object) -> Tensor:
-            edits, means = self.edits.get(layer), self.texts.means
-            changed = activation
+    def change(self, layer: int, activation: Float[Tensor, "row pos d_mlp"]) -> Tensor:
+        """Before W_out: edits what the scope covers, and captures."""
+        edits, means = self.edits.get(layer), self.texts.means
+        changed = activation
+        if edits is not None:
+            changed = apply(activation, edits, self.positions, self.covered)
+            redirected = edits.redirected
+            self.pushed[layer] = pushes(activation, redirected, self.positions, self.covered)
+        if self.tokens.shape[1] > self.n_prompt and layer in means.layers:
+            natural = None
             if edits is not None:
-                changed = apply(activation, edits, self.positions, self.covered)
-                redirected = edits.redirected
-                self.pushed[layer] = pushes(activation, redirected, self.positions, self.covered)
-            if self.end > self.n_prompt and layer in means.layers:
-                natural = None
-                if edits is not None:
-                    before = activation[edits.row, -1, edits.neuron]  # [edit]
-                    natural = Natural(self.rows[edits.row], before)
-                means.add(layer, self.rows, changed[:, -1], natural)
-            return changed
-
-        return at_layer
+                before = activation[edits.row, -1, edits.neuron]  # [edit]
+                natural = Natural(self.rows[edits.row], before)
+            means.add(layer, self.rows, changed[:, -1], natural)
+        return changed
 
     def advance(self, kept: list[int], picked: np.ndarray) -> Int[Tensor, "row one"]:
         """Let rows that ended leave the batch; return the others' tokens."""
@@ -110,19 +123,50 @@ class _Batch:
                 stay = torch.isin(edits.redirected.row, going)  # [redirected edit]
                 self.directions[layer] = self.directions[layer][stay]
             self.edits = {layer: edits.select(going, n) for layer, edits in self.edits.items()}
-            self.rows, self.newest = self.rows[going], self.newest[going]
-            self.cache.batch_select_indices(going)
+            self.rows, self.tokens = self.rows[going], self.tokens[going]
+            self.cache.reorder_cache(going)
         return torch.from_numpy(picked[kept]).to(device)[:, None]
+
+
+def _new_cache(model: Model, *, rolls_back: bool) -> Any:
+    """The cache that `generate` would begin with; None where the model makes its own.
+
+    Args:
+        model: Loaded model.
+        rolls_back: Whether newest positions will be dropped from it.
+    """
+    cache: Any = None
+    if model.plain._supports_default_dynamic_cache():
+        cache = DynamicCache(config=model.plain.config.get_text_config(decoder=True))
+    if rolls_back:
+        if cache is None or not cache.is_croppable:
+            raise UserError(
+                f"scope: last needs a cache that can forget its newest position; that of "
+                f"{type(model.plain).__name__} cannot; write scope: last_cached, all, prompt or "
+                "generated"
+            )
+        cache.activate_past_recording()
+    return cache
+
+
+def _options(model: Model) -> dict[str, Any]:
+    """What `generate` tells a model beside tokens and cache, where the model can be told."""
+    options: dict[str, Any] = {}
+    if model.plain._supports_logits_to_keep():
+        options["logits_to_keep"] = 1
+    if "position_ids" in inspect.signature(model.plain.forward).parameters:
+        options["position_ids"] = None
+    return options
 
 
 @contextmanager
 def _hooked(model: Model, batch: _Batch) -> Iterator[None]:
-    layers = sorted({*batch.edits, *batch.texts.means.layers})
-    hooks = [(hook_post(layer), batch.hook(layer)) for layer in layers]
-    for layer, directions in batch.directions.items():
-        if len(directions):
-            hooks.append((hook_mlp_out(layer), batch.push(layer)))
-    with torch.inference_mode(), model.bridge.hooks(fwd_hooks=hooks):
+    """The model with the hooks of a batch."""
+    layers = {*batch.edits, *batch.texts.means.layers}
+    before = {layer: partial(batch.change, layer) for layer in layers}
+    sent = [layer for layer, directions in batch.directions.items() if len(directions)]
+    after = {layer: partial(batch.push, layer) for layer in sent}
+    with torch.inference_mode(), hooked(model.plain, model.outs, before, after):
         yield
 
 
@@ -141,7 +185,7 @@ def nll(
         for row, (prompt, text) in enumerate(zip(prompts, texts, strict=True)):
             ids = torch.tensor([[*prompt, *text]], device=model.device)  # [1, pos]
             # A position's logits are of the next token: those of the text, [text pos, d_vocab].
-            logits = model.bridge.forward(ids)[0, len(prompt) - 1 : -1].double()
+            logits = model.plain(input_ids=ids).logits[0, len(prompt) - 1 : -1].double()
             nats[row] = float(torch.nn.functional.cross_entropy(logits, ids[0, len(prompt) :]))
     return nats
 
@@ -154,8 +198,10 @@ def decode(model: Model, job: DecodeJob, texts: RowTexts, chooser: Chooser) -> N
     """
     batch = _Batch(model, job, texts)
     limit = job.decoding.max_new_tokens
+    with torch.inference_mode():
+        forget(model.plain)  # an earlier batch may have been longer
     with _hooked(model, batch):
-        logits = batch.forward(batch.newest)
+        logits = batch.forward(torch.tensor(job.prompts, device=model.device))
         for step in range(limit):
             rows = batch.rows.tolist()
             picked, margin = chooser.from_logits(logits, rows)

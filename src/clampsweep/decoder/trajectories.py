@@ -11,7 +11,8 @@ packed through the plain Hugging Face model (`decoder.engine`), with the attenti
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -25,8 +26,9 @@ from clampsweep.decoder.heads import Heads
 from clampsweep.decoder.interventions import Edit, Scope, edit
 from clampsweep.decoder.nodes import Nodes
 from clampsweep.decoder.rows import DecodeJob, RowTexts
+from clampsweep.models.hooks import hooked
 from clampsweep.models.loading import Model
-from clampsweep.names import Neuron, hook_post
+from clampsweep.names import Neuron
 from clampsweep.texts.request import Decoding
 
 
@@ -104,7 +106,7 @@ def nll(
 
 
 def check(engine: Engine) -> None:
-    """Compare the fast path with the bridge: two prompts, clamps in two layers, one step.
+    """Compare the fast path with the plain model: two prompts, clamps in two layers, one step.
 
     Raises:
         UnsupportedError: Their logits differ.
@@ -119,7 +121,7 @@ def check(engine: Engine) -> None:
         ]
         logits = _two_steps(engine, prompts, edits, next_tokens)
         for row, token in enumerate(next_tokens):
-            wanted = _bridge_logits(model, [*prompts[row], token], edits[row])
+            wanted = _plain_logits(model, [*prompts[row], token], edits[row])
             off = float((logits[row] - wanted).abs().max() / wanted.abs().max())
             if not off < (1e-3 if model.dtype in (torch.float32, torch.float64) else 0.1):
                 raise UnsupportedError(f"its logits are off by {off:.1g} of the largest")
@@ -145,21 +147,20 @@ def _all_logits(engine: Engine, heads: Heads) -> Float[Tensor, "row d_vocab"]:
     return torch.cat([logits for _, logits in engine.unembedding.logits(heads)])
 
 
-def _bridge_logits(
+def _plain_logits(
     model: Model, tokens: Sequence[int], edits: Sequence[Edit]
 ) -> Float[Tensor, "two d_vocab"]:
-    """Logits of the bridge at the last two positions, clamped by an ordinary hook."""
+    """Logits of the plain model at the last two positions, clamped by an ordinary hook."""
+    values = {change.neuron.layer: (change.neuron.index, change.shift) for change in edits}
 
-    def clamp(change: Edit) -> Callable[..., Tensor]:
-        def at_layer(activation: Tensor, hook: object) -> Tensor:
-            changed = activation.clone()  # [1, pos, d_mlp]
-            changed[..., change.neuron.index] = change.shift
-            return changed
+    def clamp(layer: int, activation: Tensor) -> Tensor:
+        neuron, value = values[layer]
+        changed = activation.clone()  # [1, pos, d_mlp]
+        changed[..., neuron] = value
+        return changed
 
-        return at_layer
-
-    hooks = [(hook_post(change.neuron.layer), clamp(change)) for change in edits]
+    hooks = {layer: partial(clamp, layer) for layer in values}
     ids = torch.tensor([list(tokens)], device=model.device)
-    with torch.inference_mode(), model.bridge.hooks(fwd_hooks=hooks):
-        logits: Tensor = model.bridge.forward(ids)[0, -2:]
+    with torch.inference_mode(), hooked(model.plain, model.outs, hooks):
+        logits: Tensor = model.plain(input_ids=ids, use_cache=False).logits[0, -2:]
     return logits

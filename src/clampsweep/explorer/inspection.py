@@ -16,8 +16,9 @@ from clampsweep.decoder.choice import Chooser, Picked
 from clampsweep.decoder.general import decode
 from clampsweep.decoder.interventions import Edit, Scope
 from clampsweep.decoder.rows import DecodeJob, RowTexts
+from clampsweep.models.hooks import hooked
 from clampsweep.models.loading import Model
-from clampsweep.names import Neuron, hook_post
+from clampsweep.names import Neuron
 from clampsweep.texts.request import Decoding
 
 _RIVALS = 5
@@ -92,10 +93,10 @@ class _Noting(Chooser):
                 known += own[-1:] if known else own  # scope `last` feeds the one before again
         self._waiting = {}
 
-    def hook(self, neurons: Sequence[Neuron]) -> Callable[..., None]:
+    def hook(self, neurons: Sequence[Neuron]) -> Callable[[Tensor], None]:
         """The hook that looks at some neurons of one layer before anything changes them."""
 
-        def at_layer(activation: Tensor, hook: object) -> None:
+        def at_layer(activation: Tensor) -> None:
             for neuron in neurons:
                 self._waiting[neuron] = activation[:, :, neuron.index].clone()
 
@@ -141,12 +142,11 @@ def watch(
     job = DecodeJob([list(prompt)] * len(edits), edits, scope, decoding, streams, layers, tell)
     texts = RowTexts(model, job)
     chooser = _Noting(model, job, texts, seen)
-    hooks = [
-        (hook_post(layer), chooser.hook([one for one in neurons if one.layer == layer]))
-        for layer in layers
-    ]
+    hooks = {
+        layer: chooser.hook([one for one in neurons if one.layer == layer]) for layer in layers
+    }
     try:
-        with torch.inference_mode(), model.bridge.hooks(fwd_hooks=hooks):
+        with torch.inference_mode(), hooked(model.plain, model.outs, hooks):
             decode(model, job, texts, chooser)
     except Stopped:
         pass

@@ -15,6 +15,7 @@ from clampsweep.errors import UserError
 from clampsweep.generation.donors import Lenders, lenders
 from clampsweep.generation.frames import Frames
 from clampsweep.generation.parts import cut, decode_part, estimate
+from clampsweep.models.hugging_face import n_rows
 from clampsweep.models.loading import Model, load
 from clampsweep.models.spec import ModelSpec
 from clampsweep.models.tokens import check_ids
@@ -164,7 +165,7 @@ def encode(model: Model, prompt: str) -> list[int]:
         UserError: There are none, or too many, or the model does not know one.
     """
     ids = model.encode(prompt)
-    check_ids(ids, model.bridge.tokenizer, model.bridge.cfg.d_vocab)
+    check_ids(ids, model.tokenizer, n_rows(model.plain))
     if not ids:
         raise UserError(f"prompt {prompt!r} has no tokens; write something, or remove it")
     if len(ids) >= model.n_ctx:

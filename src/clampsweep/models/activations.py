@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from clampsweep.models.loading import Model, takes_logits_to_keep
-from clampsweep.names import Neuron, hook_post
+from clampsweep.models.hooks import hooked
+from clampsweep.models.loading import Model
+from clampsweep.names import Neuron
 
 
 def stream(
@@ -36,26 +38,16 @@ def stream(
     by_length: dict[int, list[int]] = {}
     for number, sequence in enumerate(sequences):
         by_length.setdefault(len(sequence), []).append(number)
-    keep = {"logits_to_keep": 1} if takes_logits_to_keep(model) else {}
+    plain = model.plain
+    keep = {"logits_to_keep": 1} if plain._supports_logits_to_keep() else {}
     for _, numbers in sorted(by_length.items()):
         for start in range(0, len(numbers), rows_per_forward):
             part = numbers[start : start + rows_per_forward]
-            hooks = [(hook_post(layer), _receiver(layer, part, receive)) for layer in layers]
+            hooks = {layer: partial(receive, layer, part) for layer in layers}
             tokens = torch.tensor([list(sequences[n]) for n in part], device=model.device)
-            with torch.inference_mode(), model.bridge.hooks(fwd_hooks=hooks):
-                model.bridge.forward(tokens, return_type=None, **keep)
+            with torch.inference_mode(), hooked(plain, model.outs, hooks):
+                plain(input_ids=tokens, use_cache=False, **keep)
             yield len(part)
-
-
-def _receiver(
-    layer: int,
-    numbers: list[int],
-    receive: Callable[[int, list[int], Float[Tensor, "row pos d_mlp"]], None],
-) -> Callable[..., None]:
-    def at_layer(activation: Tensor, hook: object) -> None:
-        receive(layer, numbers, activation)
-
-    return at_layer
 
 
 def traces(

@@ -1,13 +1,12 @@
-"""Load a fetched model through TransformerBridge, offline, and check that it can be swept."""
+"""Load a fetched model as Hugging Face's own, offline, and check that it can be swept."""
 
 from __future__ import annotations
 
 import copy
-import inspect
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from clampsweep.errors import UserError
+from clampsweep.models.bridge import boot, check_bridge, find_adapter
 from clampsweep.models.directions import random_direction
+from clampsweep.models.hooks import hooked
 from clampsweep.models.hugging_face import check_vocabulary, load_plain, load_tokenizer
 from clampsweep.models.spec import ModelSpec
 from clampsweep.models.tokens import decode_after
@@ -30,50 +31,91 @@ DIGESTS = "model.sha256"  # in the form that `sha256sum --check` reads
 
 @dataclass(frozen=True)
 class Model:
-    """A loaded model: the bridge, its tokenizer, its sizes and the tokens that end a text.
+    """A loaded model: Hugging Face's own, its tokenizer, its sizes and the tokens that end a text.
 
     Attributes:
-        bridge: A `TransformerBridge` in evaluation mode.
+        plain: What texts come from: Hugging Face's own model, in evaluation mode. With
+            `weight_processing: compatibility` it is the bridge's, whose weights are processed.
+        adapter: TransformerLens's names for its modules.
+        tokenizer: Its tokenizer.
         folder: Where it was loaded from.
-        plain: Hugging Face's own model of the same weights, in the same memory; None where the
-            bridge's weights are processed.
         manifest: What `model.json` says.
         prepend_bos: Whether prompts begin with the beginning-of-sequence token.
         eos_ids: Tokens at which generation stops.
+        processed_bridge: The bridge with processed weights, if they are; else None.
     """
 
-    bridge: Any = field(repr=False)
-    folder: Path
     plain: Any = field(repr=False)
+    adapter: Any = field(repr=False)
+    tokenizer: Any = field(repr=False)
+    folder: Path
     manifest: dict[str, Any]
     prepend_bos: bool
     eos_ids: frozenset[int]
+    processed_bridge: Any = field(default=None, repr=False)
+
+    @property
+    def processed(self) -> bool:
+        """Whether TransformerLens has processed the weights."""
+        return self.processed_bridge is not None
 
     @property
     def n_layers(self) -> int:
         """Number of layers."""
-        return int(self.bridge.cfg.n_layers)
+        return int(self.adapter.cfg.n_layers)
 
     @property
     def d_mlp(self) -> int:
         """Number of neurons of a layer."""
-        return int(self.bridge.cfg.d_mlp)
+        return int(self.adapter.cfg.d_mlp)
 
     @property
     def n_ctx(self) -> int:
         """Context length in tokens."""
-        return int(self.bridge.cfg.n_ctx)
+        return int(self.adapter.cfg.n_ctx)
 
     @property
     def device(self) -> torch.device:
         """Where the weights are."""
-        return torch.device(next(self.bridge.original_model.parameters()).device)
+        return torch.device(next(self.plain.parameters()).device)
 
     @property
     def dtype(self) -> torch.dtype:
         """Type of the weights."""
-        dtype: torch.dtype = next(self.bridge.original_model.parameters()).dtype
+        dtype: torch.dtype = next(self.plain.parameters()).dtype
         return dtype
+
+    def part(self, name: str, plain: Any = None) -> Any:
+        """A module by TransformerLens's name, such as `blocks.0.mlp.out`.
+
+        Args:
+            name: Its name.
+            plain: Another model of the same class to look in, such as a `twin`.
+        """
+        return self.adapter.get_component(self.plain if plain is None else plain, name)
+
+    @cached_property
+    def outs(self) -> list[Any]:
+        """The output projection of each layer's MLP: its input is the post-activation."""
+        return self.outs_of(self.plain)
+
+    def outs_of(self, plain: Any) -> list[Any]:
+        """The same in another model of the same class."""
+        return [self.part(f"blocks.{layer}.mlp.out", plain) for layer in range(self.n_layers)]
+
+    @cached_property
+    def bridge(self) -> Any:
+        """A `TransformerBridge` of the model, in its memory, made when it is first asked for.
+
+        Raises:
+            UserError: It cannot be made, or says other things than Hugging Face's own model.
+        """
+        if self.processed:
+            return self.processed_bridge
+        bridge = boot(self.folder, self.dtype, self.device, str(self.folder))
+        check_bridge(bridge, self.plain, self.outs, str(self.folder))
+        _share_weights(bridge.original_model, self.plain)
+        return bridge
 
     def output_directions(
         self,
@@ -84,7 +126,8 @@ class Model:
     ) -> Float[Tensor, "edit d_model"]:
         """What one unit of each neuron adds to the residual stream.
 
-        Not to be called while the bridge is hooked, if its weights are processed.
+        That is what comes out of W_out, before any norm or factor that a model puts between it and
+        the residual stream. Not to be called while the projections are hooked.
 
         Args:
             layer: Layer of the neurons.
@@ -96,10 +139,7 @@ class Model:
         units = torch.zeros(len(neurons) + 1, self.d_mlp, device=self.device, dtype=self.dtype)
         units[torch.arange(len(neurons), device=self.device), neurons] = 1
         with torch.inference_mode():
-            out = self.bridge.blocks[layer].mlp.out
-            if self.plain is not None:  # the bridge may be hooked
-                out = self.bridge.adapter.get_component(self.plain, f"blocks.{layer}.mlp.out")
-            moved = out(units)
+            moved = self.outs[layer](units)
             found: Tensor = (moved[:-1] - moved[-1]).double()
             lengths = found.norm(dim=-1)
             for at, number in enumerate([] if along is None else along.tolist()):
@@ -110,7 +150,7 @@ class Model:
 
     def encode(self, text: str) -> list[int]:
         """Token ids of a prompt, beginning with BOS where the config says so."""
-        tokenizer = self.bridge.tokenizer
+        tokenizer = self.tokenizer
         ids: list[int] = tokenizer(text, add_special_tokens=False).input_ids
         return [int(tokenizer.bos_token_id), *ids] if self.prepend_bos else ids
 
@@ -121,7 +161,7 @@ class Model:
             ids: Token ids.
             after: Those of the text that stands before: the prompt's.
         """
-        return decode_after(self.bridge.tokenizer, after, ids)
+        return decode_after(self.tokenizer, after, ids)
 
 
 def quiet() -> None:
@@ -166,38 +206,35 @@ def load(folder: Path | str, spec: ModelSpec, threads: int, device: str = "auto"
         device: `auto` (a GPU if there is one), `cpu` or `cuda`.
 
     Raises:
-        UserError: The folder is damaged, or the model has no usable MLP hook point.
+        UserError: The folder is damaged, TransformerLens does not know the architecture, or the
+            model has no usable MLP.
     """
-    # TransformerLens would run pip, or uv, for what some models' image processors import.
-    os.environ |= {"HF_HUB_OFFLINE": "1", "PIP_NO_INDEX": "1", "UV_OFFLINE": "1"}
-    from transformer_lens.model_bridge import TransformerBridge
-
     quiet()
-    manifest = _verify(Path(folder))
+    folder = Path(folder)
+    manifest = _verify(folder)
     torch.set_num_threads(threads)
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     dtype = getattr(torch, spec.dtype)
-    plain = load_plain(Path(folder), dtype, device, spec.where)
-    check_vocabulary(load_tokenizer(Path(folder), spec.where), plain, spec.where)
-    try:
-        bridge = TransformerBridge.boot_transformers(
-            str(folder), dtype=dtype, device=device, trust_remote_code=False
-        )
-    except (ValueError, KeyError, NotImplementedError, ImportError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(
-            f"{spec.where}: TransformerLens cannot load this architecture: {reason}"
-        ) from error
-    if spec.weight_processing == "compatibility":
-        bridge.enable_compatibility_mode()
-    bridge.eval()
-    model = Model(bridge, Path(folder), None, manifest, spec.prepend_bos, _eos_ids(bridge))
-    if spec.weight_processing == "none":
-        model = replace(model, plain=plain)
-        _share_weights(model.plain, bridge)
-    _self_check(model, spec, Path(folder))
-    return model
+    plain = load_plain(folder, dtype, device, spec.where)
+    tokenizer = load_tokenizer(folder, spec.where)
+    check_vocabulary(tokenizer, plain, spec.where)
+    if spec.prepend_bos and tokenizer.bos_token_id is None:
+        raise UserError(f"{spec.where}.prepend_bos: true, but the tokenizer has no BOS token")
+    adapter = find_adapter(plain.config, dtype, spec.where)
+    model = Model(plain, adapter, tokenizer, folder, manifest, spec.prepend_bos, _eos_ids(plain))
+    _self_check(model, spec)
+    return _processed(model, spec) if spec.weight_processing == "compatibility" else model
+
+
+def _processed(model: Model, spec: ModelSpec) -> Model:
+    """The model with TransformerLens's weight processing, if that leaves what it says as it is."""
+    bridge = boot(model.folder, model.dtype, model.device, spec.where)
+    bridge.enable_compatibility_mode()
+    check_bridge(bridge, model.plain, model.outs, spec.where)
+    return replace(
+        model, plain=bridge.original_model, adapter=bridge.adapter, processed_bridge=bridge
+    )
 
 
 def twin(plain: Any) -> Any:
@@ -205,61 +242,54 @@ def twin(plain: Any) -> Any:
     return copy.deepcopy(plain, {id(one): one for one in plain.parameters()})
 
 
-def _share_weights(plain: Any, bridge: Any) -> None:
-    """Let a plain model use the memory of the bridge's weights where they are equal."""
-    held = {
-        name.replace("._original_component", ""): one
-        for name, one in bridge.original_model.named_parameters()
-    }
-    for name, parameter in plain.named_parameters():
-        if name in held and torch.equal(held[name], parameter):
-            parameter.data = held[name].data
+def _share_weights(other: Any, plain: Any) -> None:
+    """Let the bridge's model use the memory of the plain one's weights where they are equal."""
+    held = dict(plain.named_parameters())
+    for name, parameter in other.named_parameters():
+        own = held.get(name.replace("._original_component", ""))
+        if own is not None and torch.equal(own, parameter):
+            parameter.data = own.data
 
 
-def _eos_ids(bridge: Any) -> frozenset[int]:
-    hf = bridge.original_model
-    ids = getattr(hf.generation_config, "eos_token_id", None)
-    ids = hf.config.eos_token_id if ids is None else ids
+def _eos_ids(plain: Any) -> frozenset[int]:
+    ids = getattr(plain.generation_config, "eos_token_id", None)
+    ids = plain.config.eos_token_id if ids is None else ids
     if ids is None:
         return frozenset()
     return frozenset(ids if isinstance(ids, list) else [ids])
 
 
-def _has_bos(folder: Path) -> bool:
-    """Whether the tokenizer has a BOS token of its own: the bridge puts EOS in its place."""
-    from transformers import AutoTokenizer
+def _self_check(model: Model, spec: ModelSpec) -> None:
+    """Check that every layer has neurons, as many as the config says, that move the logits."""
+    try:
+        outs = model.outs
+    except (ValueError, LookupError, AttributeError, TypeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(
+            f"{spec.where}: this model's layers have no one MLP output projection, so no neurons "
+            f"to clamp (TransformerLens's blocks.N.mlp.out: {reason})"
+        ) from error
+    widths: dict[int, int] = {}
+    ids = torch.arange(4, device=model.device)[None]  # [1, pos]
+    last = model.n_layers - 1
 
-    tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-    return tokenizer.bos_token_id is not None
+    def note(layer: int, activation: torch.Tensor) -> None:
+        widths[layer] = activation.shape[-1] if activation.shape[1] == ids.shape[1] else 0
 
-
-def _self_check(model: Model, spec: ModelSpec, folder: Path) -> None:
-    """Check that the hook point exists, has the expected width, and moves the logits."""
-    name = hook_post(model.n_layers - 1)
-    if name not in model.bridge.hook_dict:
-        raise UserError(f"{spec.where}: TransformerLens gives this model no hook point {name}")
-    widths = []
-
-    def move(activation: torch.Tensor, hook: object) -> torch.Tensor:
-        widths.append(activation.shape[-1])
+    def move(activation: torch.Tensor) -> torch.Tensor:
         return activation + 1.0
 
-    tokens = torch.arange(4, device=model.device)[None] % model.bridge.cfg.d_vocab
     with torch.inference_mode():
-        plain = model.bridge(tokens)
-        with model.bridge.hooks(fwd_hooks=[(name, move)]):
-            moved = model.bridge(tokens)
-    if widths != [spec.d_mlp] or model.n_layers != spec.n_layers:
+        with hooked(model.plain, outs, {layer: partial(note, layer) for layer in range(len(outs))}):
+            natural = model.plain(input_ids=ids).logits
+        with hooked(model.plain, outs, {last: move}):
+            moved = model.plain(input_ids=ids).logits
+    wrong = [layer for layer in range(spec.n_layers) if widths.get(layer) != spec.d_mlp]
+    if wrong or model.n_layers != spec.n_layers:
+        found = widths.get(wrong[0], 0) if wrong else spec.d_mlp
         raise UserError(
             f"{spec.where}: expected n_layers {spec.n_layers} and d_mlp {spec.d_mlp}, found "
-            f"{model.n_layers} layers and width {widths} at {name}"
+            f"{model.n_layers} layers and width {found} at {hook_post(wrong[0] if wrong else last)}"
         )
-    if torch.equal(plain, moved):
-        raise UserError(f"{spec.where}: changing {name} does not change the logits")
-    if spec.prepend_bos and not _has_bos(folder):
-        raise UserError(f"{spec.where}.prepend_bos: true, but the tokenizer has no BOS token")
-
-
-def takes_logits_to_keep(model: Model) -> bool:
-    """Whether the model can be told to compute the newest position's logits only."""
-    return "logits_to_keep" in inspect.signature(model.bridge.original_model.forward).parameters
+    if torch.equal(natural, moved):
+        raise UserError(f"{spec.where}: changing {hook_post(last)} does not change the logits")

@@ -138,7 +138,7 @@ class Site:
         raise AssertionError("no clamp changes the text")
 
     def n_hooks(self, models: Sequence[Any] = ()) -> int:
-        """Hooks that stand on some models, or on all that are loaded, of torch and the bridge."""
+        """Hooks that stand on some models, or on all that are loaded."""
         return sum(map(_n_hooks, models or self.loaded()))
 
     def loaded(self) -> list[Any]:
@@ -151,7 +151,7 @@ class Site:
         handles = [
             part.register_forward_pre_hook(lambda *_: time.sleep(seconds))
             for one in self.loaded()
-            for part in (one.bridge.original_model, *(engine.body for engine in _engine(one)))
+            for part in (one.plain, *(engine.body for engine in _engine(one)))
         ]
         try:
             yield
@@ -164,15 +164,14 @@ def _engine(model: Any) -> list[Any]:
     """The decoder's engine of a model, which has modules of its own, if there is one."""
     from clampsweep.decoder import decode
 
-    found = decode._ENGINES.get(model.bridge)
+    found = decode._ENGINES.get(model.plain)
     return [found] if hasattr(found, "body") else []
 
 
 def _n_hooks(model: Any) -> int:
-    modules = list(model.bridge.original_model.modules())
+    modules = list(model.plain.modules())
     modules += [module for engine in _engine(model) for module in engine.plain.modules()]
-    own = sum(len(one._forward_hooks) + len(one._forward_pre_hooks) for one in modules)
-    return own + sum(len(hook.fwd_hooks) for hook in model.bridge.hook_dict.values())
+    return sum(len(one._forward_hooks) + len(one._forward_pre_hooks) for one in modules)
 
 
 def _tiny_project(folder: Path) -> Project:

@@ -121,13 +121,13 @@ def test_a_hostile_fault_is_shown_as_text(tab, site):
 def test_a_model_that_says_hostile_things_is_shown_as_text(tab, site, monkeypatch):
     """The tokens stay those of the model; the tokenizer makes HTML of each."""
     prompt = site.long_prompt()
-    model, plain = site.model, site.model.bridge.tokenizer.decode
+    model, plain = site.model, site.model.tokenizer.decode
 
     def decode(ids, **more):
         return "".join(f" {SHORT}{{{{value}}}}${{1+1}}{one} " for one in ids)
 
     with monkeypatch.context() as patch:
-        patch.setattr(model.bridge.tokenizer, "decode", decode)
+        patch.setattr(model.tokenizer, "decode", decode)
         tab.ask(prompt, site.strong_clamp(prompt, 12), tokens=3)
         tab.run()
         wanted = decode(site.reference(prompt, n=3).token_ids)
@@ -137,7 +137,7 @@ def test_a_model_that_says_hostile_things_is_shown_as_text(tab, site, monkeypatc
         tab.fill("sweep-tokens", 2)
         tab.sweep()
         tab.expect("#sweep-pair").to_contain_text("{{value}}${1+1}")
-    assert model.bridge.tokenizer.decode is not decode and plain is not decode
+    assert model.tokenizer.decode is not decode and plain is not decode
     assert tab.find("img[src='x']").count() == 0
     assert tab.page.evaluate("window.hacked") is None
 
