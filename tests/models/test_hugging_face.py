@@ -13,12 +13,22 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import (
     AutoModelForCausalLM,
+    BertConfig,
     GPTNeoConfig,
+    MixtralConfig,
     Qwen2Config,
+    T5Config,
+    T5ForConditionalGeneration,
+    XGLMConfig,
 )
 
 from clampsweep.errors import UserError
+from clampsweep.generation.batch import encode
+from clampsweep.models import loading
+from clampsweep.models.fetching import fetch
 from clampsweep.models.hugging_face import load_plain
+from clampsweep.models.loading import Model
+from clampsweep.models.spec import ModelSpec
 from tiny import BOS, D_MLP, D_MODEL, EOS, N_CTX, N_LAYERS, make_tiny, random_model, tiny_tokenizer
 
 WHERE = "config.yaml: models.tiny"
@@ -243,3 +253,212 @@ def test_gpt2_as_it_was_published_is_whole(tmp_path: Path) -> None:
     before = said(tmp_path)
     edit_weights(tmp_path, lambda weights: as_published(without("lm_head")(weights)))
     torch.testing.assert_close(load(tmp_path), before, rtol=0, atol=0)
+
+
+# ---- kinds of folders, fetched and loaded
+
+
+def spec_of(folder: Path, **changes: Any) -> ModelSpec:
+    sizes = {"licence": "none", "n_layers": N_LAYERS, "d_mlp": D_MLP, "dtype": "float64"}
+    fields = {"where": WHERE, "name": "tiny", "source": "path", "path": str(folder), **sizes}
+    return ModelSpec(**{**fields, "prepend_bos": False, "weight_processing": "none", **changes})
+
+
+def fetch_and_load(folder: Path, **changes: Any) -> Model:
+    spec = spec_of(folder, **changes)
+    fetch(spec, folder.with_name("fetched"))
+    return loading.load(folder.with_name("fetched"), spec, threads=1, device="cpu")
+
+
+def refused(folder: Path, at: str, **changes: Any) -> str:
+    """The line with which a folder is refused, where it is fetched or where it is loaded."""
+    with pytest.raises(UserError) as error:
+        fetch_and_load(folder, **changes)
+    assert folder.with_name("fetched").exists() == (at == "loading")
+    message = str(error.value)
+    assert message.startswith(WHERE) and "\\n" not in message and len(message) < 700
+    return message
+
+
+def adapter(folder: Path) -> None:
+    for path in folder.iterdir():
+        if not path.name.startswith("tokenizer"):
+            path.unlink()
+    beside_adapter(folder)
+
+
+def beside_adapter(folder: Path) -> None:
+    (folder / "adapter_config.json").write_text('{"base_model_name_or_path": "who/base"}')
+    save_file(LORA, folder / "adapter_model.safetensors")
+
+
+def sharded(folder: Path) -> None:
+    AutoModelForCausalLM.from_pretrained(folder).save_pretrained(folder, max_shard_size="20KB")
+    (folder / "model.safetensors").unlink()
+
+
+def sharded_with_adapter(folder: Path) -> None:
+    sharded(folder)
+    beside_adapter(folder)
+
+
+def shard_missing(folder: Path) -> None:
+    sharded(folder)
+    sorted(folder.glob("model-*.safetensors"))[1].unlink()
+
+
+def only_consolidated(folder: Path) -> None:
+    (folder / "model.safetensors").rename(folder / "consolidated.safetensors")
+
+
+def config(**changes: Any) -> Callable[[Path], None]:
+    return lambda folder: edit_json(folder / "config.json", **changes)
+
+
+def quantised(method: str) -> Callable[[Path], None]:
+    return config(quantization_config={"quant_method": method, "bits": 4})
+
+
+def slow_tokenizer(folder: Path) -> None:
+    (folder / "tokenizer.json").unlink()
+    (folder / "tokenizer.model").write_bytes(b"no SentencePiece model")
+
+
+def tokenizer_of_another_form(folder: Path) -> None:
+    edit_json(folder / "tokenizer.json", model={"type": "Unheard"})
+
+
+def added_token(folder: Path) -> None:
+    tokenizer = tiny_tokenizer()
+    tokenizer.add_tokens(["<think>"])
+    tokenizer.save_pretrained(folder)
+
+
+def prompts_begin_without_a_row(folder: Path) -> None:
+    tokenizer = tiny_tokenizer()
+    tokenizer.add_special_tokens({"bos_token": "<begin>"})
+    tokenizer.save_pretrained(folder)
+
+
+def nothing(folder: Path) -> None:
+    pass
+
+
+MIXTRAL = MixtralConfig(**SIZES, num_key_value_heads=2, num_local_experts=2)
+SAME_SIZES = MixtralConfig(
+    **{**SIZES, "intermediate_size": D_MODEL}, num_key_value_heads=2, num_local_experts=4
+)
+XGLM = XGLMConfig(
+    **{"d_model": D_MODEL, "ffn_dim": D_MLP, "num_layers": N_LAYERS, "attention_heads": 4},
+    **{"vocab_size": N_TOKENS, "max_position_embeddings": N_CTX, "pad_token_id": EOS},
+)
+T5 = T5Config(vocab_size=N_TOKENS, d_model=D_MODEL, d_ff=D_MLP, num_layers=N_LAYERS, num_heads=4)
+KINDS: dict[str, tuple[Any, Callable[[Path], None], str, list[str]]] = {
+    "an adapter alone": ("llama", adapter, "fetching", ["adapter_config.json", "merge_and_unload"]),
+    "an adapter beside a model": ("llama", beside_adapter, "fetching", ["adapter", "remove"]),
+    "an adapter beside shards": ("llama", sharded_with_adapter, "fetching", ["adapter", "remove"]),
+    "a missing shard": ("llama", shard_missing, "fetching", ["model-00002-of-", "whole model"]),
+    "Mistral's own format alone": (
+        "llama",
+        only_consolidated,
+        "fetching",
+        ["holds consolidated.safetensors, but no model.safetensors", "save_pretrained"],
+    ),
+    "weights under a name of their own": (
+        "llama",
+        config(transformers_weights="adapter_model.bin"),
+        "fetching",
+        ["'adapter_model.bin'", "name them model.safetensors"],
+    ),
+    "GPTQ": ("llama", quantised("gptq"), "fetching", ["quantised (gptq)", "unquantised version"]),
+    "AWQ": ("llama", quantised("awq"), "fetching", ["quantised (awq)"]),
+    "bitsandbytes": ("llama", quantised("bitsandbytes"), "fetching", ["quantised (bitsandbytes)"]),
+    "FP8": ("llama", quantised("fp8"), "fetching", ["quantised (fp8)"]),
+    "experts": (MIXTRAL, nothing, "fetching", ["mixture of experts", "num_local_experts 2"]),
+    "experts as wide as the rest": (SAME_SIZES, nothing, "fetching", ["mixture of experts"]),
+    "an encoder": (BertConfig(**SIZES), nothing, "loading", ["'bert' is no causal", "GPT-2"]),
+    "an encoder with a decoder": (T5, nothing, "fetching", ["'t5' is no language model", "GPT-2"]),
+    "no SentencePiece model": ("llama", slow_tokenizer, "fetching", ["tokenizer.json"]),
+    "a tokenizer of another form": (
+        "llama",
+        tokenizer_of_another_form,
+        "fetching",
+        ["the tokenizer", "tokenizer.json"],
+    ),
+    "a token without a row": (
+        "llama",
+        added_token,
+        "loading",
+        [f"'<think>' ({N_TOKENS})", f"rows 0 to {N_TOKENS - 1}", "resize_token_embeddings"],
+    ),
+    "prompts that begin without a row": (
+        "gpt2",
+        prompts_begin_without_a_row,
+        "loading",
+        [f"'<begin>' ({N_TOKENS})"],
+    ),
+    "no float64 operators": (XGLM, nothing, "loading", ["dtype float64", "try float32"]),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS.keys())
+def test_a_folder_that_cannot_be_swept_is_refused_as_early_as_it_is_known(
+    kind: tuple[Any, Callable[[Path], None], str, list[str]], tmp_path: Path
+) -> None:
+    model, damage, at, parts = kind
+    source = tmp_path / "source"
+    if model is T5:
+        make_tiny(source, "gpt2", model=T5ForConditionalGeneration(T5))
+    else:
+        write(source, model)
+    damage(source)
+    sizes = {"d_mlp": D_MODEL} if model is SAME_SIZES else {}
+    sizes |= {"d_mlp": 4 * D_MODEL} if model is XGLM else {}
+    message = refused(source, at, **sizes)
+    assert [part for part in parts if part not in message] == []
+
+
+def test_experts_that_the_config_does_not_count_are_found_in_the_model(tmp_path: Path) -> None:
+    write(tmp_path, MIXTRAL)
+    assert "mixture of experts (model.layers.0.mlp.experts)" in refusal(tmp_path)
+
+
+def test_weights_that_the_model_leaves_aside_are_not_fetched(tmp_path: Path) -> None:
+    """As the consolidated file of Mistral, or weights in another precision."""
+    source = write(tmp_path / "source", "llama")
+    before = said(source)
+    sharded(source)
+    for name in ("consolidated.safetensors", "model.fp16.safetensors"):
+        save_file({"weight": torch.ones(2)}, source / name)
+    model = fetch_and_load(source)
+    names = {path.name for path in model.folder.glob("*.safetensors")}
+    assert names == {path.name for path in source.glob("model-*.safetensors")} and len(names) > 1
+    with torch.inference_mode():
+        torch.testing.assert_close(model.plain(TOKENS).logits, before, rtol=0, atol=0)
+
+
+def test_a_special_token_without_a_row_does_no_harm_until_a_prompt_names_it(tmp_path: Path) -> None:
+    """As the token for images of Gemma 3 with 1 B weights."""
+    source = write(tmp_path / "source", "llama")
+    tokenizer = tiny_tokenizer()
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<image>"]})
+    tokenizer.save_pretrained(source)
+    model = fetch_and_load(source)
+    assert encode(model, "the cat") == tiny_tokenizer()("the cat").input_ids
+    with pytest.raises(UserError, match=f"'<image>', token {N_TOKENS}"):
+        encode(model, "the <image>")
+
+
+def test_weights_too_large_for_a_dtype_are_refused(tmp_path: Path) -> None:
+    write(tmp_path, "llama")
+    edit_weights(tmp_path, lambda all_: {**all_, "lm_head.weight": 1e6 * all_["lm_head.weight"]})
+    load(tmp_path)
+    message = refusal(tmp_path, torch.float16)
+    assert "not finite in dtype float16" in message and "float32" in message
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("model", ["gpt2", "llama", "neox", "mistral", QWEN, NEO])
+def test_whole_models_load_in_every_dtype(model: Any, dtype: torch.dtype, tmp_path: Path) -> None:
+    plain = load_plain(write(tmp_path, model), dtype, "cpu", WHERE)
+    assert {one.dtype for one in plain.parameters()} == {dtype}

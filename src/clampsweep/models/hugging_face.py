@@ -1,7 +1,7 @@
 """Hugging Face's own model and tokenizer of a folder, offline: refused unless they are whole.
 
 transformers draws weights that a checkpoint lacks at random and passes over those that it does not
-know; both are only logged. Here they end the run, but for what `idle` knows to be of no effect.
+know; both are only logged. Here they end the run (`whole.py`).
 """
 
 from __future__ import annotations
@@ -10,26 +10,14 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
 from clampsweep.errors import UserError
-from clampsweep.models.idle import has_no_effect
-
-_SHOWN = 3  # names in a message
-
-_SAVE = "load the model that was trained in transformers and save it with save_pretrained"
-
-
-class _Report(NamedTuple):
-    """What transformers says of a checkpoint: names, and shapes in the weights and the model."""
-
-    missing: list[str]
-    unexpected: list[str]
-    mismatched: list[tuple[str, list[int], list[int]]]
+from clampsweep.models.whole import Report, check_report, few
 
 
 def load_plain(folder: Path, dtype: torch.dtype, device: str | torch.device, where: str) -> Any:
@@ -46,7 +34,7 @@ def load_plain(folder: Path, dtype: torch.dtype, device: str | torch.device, whe
             causal language model, or cannot run in this dtype, or not on this device.
     """
     plain, report = _read(folder, dtype, where)
-    _check_report(report, folder, where)
+    check_report(report, folder, where)
     _check_dense(plain, where)
     plain = _place(plain, device, where).eval()
     _check_runs(plain, where)
@@ -113,18 +101,12 @@ def n_rows(plain: Any) -> int:
     return int(plain.get_input_embeddings().weight.shape[0])
 
 
-def few(names: list[str]) -> str:
-    """The first of some names, and how many more there are."""
-    more = len(names) - _SHOWN
-    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
-
-
 def reason(error: BaseException) -> str:
     """The beginning of an exception's text, as one line."""
     return " ".join(str(error).split())[:200] or type(error).__name__
 
 
-def _read(folder: Path, dtype: torch.dtype, where: str) -> tuple[Any, _Report]:
+def _read(folder: Path, dtype: torch.dtype, where: str) -> tuple[Any, Report]:
     from transformers import AutoModelForCausalLM
 
     try:
@@ -145,7 +127,7 @@ def _read(folder: Path, dtype: torch.dtype, where: str) -> tuple[Any, _Report]:
     plain, report = loaded
     mismatched = [(name, list(one), list(two)) for name, one, two in report["mismatched_keys"]]
     missing, unexpected = sorted(report["missing_keys"]), sorted(report["unexpected_keys"])
-    return plain, _Report(missing, unexpected, sorted(mismatched))
+    return plain, Report(missing, unexpected, sorted(mismatched))
 
 
 def _unreadable(error: Exception, where: str) -> UserError:
@@ -162,50 +144,6 @@ def _without_report() -> Iterator[None]:
         yield
     finally:
         log.setLevel(level)
-
-
-def _check_report(report: _Report, folder: Path, where: str) -> None:
-    if report.mismatched:
-        shapes = [f"{name} is {one}, not {two}" for name, one, two in report.mismatched]
-        raise UserError(
-            f"{where}: other shapes in the weights than config.json makes: {few(shapes)}; "
-            "correct config.json (vocab_size and the other sizes), or get the whole model again"
-        )
-    unexpected = [name for name in report.unexpected if not has_no_effect(folder, name)]
-    if report.missing:
-        raise UserError(
-            f"{where}: the weights lack {few(report.missing)}, which would be drawn at random; "
-            + _remedy(report.missing, unexpected)
-        )
-    if unexpected:
-        raise UserError(
-            f"{where}: the weights hold {few(unexpected)}, which the model of config.json does "
-            "not use; " + _remedy([], unexpected)
-        )
-
-
-def _remedy(missing: list[str], unexpected: list[str]) -> str:
-    if any("lora_" in name for name in unexpected):
-        return "merge the adapter into the model (merge_and_unload) and save that"
-    if prefix := _prefix(missing, unexpected):
-        return f"their names there begin with {prefix!r}: {_SAVE}"
-    if missing and not unexpected and all("lm_head" in name for name in missing):
-        return (
-            "get the whole model; or if its output weights are those of the embedding, set "
-            "tie_word_embeddings to true in its config.json"
-        )
-    return f"correct its config.json (number of layers, biases), or {_SAVE}"
-
-
-def _prefix(missing: list[str], unexpected: list[str]) -> str:
-    """What some names begin with that shall not be there, as `module.`."""
-    wanted = set(missing)
-    for name in unexpected:
-        parts = name.split(".")
-        for at in range(1, len(parts)):
-            if ".".join(parts[at:]) in wanted:
-                return ".".join(parts[:at]) + "."
-    return ""
 
 
 def _check_dense(plain: Any, where: str) -> None:
@@ -258,5 +196,5 @@ def _check_runs(plain: Any, where: str) -> None:
 @torch.inference_mode()
 def _logits(plain: Any, tokens: Tensor) -> Tensor:
     """Of each position, float64: `[1, pos, vocabulary]`."""
-    logits: Tensor = plain(tokens, use_cache=False).logits
+    logits: Tensor = plain(input_ids=tokens, use_cache=False).logits
     return logits.double()
