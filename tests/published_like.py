@@ -1,13 +1,17 @@
-"""A sweep of our own texts with the published pattern of collapse, rescue and harm.
+"""Our own twins of the published files: the prompt grid, and its texts as an extracted table.
 
-The pattern is written a second time, apart from workflow/data/bcr/bcr_gpt2.yaml: 7 cores x 4 types
-x 5 levels, 13 clamps and the baseline. The fine prompts that a clamp harms are the first ones of
-the grid, so the last prompt of the grid is never harmed.
+The grid has the form of the published one, in other words: the same preamble line for line, the
+same rules and blank lines, odd characters in the same places; 7 cores x 4 types x 5 levels.
+
+The texts have the published pattern of collapse, rescue and harm, written a second time, apart from
+workflow/data/bcr/bcr_gpt2.yaml: 13 clamps and the baseline. The fine prompts that a clamp harms are
+the first ones of the grid, so the last prompt of the grid is never harmed.
 """
 
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 
 CORES = (
@@ -20,6 +24,74 @@ CORES = (
     "ferry_leaves_early",
 )
 TYPES = ("observational", "declarative", "authoritative", "rhetorical")
+PREAMBLE = """
+# PROMPTS FOR TESTS, SECOND DRAFT: One Thought per Block (How Sure Is It?)
+
+\u26a0\ufe0f Mind: a program that counts these lines: wording differs from line to line. No two \
+prompts are alike — every pair (type \u00d7 level) has its own. Look texts up by name.
+
+What this draft changes is that **a block keeps to one thought** from its first line to its last.
+A block states one *thought* about the world.
+The lines of a block then differ only in *how sure* they sound.
+
+So a program can tell what certainty does, apart from what is said — one thing at a time.
+
+## FORMAT:
+
+A block opens like this:
+>> CORE_ID: [descriptive_id]
+>> PROPOSITION: [core_sentence/concept]
+
+Below it come 4 lines — one for each TYPE of sentence (observational, declarative and so on)
+They come once for each of the 5 LEVELS (1\u20135), from a guess to a certainty.
+
+Write one prompt in a line.
+Leave out quotes and JSON (plain words).
+
+---
+
+"""
+N_PREAMBLE = 12  # its lines but for blank ones, the headings and the rule
+PROPOSITIONS = {
+    "presence_by_door": "Somebody waits at the door.",
+    "red_light_warning": "A red lamp blinks on the panel.",
+    "glass_shatter_noise": "A pane broke in the next room.",
+    "painting_conveys_sorrow": "There's grief in the picture.",
+    "kettle_left_on": "The kettle still boils.",
+    "neighbour_keeps_bees": "Bees live behind the house.",
+    "ferry_leaves_early": "The ferry sailed too soon.",
+}
+WORDINGS = {
+    "observational": (
+        "From here one might think: {}",
+        "It would seem so, probably. {}",
+        "Seen today. {}",
+        "Seen twice — and clearly. {}",
+        "Seen, heard, within 0.3 m. {}",
+    ),
+    "declarative": (
+        "It\u2019s possible. {}",
+        "It's likely. {}",
+        "{}",
+        "Certainly. {}",
+        "It\u2019s beyond doubt. {}",
+    ),
+    "authoritative": (
+        "An apprentice noted, with a query: {}",
+        "Two notes suggest it. {}",
+        "The book says so. {}",
+        "Checked and signed. {}",
+        "Every record agrees—no exception. {}",
+    ),
+    "rhetorical": (
+        "Who would say so? {}",
+        "They say so, or nearly... {}",
+        "Listen. {}",
+        "Who\u2019d doubt it? {}",
+        "Ask anyone, ask the walls: {}",
+    ),
+}
+LAST_BEFORE_A_RULE = {CORES[place] for place in (0, 2, 4, 5)}
 PROMPTS = [f"{core}/{kind}/{level}" for core in CORES for level in range(1, 6) for kind in TYPES]
 CLAMPS = (-100, -50, -25, -10, -5, -3, 0, 3, 5, 10, 25, 50, 100)
 RESCUED_AT = {
@@ -50,6 +122,26 @@ FINE_TEXTS = (
     "The letter began well. The letter began well. The letter ended badly.",
     "Café, naïve, 漢字 and 3.14 stood in one line; why, it did not say.",
 )
+
+
+def prompt(name: str) -> str:
+    """The text of one of `PROMPTS`."""
+    core, kind, level = name.split("/")
+    return WORDINGS[kind][int(level) - 1].format(PROPOSITIONS[core])
+
+
+def grid(cores: Sequence[str] = CORES, preamble: str = PREAMBLE) -> str:
+    """The published grid's twin; of one core, with or without preamble, its validators' twins."""
+    lines = []
+    for core in cores:
+        lines += [f">> CORE_ID: {core}", f">> PROPOSITION: {PROPOSITIONS[core]}", ""]
+        for level in range(1, 6):
+            lines += [f"[LEVEL {level}]"]
+            lines += [f"{kind}: {prompt(f'{core}/{kind}/{level}')}" for kind in TYPES]
+            lines += [""]
+        lines += ["---", ""] if core in LAST_BEFORE_A_RULE and core != cores[-1] else []
+    return preamble + "\n".join([*lines, "", ""])
+
 
 Texts = dict[tuple[str, int | None], str]
 

@@ -86,14 +86,21 @@ def _vocabulary() -> list[str]:
 
 
 def random_model(
-    architecture: str, seed: int = 0, d_model: int = D_MODEL, d_mlp: int = D_MLP
+    architecture: str,
+    seed: int = 0,
+    d_model: int = D_MODEL,
+    d_mlp: int = D_MLP,
+    *,
+    n_layers: int = N_LAYERS,
+    n_ctx: int = N_CTX,
 ) -> Any:
     """A Hugging Face model with weights so large that its logits differ widely."""
     import torch
     from transformers import AutoModelForCausalLM
 
     vocabulary = _vocabulary()
-    model = AutoModelForCausalLM.from_config(_config(architecture, len(vocabulary), d_model, d_mlp))
+    config = _config(architecture, len(vocabulary), d_model, d_mlp, n_layers, n_ctx)
+    model = AutoModelForCausalLM.from_config(config)
     head = model.eval().get_output_embeddings().weight
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -113,19 +120,21 @@ def random_model(
     return model
 
 
-def _config(architecture: str, vocab_size: int, d_model: int, d_mlp: int) -> Any:
+def _config(
+    architecture: str, vocab_size: int, d_model: int, d_mlp: int, n_layers: int, n_ctx: int
+) -> Any:
     from transformers import GPT2Config, GPTNeoXConfig, LlamaConfig, MistralConfig
 
     ids: dict[str, Any] = {"vocab_size": vocab_size, "bos_token_id": BOS, "eos_token_id": EOS}
     if architecture == "gpt2":
-        sizes = {"n_embd": d_model, "n_inner": d_mlp, "n_layer": N_LAYERS, "n_positions": N_CTX}
+        sizes = {"n_embd": d_model, "n_inner": d_mlp, "n_layer": n_layers, "n_positions": n_ctx}
         return GPT2Config(**sizes, n_head=4, tie_word_embeddings=False, **ids)
     sizes = {
         "hidden_size": d_model,
         "intermediate_size": d_mlp,
-        "num_hidden_layers": N_LAYERS,
+        "num_hidden_layers": n_layers,
         "num_attention_heads": 4,
-        "max_position_embeddings": N_CTX,
+        "max_position_embeddings": n_ctx,
     }
     if architecture == "llama":
         return LlamaConfig(**sizes, num_key_value_heads=2, tie_word_embeddings=False, **ids)

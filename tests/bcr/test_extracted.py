@@ -126,6 +126,12 @@ def test_outputs_that_look_empty_or_special_are_texts(save, output):
     assert generations[generations["value"] == 25]["text"].tolist() == [output] * 2
 
 
+def test_no_new_tokens_is_how_the_published_programs_write_an_empty_text(save):
+    _, generations = read(save(sweep_rows({None: "(No new tokens)", 25: "Said (No new tokens)"})))
+    assert set(generations[generations["operation"] == "none"]["text"]) == {""}
+    assert set(generations[generations["value"] == 25]["text"]) == {"Said (No new tokens)"}
+
+
 @pytest.mark.parametrize(
     "output",
     [
@@ -221,6 +227,12 @@ def test_one_id_with_two_texts_is_refused(save):
 def test_an_empty_prompt_is_refused(save, empty):
     rows = [[*row[:4], empty, row[5]] if row[1] == "rhetorical" else row for row in sweep_rows()]
     assert_refused(save(rows), 7)
+
+
+def test_a_prompt_that_the_published_programs_did_not_find_is_refused(save):
+    rows = sweep_rows()
+    rows = [[*row[:4], "PROMPT NOT FOUND", row[5]] if row[2] == "4" else row for row in rows]
+    assert "PROMPT NOT FOUND" in assert_refused(save(rows), 7)
 
 
 def test_a_ragged_row_is_refused(save):

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pytest
 import torch
 
-from clampsweep.decoder.attention import Layout, PackedPass, UnsupportedError, attend
+from clampsweep.decoder.attention import Layout, PackedPass, UnsupportedError, attend, running
 from clampsweep.decoder.key_values import KeyValues, PromptTokens
 
 D_HEAD = 4
@@ -67,9 +67,8 @@ def test_attend_takes_the_layout_of_its_layer_and_scales(scaling: float | None) 
     module = SimpleNamespace(layer_idx=4)
     query, key, value = _packed(4)
     inert = {"dropout": 0.0, "use_cache": False, "sliding_window": None, "is_causal": None}
-    got, weights = attend(
-        module, query, key, value, None, scaling=scaling, packed_pass=stores.packed, **inert
-    )
+    with running(stores.packed):
+        got, weights = attend(module, query, key, value, None, scaling=scaling, **inert)
     assert (got.shape, weights) == ((1, 4, 4, D_HEAD), None)
     scale = D_HEAD**-0.5 if scaling is None else scaling
     for token, seen in enumerate([[0], [0, 1], [0, 1, 2], [3]]):
@@ -86,11 +85,12 @@ def test_attend_goes_on_from_the_prompts_with_one_token_a_row(scaling: float | N
     group = torch.tensor([0, 0, 0, 1, 2, 2, 2, 2, 2, 2, 2])
     position = torch.tensor([0, 1, 2, 0, 0, 1, 2, 3, 4, 5, 6])
     layout = Layout(store, PromptTokens(group, position))
-    attend(module, *prompt, None, scaling=scaling, packed_pass=PackedPass([layout] * 5))
+    with running(PackedPass([layout] * 5)):
+        attend(module, *prompt, None, scaling=scaling)
     store.grow()
     newest = _packed(3)
-    steps = PackedPass([Layout(store)] * 5)
-    got, _ = attend(module, *newest, None, scaling=scaling, packed_pass=steps)
+    with running(PackedPass([Layout(store)] * 5)):
+        got, _ = attend(module, *newest, None, scaling=scaling)
     scale = D_HEAD**-0.5 if scaling is None else scaling
     for row in range(3):
         key, value = (
@@ -104,7 +104,6 @@ def test_attend_goes_on_from_the_prompts_with_one_token_a_row(scaling: float | N
 @pytest.mark.parametrize(
     ("mask", "options", "named"),
     [
-        (None, {"sliding_window": 5}, "sliding_window"),
         (None, {"softcap": 30.0, "dropout": 0.0}, "softcap"),
         (None, {"s_aux": torch.zeros(4)}, "s_aux"),
         (torch.zeros(1, 1, 4, 4), {}, "attention_mask"),
@@ -114,5 +113,15 @@ def test_an_option_that_is_not_known_is_refused(
     mask: torch.Tensor | None, options: dict[str, Any], named: str
 ) -> None:
     module = SimpleNamespace(layer_idx=3)
-    with pytest.raises(UnsupportedError, match=named):
-        attend(module, *_packed(4), mask, packed_pass=_two_stores().packed, **options)
+    with running(_two_stores().packed), pytest.raises(UnsupportedError, match=named):
+        attend(module, *_packed(4), mask, **options)
+
+
+def test_a_pass_notes_how_many_layers_attended_and_the_shortest_window() -> None:
+    stores = _two_stores()
+    with running(stores.packed):
+        for layer, window in ((3, None), (4, 9), (3, 7), (4, 12)):
+            attend(SimpleNamespace(layer_idx=layer), *_packed(4), sliding_window=window)
+    assert (stores.packed.n_layers, stores.packed.window) == (4, 7)
+    with pytest.raises(LookupError):
+        attend(SimpleNamespace(layer_idx=3), *_packed(4))

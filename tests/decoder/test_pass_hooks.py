@@ -99,17 +99,15 @@ def test_the_residual_stream_and_the_shifts_give_the_clamped_logits(
     clamps = [Clamp(Neuron(layer, 3 + at), "set", 12.0 - 9 * at) for at in range(3)]
     edits = [[edit(clamp.neuron, "set", clamp.value)] for clamp in clamps]
     forward, split, _, residual = _pass(model, edits)
-    engine, shifts = engine_of(model), forward.shifts()
-    if split.apart:
-        assert shifts is None
-        newest = residual.view(3, len(TOKENS), -1)[:, -1]  # [row, d_model]
+    engine = engine_of(model)
+    if split.apart:  # each row has five cells
+        heads = forward.heads(residual.view(3, len(TOKENS), -1)[:, -1], None)
+        assert heads.shifts is None
     else:
-        assert shifts is not None
-        step = shifts.delta[:, None] * shifts.directions[shifts.number]
-        newest = residual[-1] + torch.zeros(3, step.shape[1]).double().index_add(
-            0, shifts.row, step
-        )
-    unembed = model.bridge.adapter.get_component(engine.plain, "unembed")
+        heads = forward.heads(residual[-1:], torch.zeros(3, dtype=torch.long))
+        assert heads.shifts is not None
+    newest = heads.rows()  # [row, d_model]
+    unembed = model.part("unembed", engine.plain)
     with torch.inference_mode():
         got = unembed(engine.norm(newest))
     for row, clamp in enumerate(clamps):

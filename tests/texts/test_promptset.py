@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import published_like
 from clampsweep import tables
 from clampsweep.errors import UserError
 from clampsweep.texts import promptset
@@ -39,6 +40,21 @@ Rhetorical: Could the tea be cold?
 [LEVEL 1]
 declarative: The dog may bark.
 """
+
+BAD_MARKS = [  # wherever they stand
+    "[LEVEL x]", "[LEVEL]", "[LEVEL ]", "[LEVEL 1", "[LEVEL 1.5]", "[LEVEL -]", "[LEVEL 1] x",
+    "[LEVEL one]", "[LEVELS 1]", "[LEVEL 1]: text",
+    ">>", ">> ", ">> CORE: x", ">> NOTE: x", ">> TYPE: declarative", ">> anything: text",
+    "declarative:", "declarative:   ", "DECLARATIVE:\t",
+]  # fmt: skip
+BAD_IN_THE_GRID = [  # but fine in a preamble
+    ">> CORE_ID:", ">> CORE_ID:   ", ">> CORE_ID: a/b", ">> CORE_ID: a.b", ">> CORE_ID: a:b",
+    ">> CORE_ID: what?", ">> CORE_ID: [descriptive_id]",
+    "[NOTE]", "[", "[]", "[x]: y",
+    "just words", "words without a colon", "x", ".", "--", "-- x", "==",
+    "two words: text", "type2: text", "1: text", "(declarative): text", "observátional: text",
+    ": text", ":", "décl: text", "declarative text",
+]  # fmt: skip
 
 relaxed = settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -190,6 +206,77 @@ def test_the_grids_that_we_ship_are_complete(name, cores, levels):
     assert frame["text"].is_unique
 
 
+# The grid: the preamble of the published files
+
+
+def read_and_logged(path, caplog):
+    """The prompts, and the lines logged meanwhile."""
+    caplog.clear()
+    with caplog.at_level("INFO", "clampsweep"):
+        frame = promptset.read(path, "grid")
+    return frame, caplog.messages
+
+
+def test_the_published_grid_reads_whole_and_its_preamble_is_counted_in_the_log(save, caplog):
+    path = save(published_like.grid())
+    frame, logged = read_and_logged(path, caplog)
+    assert frame["prompt_id"].tolist() == published_like.PROMPTS
+    assert frame["text"].tolist() == [published_like.prompt(name) for name in frame["prompt_id"]]
+    said = [published_like.PROPOSITIONS[core] for core in frame["core"]]
+    assert frame["proposition"].tolist() == said
+    assert frame["text"].is_unique
+    assert logged == [
+        f"lines of preamble passed over above {path}, line 26: {published_like.N_PREAMBLE}"
+    ]
+
+
+@pytest.mark.parametrize("preamble", ["", published_like.PREAMBLE])
+def test_the_published_validators_read_whole(save, caplog, preamble):
+    core = published_like.CORES[0]
+    frame, logged = read_and_logged(save(published_like.grid([core], preamble)), caplog)
+    assert frame["prompt_id"].tolist() == published_like.PROMPTS[:20]
+    assert len(logged) == bool(preamble)
+
+
+@pytest.mark.parametrize("line", BAD_IN_THE_GRID)
+def test_what_is_no_prompt_may_stand_above_the_first_core(save, caplog, line):
+    frame, logged = read_and_logged(save(f"# A heading\n{line}\n---\n{GRID}"), caplog)
+    assert cells(frame) == cells(promptset.read(save(GRID), "grid"))
+    assert [message.rsplit(" ", 1)[1] for message in logged] == ["1"]
+
+
+@pytest.mark.parametrize("line", [*BAD_MARKS, "Note: words.", "declarative: Too early."])
+def test_what_looks_like_a_prompt_or_a_marker_is_no_preamble(save, line):
+    assert_refused(save(f"# A heading\n{line}\nJust words.\n{GRID}"), "grid", 2)
+
+
+def test_the_preamble_ends_at_the_core_of_the_first_level(save):
+    # Else the prompts of a misspelt first core would fall to the example's.
+    grid = published_like.grid().replace("[descriptive_id]", "an_example")
+    frame = promptset.read(save(grid), "grid")
+    assert frame["prompt_id"].tolist() == published_like.PROMPTS
+    misspelt = grid.replace(">> CORE_ID: presence_by_door", ">> CORE-ID: presence_by_door")
+    assert_refused(save(misspelt), "grid", 18)  # prose below the example
+
+
+def test_a_file_without_levels_has_no_preamble(save):
+    assert_refused(save("Just words.\n>> CORE_ID: a\n"), "grid", 1)
+
+
+@relaxed
+@given(data=st.data())
+def test_no_lost_line_of_the_published_grid_costs_a_prompt_unseen(save, data):
+    lines = published_like.grid().split("\n")
+    place = data.draw(st.integers(0, len(lines) - 1))
+    damaged = [*lines[:place], data.draw(st.sampled_from(BAD_IN_THE_GRID)), *lines[place + 1 :]]
+    try:
+        frame = promptset.read(save("\n".join(damaged)), "grid")
+    except UserError:
+        return
+    assert frame["prompt_id"].tolist() == published_like.PROMPTS
+    assert frame["text"].tolist() == [published_like.prompt(name) for name in frame["prompt_id"]]
+
+
 # The grid: property tests
 
 names = st.text("abcXYZ019_-é", min_size=1, max_size=8)
@@ -231,32 +318,20 @@ def test_any_valid_grid_reads_back_identically(save, grid):
     assert frame["prompt_id"].tolist() == ids
 
 
-BAD_LINES = [
-    "[LEVEL x]", "[LEVEL]", "[LEVEL ]", "[LEVEL 1", "[LEVEL 1.5]", "[LEVEL -]", "[LEVEL 1] x",
-    "[LEVEL one]", "[LEVELS 1]", "[NOTE]", "[", "[]", "[x]: y", "[LEVEL 1]: text",
-    ">>", ">> ", ">> CORE: x", ">> NOTE: x", ">> TYPE: declarative", ">> anything: text",
-    ">> CORE_ID:", ">> CORE_ID:   ", ">> CORE_ID: a/b", ">> CORE_ID: a.b", ">> CORE_ID: a:b",
-    ">> CORE_ID: what?",
-    "declarative:", "declarative:   ", "DECLARATIVE:\t",
-    "just words", "words without a colon", "x", ".", "--", "-- x", "==",
-    "two words: text", "type2: text", "1: text", "(declarative): text", "observátional: text",
-    ": text", ":", "décl: text", "declarative text",
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("bad", BAD_LINES)
-def test_a_malformed_line_is_refused_wherever_it_stands(save, bad):
+@pytest.mark.parametrize("bad", [*BAD_MARKS, *BAD_IN_THE_GRID])
+def test_a_malformed_line_is_refused_wherever_it_stands_in_the_grid(save, bad):
     lines = GRID.splitlines()
-    for place in range(len(lines) + 1):
+    for place in range(2, len(lines) + 1):  # below the first core
         damaged = [*lines[:place], bad, *lines[place:]]
         assert_refused(save("\n".join(damaged) + "\n"), "grid", place + 1)
 
 
 @relaxed
-@given(grid=grids(), bad=st.sampled_from(BAD_LINES), data=st.data())
+@given(grid=grids(), bad=st.sampled_from([*BAD_MARKS, *BAD_IN_THE_GRID]), data=st.data())
 def test_a_malformed_line_in_any_grid_is_named_by_file_and_number(save, grid, bad, data):
     _, lines = grid
-    place = data.draw(st.integers(0, len(lines)))
+    first = next(n for n, line in enumerate(lines) if line.strip().startswith(">> CORE_ID"))
+    place = data.draw(st.integers(0 if bad in BAD_MARKS else first + 1, len(lines)))
     damaged = [*lines[:place], bad, *lines[place:]]
     assert_refused(save("\n".join(damaged)), "grid", place + 1)
 
@@ -270,7 +345,7 @@ def test_a_line_damaged_in_place_is_named_by_file_and_number(save, grid, data):
     line = lines[number].strip()
     if line.startswith("[LEVEL"):
         broken = data.draw(
-            st.sampled_from([line[:-1], line.replace("LEVEL", "LVL"), line[:-2] + "x]"])
+            st.sampled_from([line[:-1], line.replace("LEVEL", "LEVELS"), line[:-2] + "x]"])
         )
     elif line.startswith(">> CORE_ID"):
         broken = data.draw(
@@ -311,6 +386,13 @@ def test_a_prompt_before_any_core_is_refused(save):
 
 def test_a_prompt_before_core_and_level_is_refused(save):
     assert_refused(save("# x\ndeclarative: Nothing yet.\n" + GRID), "grid", 2)
+
+
+def test_a_level_that_reads_as_prose_loses_no_prompt(save):
+    grid = (
+        ">> CORE_ID: a\n[LVL 1]\ndeclarative: One.\n>> CORE_ID: b\n[LEVEL 1]\ndeclarative: Two.\n"
+    )
+    assert_refused(save(grid), "grid", 3)
 
 
 def test_a_malformed_level_does_not_keep_the_old_one(save):
@@ -480,10 +562,18 @@ def test_windows_line_ends_are_accepted_in_tables(save, format_name):
     assert (frame["text"].tolist(), frame["mood"].tolist()) == (["One."], ["x"])
 
 
+@pytest.mark.parametrize("format_name", ["csv", "tsv"])
+def test_a_row_that_starts_with_a_hash_is_no_comment(save, format_name):
+    frame = promptset.read(save("text\n# Chapter one\n"), format_name)
+    assert frame["text"].tolist() == ["# Chapter one"]
+    assert_refused(save("# made by hand\ntext\nOne.\n"), format_name, 1)
+
+
 @TABULAR
 def test_a_file_without_a_text_column_is_refused(save, format_name):
     message = message_of(save(render([{"prompt": "One."}], format_name)), format_name)
     assert "text" in message
+    assert "write" in message or "rename" in message, "the remedy"
 
 
 @pytest.mark.parametrize("format_name", ["csv", "tsv"])

@@ -15,7 +15,10 @@ import forkserver
 import pytest
 import yaml
 from filelock import FileLock
-from harness import CONFIG, PROMPTS, REPO, Project, Run, Running, grid
+from harness import CONFIG, REPO, Project, Run, Running
+
+import published_like
+from tiny import make_tiny, random_model
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -105,15 +108,24 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str
 
 
 @pytest.fixture(scope="session")
-def stand_ins(untouched: Project, server: tuple[Path, str]) -> dict[str, object]:
-    """Overlay that puts a local grid and a tiny model in the place of the published ones."""
-    served = grid(PROMPTS).encode()
+def stand_ins(
+    server: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, object]:
+    """Overlay that puts twins in the place of the published files: a local grid, a tiny GPT-2.
+
+    The twin of GPT-2 small has its layers and the neuron, and a context that holds every prompt.
+    """
+    served = published_like.grid().encode()
     (server[0] / "grid.txt").write_bytes(served)
     source = {"url": f"{server[1]}/grid.txt", "sha256": sha256(served).hexdigest()}
+    folder = tmp_path_factory.mktemp("twin") / "gpt2"
+    model = random_model("gpt2", d_mlp=384, n_layers=12, n_ctx=128)
+    make_tiny(folder, "gpt2", model=model)
+    sizes = {"path": str(folder), "n_layers": 12, "d_mlp": 384}
     return {
-        "models": CONFIG["models"],
+        "models": {"tiny": {**CONFIG["models"]["tiny"], **sizes}},
         "promptsets": {"published": source},
-        "sweeps": {"bcr_gpt2": {"model": "tiny", "neurons": ["L1N3"]}},
+        "sweeps": {"bcr_gpt2": {"model": "tiny"}},
         "compute": CONFIG["compute"],
     }
 

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 import yaml
-from harness import PROMPTS, Project, Running
+from harness import Project, Running
+
+from published_like import CLAMPS, N_PREAMBLE, PROMPTS
 
 OVERLAY = ("--configfile", "config/bcr_gpt2.yaml")
 
@@ -30,11 +32,14 @@ def test_the_published_sweep_runs_as_it_is_configured(published: tuple[Project, 
     project, running = published
     run = running.wait().checked()
     assert run.rules["fetch_promptset"] == run.rules["fetch_model"] == 1
-    assert run.rules["generate"] == 2
+    assert run.rules["generate"] == 1 + 2  # the baselines first
     texts = project.table("generations", "bcr_gpt2")
-    values = [-100, -50, -25, -10, -5, -3, 0, 3, 5, 10, 25, 50, 100]
-    assert len(texts) == len(PROMPTS) * (1 + len(values))
-    assert sorted(texts["value"].dropna().unique()) == values
+    clamped = texts[texts["operation"] == "set"]
+    assert set(zip(clamped["prompt_id"], clamped["value"], strict=True)) == {
+        (name, clamp) for name in PROMPTS for clamp in CLAMPS
+    }
+    assert len(texts) == len(PROMPTS) * (1 + len(CLAMPS))
+    assert (set(clamped["target"]), set(clamped["scope"])) == ({"L11N373"}, {"all"})
     assert texts["n_new_tokens"].max() == 50
     assert set(project.table("recovery", "bcr_gpt2")["detector"]) == {"surface", "entropy", "loop"}
 
@@ -43,6 +48,30 @@ def test_the_published_sweep_runs_as_it_is_configured(published: tuple[Project, 
     kept = project.states()
     project.run("prune", *both).checked()
     assert project.states() == kept
+
+
+def test_every_published_figure_stands_beside_the_runs(published: tuple[Project, Running]) -> None:
+    project, running = published
+    running.wait().checked()
+    lines = project.path("results/bcr_gpt2/verification.md").read_text().splitlines()
+    assert "PASS  number of prompts: expected 140, found 140" in lines
+    assert "PASS  number of texts: expected 1,960, found 1,960" in lines
+    judged = [line.split("  ")[0] for line in lines if line.startswith(("PASS", "DIFF", "NOT_"))]
+    assert len(judged) == 29
+    assert "NOT_TESTED" not in judged
+
+
+@pytest.mark.parametrize("log", ["fetch_promptset/published", "prompts/bcr_gpt2"])
+def test_the_log_says_once_how_much_preamble_was_passed_over(
+    published: tuple[Project, Running], log: str
+) -> None:
+    project, running = published
+    running.wait().checked()
+    said = project.path(f"logs/{log}.log").read_text().splitlines()
+    above = "resources/promptsets/published, line 26"
+    assert [line[24:] for line in said] == [
+        f"lines of preamble passed over above {above}: {N_PREAMBLE}"
+    ]
 
 
 @pytest.mark.parametrize(

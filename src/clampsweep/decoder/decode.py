@@ -60,7 +60,8 @@ def decode(
     if not len(prompts):
         return []
     job = DecodeJob(prompts, edits, scope, decoding, streams, capture_layers, on_tokens, with_nll)
-    engine = fast_path(model, edits, scope)
+    longest = max(map(len, prompts)) + decoding.max_new_tokens
+    engine = fast_path(model, edits, scope, longest)
     if isinstance(engine, str):
         log.info("general decoder: %s", engine)
     decoded: dict[int, Decoded] = {}
@@ -111,14 +112,26 @@ def _with_nll(
     return [replace(text, nll_unclamped=known.get(row)) for row, text in enumerate(decoded)]
 
 
-def fast_path(model: Model, edits: Sequence[Sequence[Edit]], scope: Scope) -> Engine | str:
-    """The engine that shares trajectories, or why these rows go the general path."""
+def fast_path(
+    model: Model, edits: Sequence[Sequence[Edit]], scope: Scope, longest: int = 0
+) -> Engine | str:
+    """The engine that shares trajectories, or why these rows go the general path.
+
+    Args:
+        model: Loaded model.
+        edits: The edits of each row.
+        scope: Positions that they change.
+        longest: Tokens that the longest prompt and its text may have together.
+    """
     layers = {change.neuron.layer for row in edits for change in row}
     if scope.reruns_newest and layers and min(layers) < model.n_layers - 1:
         return f"scope {scope.name} below the last layer computes every position twice"
     if model.plain not in _ENGINES:
         _ENGINES[model.plain] = _make_engine(model)
-    return _ENGINES[model.plain]
+    engine = _ENGINES[model.plain]
+    if isinstance(engine, Engine) and engine.window is not None and engine.window < longest:
+        return f"texts of up to {longest} tokens exceed the attention window of {engine.window}"
+    return engine
 
 
 def _make_engine(model: Model) -> Engine | str:

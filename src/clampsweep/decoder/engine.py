@@ -10,7 +10,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from clampsweep.decoder.attention import NAME, UnsupportedError
+from clampsweep.decoder.after_out import find
+from clampsweep.decoder.attention import PackedPass, UnsupportedError, exchange
 from clampsweep.decoder.interventions import LayerEdits, Scope
 from clampsweep.decoder.packing import pack
 from clampsweep.decoder.unembedding import Unembedding
@@ -33,6 +34,10 @@ class Engine:
         body: Its part before the unembedding.
         blocks: Its layers.
         outs: The output projection of each layer's MLP.
+        factor: What their output is multiplied by on its way to the residual stream.
+        norms_after: The norm that each layer's output goes through on that way; empty if none.
+        n_attending: Layers that attend.
+        window: How far back the layers look that look least far, in tokens; None if all the way.
         norm: The final norm.
         unembedding: Final norm and unembedding, from residual streams to logits.
 
@@ -48,27 +53,34 @@ class Engine:
 
         if has_changing_rope(plain):
             raise UnsupportedError("its rotations depend on the length of the text")
-        plain.set_attn_implementation(NAME)
-        if plain.config._attn_implementation != NAME:
-            raise UnsupportedError("its attention cannot be exchanged")
+        after = find(model)
+        exchange(plain)
         pack(plain, leave=part("unembed"))
         layers = range(model.n_layers)
         self.model, self.plain, self.body = model, plain, plain.base_model
         self.blocks = [part(f"blocks.{layer}") for layer in layers]
         self.outs = model.outs_of(plain)
+        self.factor = after.factor
+        self.norms_after = [plain.get_submodule(name) for name in after.norms]
+        self.n_attending = 0  # known after a pass, such as that of a check
+        self.window: int | None = None
         self.norm = part("ln_final")
-        self.unembedding = Unembedding(self.norm, part("unembed"))
+        self.unembedding = Unembedding(self.norm, part("unembed"), after.logit_factor)
+
+    def note(self, packed_pass: PackedPass) -> None:
+        """Learn from a pass over all layers which of them attend, and how far back."""
+        self.n_attending, self.window = packed_pass.n_layers, packed_pass.window
 
 
 @dataclass(frozen=True)
 class Directions:
-    """What the edits of one layer add to the residual stream; equal directions are held once.
+    """What the edits of one layer add to what W_out gives; equal directions are held once.
 
     Attributes:
         vectors: What one unit of a neuron's activation adds.
         of_edit: The direction of each of the layer's edits.
-        unembedded: `Unembedding.unembed` of the directions; None where it is not needed, or where
-            the final norm cannot be taken apart.
+        unembedded: `Unembedding.unembed` of what they add to the residual stream; None where it is
+            not needed, or where a norm cannot be taken apart.
     """
 
     vectors: Float[Tensor, "direction d_model"]
@@ -90,6 +102,7 @@ class Split:
         apart: Whether there are layers above it; there every row runs on its own.
         prompts_apart: Whether that holds for prompts too, because the scope reaches them.
         directions: Those of the split layer; None if there is no edit.
+        shared_heads: Whether rows share residual streams as far as the unembedding.
         random: Of each layer above with edits that are sent along random directions: what one unit
             of every edit's neuron adds to the residual stream. [edit, d_model]
     """
@@ -110,6 +123,7 @@ class Split:
             if edits
             else None
         )
+        self.shared_heads = not self.apart and not (edits and engine.norms_after)
         self.random: dict[int, Float[Tensor, "edit d_model"]] = {
             layer: model.output_directions(layer, layer_edits.neuron, layer_edits.along)
             for layer, layer_edits in edits.items()
@@ -122,7 +136,8 @@ def _directions(engine: Engine, layer: int, edits: LayerEdits, *, unembed: bool)
     pairs = torch.stack([edits.neuron, edits.along], 1)  # [edit, 2]
     pairs, of_edit = torch.unique(pairs, dim=0, return_inverse=True)  # [direction, 2], [edit]
     vectors = engine.model.output_directions(layer, *pairs.unbind(1))
-    unembedded = engine.unembedding.unembed(vectors) if unembed else None
+    unembed = unembed and not engine.norms_after
+    unembedded = engine.unembedding.unembed(engine.factor * vectors) if unembed else None
     return Directions(vectors, of_edit, unembedded)
 
 

@@ -11,13 +11,14 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from clampsweep.decoder.attention import Layout, PackedPass, UnsupportedError
+from clampsweep.decoder.attention import Layout, PackedPass, UnsupportedError, running
 from clampsweep.decoder.cells import Cells, EditedCells
 from clampsweep.decoder.engine import Engine, Split
-from clampsweep.decoder.heads import Shifts
+from clampsweep.decoder.heads import Heads, Shifts
 from clampsweep.decoder.rows import Means, Natural
 
 
@@ -30,7 +31,12 @@ class _Stop(Exception):  # noqa: N818 (it reports no error)
 
 def _at_norm(module: Any, args: tuple[Tensor, ...]) -> None:
     """Before the final norm: the end."""
-    raise _Stop(args[0][0])  # [1, token, d_model] without the batch's axis
+    raise _Stop(_packed(args[0]))
+
+
+def _packed(value: Tensor) -> Float[Tensor, "token width"]:
+    """A value without the batch's axis, which some models drop by themselves."""
+    return value.flatten(0, -2)
 
 
 class _Expansion:
@@ -85,6 +91,7 @@ class ForwardPass:
         self._engine, self._split, self._means = engine, split, means
         self._cells, self._edited, self._stop_at = cells, edited, stop_at
         self._delta: Tensor | None = None  # [pair], change of the neurons of the split layer
+        self._output: Tensor | None = None  # [token, d_model], of the split layer's projection
         self._sent: dict[int, Tensor] = {}  # [pair] by layer: change along random directions
 
     def run(
@@ -104,27 +111,56 @@ class ForwardPass:
         """
         n_below = self._split.layer + 1
         layouts = [below] * n_below + [above] * (len(self._engine.blocks) - n_below)
-        with self._hooked():
+        with self._hooked(), running(PackedPass(layouts)) as packed_pass:
             try:
                 self._engine.body(
                     input_ids=tokens[None],  # [1, token]
                     position_ids=positions[None],
                     use_cache=False,
-                    packed_pass=PackedPass(layouts),
                 )
             except _Stop as stop:
+                if self._stop_at is None:
+                    self._engine.note(packed_pass)
                 return stop.value
         raise UnsupportedError("the final norm is not part of the model's body")
 
-    def shifts(self) -> Shifts | None:
-        """If the split layer is the last: its edits, which the residual streams do not hold."""
-        directions = self._split.directions
-        if self._split.apart or directions is None or self._delta is None:
-            return None
-        edited = self._edited[self._split.layer]
-        of_edit = directions.of_edit[edited.number]  # [pair]
+    def heads(
+        self, residual: Float[Tensor, "base d_model"], base: Int[Tensor, " row"] | None
+    ) -> Heads:
+        """The newest positions of the rows, with the edits of the last layer if they part there.
+
+        Args:
+            residual: Residual streams that rows share.
+            base: The one of each row; None if row and base are the same.
+        """
+        directions, split = self._split.directions, self._split
+        if split.apart or directions is None or self._delta is None:
+            return Heads(residual, base)
         # Here every row has one cell, in the order of the rows.
-        return Shifts(edited.cell, of_edit, self._delta, directions.vectors, directions.unembedded)
+        if not split.shared_heads:
+            return Heads(self._parted(residual if base is None else residual[base]))
+        edited = self._edited[split.layer]
+        of_edit = directions.of_edit[edited.number]  # [pair]
+        vectors = self._engine.factor * directions.vectors
+        shifts = Shifts(edited.cell, of_edit, self._delta, vectors, directions.unembedded)
+        return Heads(residual, base, shifts)
+
+    def _parted(self, cells: Float[Tensor, "cell d_model"]) -> Float[Tensor, "cell d_model"]:
+        """The residual stream after the split layer, each cell with the edits of its row."""
+        directions, edited = self._split.directions, self._edited[self._split.layer]
+        if directions is None or self._delta is None:
+            raise RuntimeError("rows part without an edit")
+        # [pair, 1] * [pair, d_model]: what the edits add to what W_out gives
+        steps = self._delta[:, None] * directions.vectors[directions.of_edit[edited.number]]
+        engine = self._engine
+        if not engine.norms_after:
+            return cells.index_add(0, edited.cell, steps, alpha=engine.factor)
+        if self._output is None:
+            raise RuntimeError("an output projection that gave nothing")
+        step = torch.zeros_like(cells).index_add_(0, edited.cell, steps)  # [cell, d_model]
+        norm, output = engine.norms_after[self._split.layer], self._output[self._cells.token]
+        moved: Tensor = norm(output + step) - norm(output)
+        return cells + moved
 
     @contextmanager
     def _hooked(self) -> Iterator[None]:
@@ -137,6 +173,8 @@ class ForwardPass:
                 # Above the split, shared prompts hold no edit, and only generated positions count.
                 if layer <= split.layer or self._cells.expand:
                     add(engine.outs[layer].register_forward_pre_hook(partial(self._at_out, layer)))
+            if split.directions is not None and engine.norms_after:
+                add(engine.outs[split.layer].register_forward_hook(self._keep_output))
             if self._cells.expand:
                 add(engine.blocks[split.layer].register_forward_hook(self._at_split))
                 at_block = _Expansion(self._cells.token).at_block
@@ -149,10 +187,14 @@ class ForwardPass:
     def _at_out(self, layer: int, module: Any, args: tuple[Tensor, ...]) -> tuple[Tensor] | None:
         """Before an output projection: its input is the post-activation."""
         edit = self._edit_shared if layer <= self._split.layer else self._edit_apart
-        changed = edit(layer, args[0][0])  # [token, d_mlp] or [cell, d_mlp]
+        changed = edit(layer, _packed(args[0]))  # [token, d_mlp] or [cell, d_mlp]
         if layer == self._stop_at:
-            raise _Stop(args[0][0])
-        return None if changed is None else (changed[None],)
+            raise _Stop(_packed(args[0]))
+        return None if changed is None else (changed.view(args[0].shape),)
+
+    def _keep_output(self, module: Any, args: Any, output: Tensor) -> None:
+        """After the split layer's output projection."""
+        self._output = _packed(output)
 
     def _edit_shared(self, layer: int, activation: Float[Tensor, "token d_mlp"]) -> None:
         """Note what the edits of a layer that rows share add after it; leave the layer itself."""
@@ -192,16 +234,11 @@ class ForwardPass:
         """After an output projection above the split: changes sent along random directions."""
         edited = self._edited[layer]
         step = self._sent[layer][:, None] * self._split.random[layer][edited.number]
-        return output.index_add(1, edited.cell, step[None])  # [1, pair, d_model] into cells
+        # [pair, d_model] into [cell, d_model]
+        return _packed(output).index_add(0, edited.cell, step).view(output.shape)
 
     def _at_split(self, module: Any, args: Any, output: Any) -> Any:
         """After the split layer: from here on every cell is computed on its own."""
-        directions = self._split.directions
-        if directions is None or self._delta is None:
-            raise RuntimeError("rows part without an edit")
-        edited = self._edited[self._split.layer]
-        step = self._delta[:, None] * directions.vectors[directions.of_edit[edited.number]]
         hidden = output[0] if isinstance(output, tuple) else output  # [1, token, d_model]
-        cells = hidden[0, self._cells.token]  # [cell, d_model], memory of its own
-        cells = cells.index_add_(0, edited.cell, step)[None]  # step: [pair, d_model]
+        cells = self._parted(_packed(hidden)[self._cells.token])[None]  # [1, cell, d_model]
         return (cells, *output[1:]) if isinstance(output, tuple) else cells

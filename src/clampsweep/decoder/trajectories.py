@@ -46,7 +46,7 @@ def decode(engine: Engine, job: DecodeJob, texts: RowTexts, chooser: Chooser) ->
             rows = nodes.rows.tolist()
             picked, margin = chooser.from_heads(engine.unembedding, heads, rows)
             kept = texts.take(rows, picked, margin)
-            if job.with_nll and not nodes.split.apart:
+            if job.with_nll and nodes.split.shared_heads:
                 _note_nll(engine, texts, heads, rows, picked, kept)
             last = step + 1 == limit
             if not kept or (last and not capture):
@@ -120,6 +120,9 @@ def check(engine: Engine) -> None:
             [edit(Neuron(layer, row), "set", 2.0 + row) for layer in layers] for row in range(3)
         ]
         logits = _two_steps(engine, prompts, edits, next_tokens)
+        if engine.n_attending != model.n_layers:
+            n = model.n_layers - engine.n_attending
+            raise UnsupportedError(f"{n} of its {model.n_layers} layers do not attend to keys")
         for row, token in enumerate(next_tokens):
             wanted = _plain_logits(model, [*prompts[row], token], edits[row])
             off = float((logits[row] - wanted).abs().max() / wanted.abs().max())

@@ -55,10 +55,11 @@ class Unembedding:
     Args:
         norm: The module of the final norm.
         unembed: The linear layer from the residual stream to logits.
+        factor: What the model multiplies its output by.
     """
 
-    def __init__(self, norm: Any, unembed: Any):
-        self._norm = FinalNorm(norm)
+    def __init__(self, norm: Any, unembed: Any, factor: float = 1.0):
+        self._norm, self._factor = FinalNorm(norm), factor
         self._weight, self._bias = unembed.weight, unembed.bias  # [d_vocab, d_model], [d_vocab]
         with torch.inference_mode():
             self._constant = self._make_constant()
@@ -79,19 +80,26 @@ class Unembedding:
 
     def _make_constant(self) -> Float[Tensor, " d_vocab"] | None:
         """What is added to the logits of every row, whatever its scale."""
-        bias: Tensor | None = self._bias
+        bias = None if self._bias is None else self._factor * self._bias
         shift = self._norm.shift
         if self._norm.form is None or shift is None:
             return bias
-        moved = linear(shift, self._weight)  # [d_vocab]
+        moved = self._factor * linear(shift, self._weight)  # [d_vocab]
         return moved if bias is None else bias + moved
+
+    def _scale(self, rows: Float[Tensor, "row d_model"]) -> Float[Tensor, " row"]:
+        """What products with the unembedding are divided by."""
+        norm = self._norm
+        scale = torch.ones_like(wide(rows[:, 0])) if norm.form is None else norm.scale(rows)
+        return scale / self._factor
 
     def _factors(self, heads: Heads) -> Factors:
         rows, norm = heads.rows(), self._norm
         if norm.form is None:  # every row is a base of its own
-            x, base, scale = norm.whole(rows), None, torch.ones_like(wide(rows[:, 0]))
+            x, base = norm.whole(rows), None
         else:
-            x, base, scale = norm.gained(heads.residual), heads.base, norm.scale(rows)
+            x, base = norm.gained(heads.residual), heads.base
+        scale = self._scale(rows)
         coefficient, extra = scale.new_zeros(len(rows), 0), scale.new_zeros(0, self.n_vocab)
         shifts = heads.shifts
         if shifts is not None and shifts.unembedded is not None:
@@ -134,7 +142,7 @@ class Unembedding:
             return None
         factors = self._factors(heads)
         scores = self._base_scores(heads, factors)
-        scale = self._norm.scale(heads.residual) if taken_apart else factors.scale  # [base]
+        scale = self._scale(heads.residual) if taken_apart else factors.scale  # [base]
         constant = self._constant
         by_slice = []
         for at, columns in enumerate(self._products.slices):

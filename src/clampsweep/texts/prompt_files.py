@@ -6,6 +6,7 @@ import codecs
 import csv
 import io
 import json
+import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -16,9 +17,13 @@ Row = tuple[str, Mapping[str, str]]
 
 """Where a prompt stands, as in `prompts.txt, line 3`, and its cells; an empty cell is missing."""
 
+_CORE, _PROPOSITION = ">> CORE_ID:", ">> PROPOSITION:"
+
 _LEVEL = re.compile(r"\[LEVEL (\d{1,18})\]")
 
 _PROMPT = re.compile(r"([A-Za-z_]+):(.*)")
+
+log = logging.getLogger(__name__)
 
 
 def read_text(path: Path | str) -> str:
@@ -71,7 +76,10 @@ def delimited(
     first, header = rows[0][0], [name.strip() for name in rows[0][1]]
     for name in required:
         if name not in header:
-            raise UserError(f"{path}, line {first}: no column {name!r}; the header has {header!r}")
+            raise UserError(
+                f"{path}, line {first}: no column {name!r}; the header has {header!r}; "
+                "rename the one that holds it"
+            )
     for at, name in enumerate(header):
         if not name or name in header[:at]:
             fault = f"{name!r} names two columns" if name else f"column {at + 1} has no name"
@@ -125,7 +133,7 @@ def _json_rows(path: Path | str) -> list[Row]:
 
 
 def _core(where: str, line: str) -> str:
-    core = line.removeprefix(">> CORE_ID:").strip().replace(" ", "_")
+    core = line.removeprefix(_CORE).strip().replace(" ", "_")
     if not re.fullmatch(r"[\w-]+", core):
         raise UserError(
             f"{where}: core id {core!r} is not made of letters, digits, _ and -; "
@@ -134,31 +142,61 @@ def _core(where: str, line: str) -> str:
     return core
 
 
+def _grid_start(lines: Sequence[tuple[str, str]]) -> int:
+    """Index of the line that ends the preamble: the core marker of the first level, or the level.
+
+    0 if there is no level: then nothing is preamble.
+    """
+    levels = (at for at, (_, line) in enumerate(lines) if _LEVEL.fullmatch(line))
+    first = next(levels, 0)
+    cores = [at for at, (_, line) in enumerate(lines[:first]) if line.startswith(_CORE)]
+    return cores[-1] if cores else first
+
+
+def _may_be_preamble(line: str) -> bool:
+    """Whether a line above the grid is prose or an example marker, and not meant for a reader."""
+    if line.startswith((_CORE, _PROPOSITION)):
+        return True
+    return not (line.startswith((">>", "[LEVEL")) or _PROMPT.fullmatch(line))
+
+
+def _prompt_row(where: str, match: re.Match[str], core: str, proposition: str, level: str) -> Row:
+    if not core or not level:
+        lacks = "[LEVEL n]" if core else ">> CORE_ID:"
+        raise UserError(
+            f"{where}: a prompt before any {lacks}; put that line above it, or # before this one "
+            "if it is no prompt"
+        )
+    kind, text = match[1].lower(), match[2].strip()
+    cells = {"core": core, "proposition": proposition, "type": kind, "level": level}
+    return where, {"prompt_id": f"{core}/{kind}/{level}", "text": text, **cells}
+
+
 def _grid_rows(path: Path | str) -> list[Row]:
     rows: list[Row] = []
     core = level = proposition = ""
-    for where, line in _lines(path):
+    lines = _lines(path)
+    start, n_preamble = _grid_start(lines), 0
+    for at, (where, line) in enumerate(lines):
         if line.startswith(("#", "---")):
             continue
-        if line.startswith(">> CORE_ID:"):
+        if at < start and _may_be_preamble(line):
+            n_preamble += 1
+        elif line.startswith(_CORE):
             core, level, proposition = _core(where, line), "", ""
-        elif line.startswith(">> PROPOSITION:"):
-            proposition = line.removeprefix(">> PROPOSITION:").strip()
+        elif line.startswith(_PROPOSITION):
+            proposition = line.removeprefix(_PROPOSITION).strip()
         elif match := _LEVEL.fullmatch(line):
             level = str(int(match[1]))
         elif match := _PROMPT.fullmatch(line):
-            if not core or not level:
-                lacks = "[LEVEL n]" if core else ">> CORE_ID:"
-                raise UserError(f"{where}: a prompt before any {lacks}; put that line above it")
-            kind = match[1].lower()
-            cells = {"core": core, "proposition": proposition, "type": kind, "level": level}
-            name = f"{core}/{kind}/{level}"
-            rows.append((where, {"prompt_id": name, "text": match[2].strip(), **cells}))
+            rows.append(_prompt_row(where, match, core, proposition, level))
         else:
             raise UserError(
                 f"{where}: {line[:60]!r} is none of: type: text, [LEVEL n], >> CORE_ID: id, "
                 ">> PROPOSITION: text, # comment, ---"
             )
+    if n_preamble:
+        log.info("lines of preamble passed over above %s: %d", lines[start][0], n_preamble)
     return rows
 
 

@@ -1,6 +1,7 @@
 """Promptset file to prompts table: the grid format of the field, CSV, TSV and JSON lines.
 
-Whatever cannot be read is refused with its line number; nothing is dropped.
+Whatever cannot be read is refused with its line number. Nothing is dropped but the prose above a
+grid, and the log says how many lines of it.
 """
 
 from __future__ import annotations
@@ -97,7 +98,8 @@ def frame(path: Path | str, rows: Sequence[Row]) -> pd.DataFrame:
 def read(path: Path | str, format: str) -> pd.DataFrame:
     """Prompts of a file (`PROMPTS`, then factor columns as strings), in file order.
 
-    Formats: `grid` (docs/definitions.md, section 1; prompt ids are core/type/level); `csv`, `tsv`
+    Formats: `grid` (docs/definitions.md, section 1; prompt ids are core/type/level; how many lines
+    of a preamble were passed over is logged); `csv`, `tsv`
     and `jsonl` with a `text`, and optionally `prompt_id` (else row_0001, row_0002, ...), `core`,
     `proposition`, `type`, `level` (an integer) and further columns, which become factors.
 

@@ -23,6 +23,9 @@ _COLUMNS = ["core_id", "type", "level", "sweep", "prompt", "output"]
 
 _INTERVENTION = ["target", "layer", "neuron", "operation", "value", "scope", "seed"]
 
+# What the published programs write for a text of no tokens, and for a prompt that they lack.
+_NO_TEXT, _NO_PROMPT = "(No new tokens)", "PROMPT NOT FOUND"
+
 _DTYPES = {"str": "str", "int": "Int64", "float": "float64", "tokens": "object"}
 
 
@@ -30,6 +33,10 @@ def _prompt_cells(where: str, cells: Mapping[str, str]) -> dict[str, str]:
     core, kind, level = (cells[name] for name in ("core_id", "type", "level"))
     if not core:
         raise UserError(f"{where}: core_id is empty; write the name of the core or of the prompt")
+    if cells["prompt"] == _NO_PROMPT:
+        raise UserError(
+            f"{where}: prompt {_NO_PROMPT!r} says that its text was not at hand; write the text"
+        )
     return {
         "prompt_id": "/".join(part for part in (core, kind, level) if part),
         "text": cells["prompt"],
@@ -92,8 +99,9 @@ class Extracted(NamedTuple):
 def read(path: Path | str, target: str, operation: str = "set", scope: str = "all") -> Extracted:
     """Prompts (`PROMPTS`) and generations (`GENERATIONS`) of an extracted table.
 
-    A prompt's id is core_id/type/level, empty parts left out. What the file does not tell (tokens,
-    margins) is null. Rows keep the file's order.
+    A prompt's id is core_id/type/level, empty parts left out. The output `(No new tokens)` is what
+    the published programs write for an empty text, and read as that. What the file does not tell
+    (tokens, margins) is null. Rows keep the file's order.
 
     Args:
         path: The TSV file, in UTF-8; quoted cells may hold line ends.
@@ -102,8 +110,9 @@ def read(path: Path | str, target: str, operation: str = "set", scope: str = "al
         scope: At which positions.
 
     Raises:
-        UserError: The file cannot be read; a row has another form; a prompt has two texts, no
-            baseline, or two outputs for one sweep value.
+        UserError: The file cannot be read; a row has another form; a prompt has no text (the
+            published programs then write `PROMPT NOT FOUND`), two texts, no baseline, or two
+            outputs for one sweep value.
         ValueError: `target` is not the name of one or more neurons.
     """
     prompts: dict[str, prompt_files.Row] = {}
@@ -121,7 +130,7 @@ def read(path: Path | str, target: str, operation: str = "set", scope: str = "al
             raise UserError(
                 f"{where}: {name!r} has a second output for sweep {cells['sweep']!r}; delete one"
             )
-        texts[name, value] = cells["output"]
+        texts[name, value] = "" if cells["output"] == _NO_TEXT else cells["output"]
     for name, (where, _) in prompts.items():
         if (name, None) not in texts:
             raise UserError(f"{where}: {name!r} has no row with sweep baseline; add it")
