@@ -1,0 +1,100 @@
+"""Models of many families: their texts are those of Hugging Face's `generate`, or one line refuses.
+
+Each row is held against `families.hf_text`, which knows neither TransformerLens nor the decoder.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import clampsweep.decoder.decode
+from clampsweep.decoder.decode import decode, fast_path
+from clampsweep.decoder.engine import Engine
+from clampsweep.decoder.interventions import Scope, edit
+from clampsweep.errors import UserError
+from clampsweep.models.fetching import fetch
+from clampsweep.models.loading import Model, load
+from clampsweep.names import Neuron
+from clampsweep.texts.request import Decoding
+from families import FAMILIES, N_NEW, PROMPTS, Clamp, Family, hf_text, make_family
+
+GREEDY = Decoding("greedy", N_NEW)
+SWEPT = [name for name, family in FAMILIES.items() if not family.refused]
+REFUSED = [name for name, family in FAMILIES.items() if family.refused]
+Row = tuple[str, tuple[Clamp, ...]]
+
+
+def _rows(n_layers: int) -> list[Row]:
+    """Every prompt as it is, and then with a neuron of the first layer, the last or both set."""
+    first, last = Clamp(0, 3, 15.0), Clamp(n_layers - 1, 7, -15.0)
+    clamps = [(first,), (last,), (first, last), (last,)]
+    return [*((prompt, ()) for prompt in PROMPTS), *zip(PROMPTS, clamps, strict=True)]
+
+
+def _decode(model: Model, rows: list[Row]) -> list[list[int]]:
+    """Texts of rows that are decoded in one call."""
+    prompts = [model.encode(prompt) for prompt, _ in rows]
+    edits = [
+        [edit(Neuron(one.layer, one.index), "set", one.value) for one in clamps]
+        for _, clamps in rows
+    ]
+    return [text.token_ids for text in decode(model, prompts, edits, Scope("all"), GREEDY)]
+
+
+def _wanted(family: Family, model: Model, rows: list[Row]) -> list[list[int]]:
+    """The rows' texts by Hugging Face's own model, up to the end of the context."""
+    plain = _plain(model.manifest["source"], family)
+    prompts = [model.encode(prompt) for prompt, _ in rows]
+    return [
+        hf_text(family, plain, prompt, min(N_NEW, model.n_ctx - len(prompt)), clamps)
+        for prompt, (_, clamps) in zip(prompts, rows, strict=True)
+    ]
+
+
+def _plain(folder: str, family: Family) -> Any:
+    from transformers import AutoModelForCausalLM
+
+    dtype = getattr(torch, family.dtype)
+    plain: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype)
+    return plain.eval()
+
+
+def _load(name: str, folder: Path) -> Model:
+    spec = make_family(folder / "source", name)
+    fetch(spec, folder / "model")
+    return load(folder / "model", spec, threads=1, device="cpu")
+
+
+@pytest.mark.parametrize("name", SWEPT)
+def test_texts_are_those_of_generate(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the path that the table says and on the general one, batched and alone."""
+    family, model = FAMILIES[name], _load(name, tmp_path)
+    rows = _rows(model.n_layers)
+    wanted = _wanted(family, model, rows)
+    unclamped, clamped = wanted[: len(PROMPTS)], wanted[len(PROMPTS) :]
+    assert len(set(map(tuple, unclamped))) == len(PROMPTS), "every prompt goes on in its own way"
+    assert clamped != unclamped
+    assert isinstance(fast_path(model, [[]], Scope("all")), Engine) == family.fast
+    _assert_written(model, rows, wanted)
+    if family.fast:
+        monkeypatch.setattr(clampsweep.decoder.decode, "fast_path", lambda *ignored: "as said here")
+        _assert_written(model, rows, wanted)
+
+
+def _assert_written(model: Model, rows: list[Row], wanted: list[list[int]]) -> None:
+    assert _decode(model, rows) == wanted
+    assert [_decode(model, [row])[0] for row in rows] == wanted
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_model_that_cannot_be_swept_is_refused_in_one_line(name: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=re.escape(FAMILIES[name].refused)) as error:
+        _load(name, tmp_path)
+    assert "\n" not in str(error.value)
