@@ -17,6 +17,7 @@ from transformers import (
     GPTNeoConfig,
     MixtralConfig,
     Qwen2Config,
+    Qwen3MoeConfig,
     T5Config,
     T5ForConditionalGeneration,
     XGLMConfig,
@@ -374,7 +375,7 @@ KINDS: dict[str, tuple[Any, Callable[[Path], None], str, list[str]]] = {
     "AWQ": ("llama", quantised("awq"), "fetching", ["quantised (awq)"]),
     "bitsandbytes": ("llama", quantised("bitsandbytes"), "fetching", ["quantised (bitsandbytes)"]),
     "FP8": ("llama", quantised("fp8"), "fetching", ["quantised (fp8)"]),
-    "experts": (MIXTRAL, nothing, "fetching", ["mixture of experts", "num_local_experts 2"]),
+    "experts": (MIXTRAL, nothing, "fetching", ["mixture of experts (model.layers.0.mlp.experts)"]),
     "experts as wide as the rest": (SAME_SIZES, nothing, "fetching", ["mixture of experts"]),
     "an encoder": (BertConfig(**SIZES), nothing, "loading", ["'bert' is no causal", "GPT-2"]),
     "an encoder with a decoder": (T5, nothing, "fetching", ["'t5' is no language model", "GPT-2"]),
@@ -413,14 +414,18 @@ def test_a_folder_that_cannot_be_swept_is_refused_as_early_as_it_is_known(
         write(source, model)
     damage(source)
     sizes = {"d_mlp": D_MODEL} if model is SAME_SIZES else {}
-    sizes |= {"d_mlp": 4 * D_MODEL} if model is XGLM else {}
     message = refused(source, at, **sizes)
     assert [part for part in parts if part not in message] == []
 
 
-def test_experts_that_the_config_does_not_count_are_found_in_the_model(tmp_path: Path) -> None:
-    write(tmp_path, MIXTRAL)
-    assert "mixture of experts (model.layers.0.mlp.experts)" in refusal(tmp_path)
+def test_a_kind_of_model_with_experts_is_swept_where_all_its_layers_have_one_mlp(
+    tmp_path: Path,
+) -> None:
+    dense = Qwen3MoeConfig(**SIZES, num_key_value_heads=2, mlp_only_layers=list(range(N_LAYERS)))
+    before = said(write(tmp_path / "source", dense))
+    assert dense.num_experts > 1
+    fetch(spec_of(tmp_path / "source"), tmp_path / "fetched")
+    torch.testing.assert_close(load(tmp_path / "fetched"), before, rtol=0, atol=0)
 
 
 def test_weights_that_the_model_leaves_aside_are_not_fetched(tmp_path: Path) -> None:

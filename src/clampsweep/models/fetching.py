@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import torch
 
 from clampsweep.errors import UserError, explain_os_error
-from clampsweep.models.hugging_face import load_tokenizer
+from clampsweep.models.hugging_face import check_skeleton, load_tokenizer
 from clampsweep.models.loading import DIGESTS, MANIFEST, quiet
 from clampsweep.models.source_folder import belongs, check_config, check_files, check_no_adapter
 from clampsweep.models.spec import ModelSpec
@@ -32,6 +32,8 @@ _TOKENIZER = ("tokenizer*.json", "vocab.json", "merges.txt", "special_tokens_map
 _TOKENIZER_MORE = ("chat_template.jinja", "added_tokens.json", "tokenizer.model")
 
 _TOKENIZERS = (("tokenizer.json",), ("vocab.json", "merges.txt"), ("tokenizer.model",))
+
+_WIDTHS = ("intermediate_size", "n_inner", "ffn_dim", "ffn_hidden_size")
 
 _FILES = (*_WANTED, *_TOKENIZER, *_TOKENIZER_MORE)
 
@@ -126,8 +128,11 @@ def _shape(spec: ModelSpec, folder: Path) -> _Shape:
             f"{spec.where}: {config.model_type!r} is no language model of one decoder; use "
             "one such as GPT-2 or Llama"
         )
+    check_skeleton(config, spec.where)
     try:
-        width = getattr(config, "intermediate_size", None) or getattr(config, "n_inner", None)
+        named = [getattr(config, name, None) for name in _WIDTHS]
+        width = next((one for one in named if one), None)
+        width = width[0] if isinstance(width, list) else width  # the others are checked at loading
         return _Shape(int(config.num_hidden_layers), int(width or 4 * config.hidden_size))
     except AttributeError as error:
         raise UserError(

@@ -41,6 +41,27 @@ def load_plain(folder: Path, dtype: torch.dtype, device: str | torch.device, whe
     return plain
 
 
+def check_skeleton(config: Any, where: str) -> None:
+    """Refuse a mixture of experts before its weights are read.
+
+    Args:
+        config: The model's, as transformers reads it.
+        where: The model's place in the config, for messages.
+
+    Raises:
+        UserError: It is one, or no model can be made of its config.
+    """
+    from transformers import AutoModelForCausalLM
+
+    auto: Any = AutoModelForCausalLM
+    try:
+        with torch.device("meta"):
+            skeleton = auto.from_config(config, trust_remote_code=False)
+    except (ValueError, KeyError, TypeError, AttributeError, ImportError, RuntimeError) as error:
+        raise _unreadable(error, where) from error
+    _check_dense(skeleton, where)
+
+
 def load_tokenizer(folder: Path, where: str) -> Any:
     """The tokenizer of a fetched folder.
 

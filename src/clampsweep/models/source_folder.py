@@ -6,7 +6,6 @@ No torch: all of this is known from names of files and from `config.json`.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,8 +19,6 @@ WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 
 _ADAPTER = ("adapter_config.json", "adapter_model.safetensors")
-
-_EXPERTS = re.compile(r"(moe_)?(num|n)_(local_|routed_)?experts")
 
 
 def weight_files(folder: Path) -> list[str]:
@@ -136,7 +133,7 @@ def _check_indices(folder: Path, where: str) -> None:
 
 
 def check_config(folder: Path, where: str) -> None:
-    """Refuse a `config.json` of quantised weights, of experts, or of weights under another name.
+    """Refuse a `config.json` of quantised weights, or of weights under another name.
 
     Args:
         folder: Of the model.
@@ -153,12 +150,6 @@ def check_config(folder: Path, where: str) -> None:
                 f"({kind.get('quant_method', 'unnamed method')}); weights are run in the dtype "
                 "that the config states: use the model's unquantised version"
             )
-        for key, value in part.items():
-            if _EXPERTS.fullmatch(key) and isinstance(value, int) and value > 1:
-                raise UserError(
-                    f"{where}: a mixture of experts (config.json: {key} {value}); only models "
-                    "with one MLP in each layer can be swept"
-                )
     if name := config.get("transformers_weights"):
         raise UserError(
             f"{where}: config.json names its weights {name!r} (transformers_weights); name them "
