@@ -10,12 +10,15 @@ import copy
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from clampsweep.models.directions import random_direction
 from clampsweep.models.spec import ModelSpec
+from clampsweep.names import OWN
 from tiny import BOS, EOS, tiny_tokenizer
 
 N_LAYERS, D_MODEL, D_MLP, N_CTX = 2, 32, 40, 64
@@ -24,7 +27,7 @@ N_NEW = 8
 # Of nine, six, nine and thirteen tokens: with `N_NEW` more, some cross WINDOW or ORIGINAL and some
 # begin beyond it.
 PROMPTS = ("the cat ran", "is it so", "she said no", "the rain is cold")
-WINDOW = 12  # how far back layers with a sliding window look
+WINDOW = 17  # how far back layers with a sliding window look
 ORIGINAL = 11  # context that a rotary embedding was stretched from
 
 # What the fields of configs that hold a size may be called; a config gets those that it has.
@@ -705,11 +708,16 @@ def make_family(folder: Path, name: str) -> ModelSpec:
 
 @dataclass(frozen=True)
 class Clamp:
-    """A value that a neuron of a layer is set to, at all positions."""
+    """A value that a neuron of a layer is set to, at all positions.
+
+    Or, with the number of a random direction: what that would add to what W_out gives, sent along
+    the direction.
+    """
 
     layer: int
     index: int
     value: float
+    direction: int = OWN
 
 
 def hf_text(
@@ -739,20 +747,31 @@ def hf_text(
 
 @contextmanager
 def _clamped(family: Family, plain: Any, clamps: Sequence[Clamp]) -> Iterator[None]:
-    """Set neurons where they enter their layer's output projection."""
+    """Set neurons where they enter their layer's output projection, or push what leaves it."""
 
-    def hook(clamp: Clamp) -> Any:
-        def before(module: Any, args: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
-            changed = args[0].clone()
-            changed[..., clamp.index] = clamp.value
-            return (changed, *args[1:])
+    def before(
+        clamp: Clamp, module: Any, args: tuple[torch.Tensor, ...]
+    ) -> tuple[torch.Tensor, ...]:
+        changed = args[0].clone()
+        changed[..., clamp.index] = clamp.value
+        return (changed, *args[1:])
 
-        return before
+    def after(
+        clamp: Clamp, module: Any, args: tuple[torch.Tensor, ...], output: torch.Tensor
+    ) -> torch.Tensor:
+        turned = type(module).__name__ == "Conv1D"
+        column = module.weight[clamp.index] if turned else module.weight[:, clamp.index]
+        unit = random_direction(clamp.layer, clamp.direction, len(column))
+        step = column.norm() * torch.from_numpy(unit).to(column)
+        return output + (clamp.value - args[0][..., clamp.index, None]) * step
 
-    handles = [
-        family.projection(plain, clamp.layer).register_forward_pre_hook(hook(clamp))
-        for clamp in clamps
-    ]
+    handles = []
+    for clamp in clamps:
+        out = family.projection(plain, clamp.layer)
+        if clamp.direction == OWN:
+            handles.append(out.register_forward_pre_hook(partial(before, clamp)))
+        else:
+            handles.append(out.register_forward_hook(partial(after, clamp)))
     try:
         yield
     finally:

@@ -30,17 +30,22 @@ Row = tuple[str, tuple[Clamp, ...]]
 
 
 def _rows(n_layers: int) -> list[Row]:
-    """Every prompt as it is, and then with a neuron of the first layer, the last or both set."""
+    """Every prompt as it is, and then with a neuron of the first layer, the last or both set.
+
+    And twice with what a neuron's clamp adds sent along a random direction.
+    """
     first, last = Clamp(0, 3, 15.0), Clamp(n_layers - 1, 7, -15.0)
-    clamps = [(first,), (last,), (first, last), (last,)]
-    return [*((prompt, ()) for prompt in PROMPTS), *zip(PROMPTS, clamps, strict=True)]
+    pushed = Clamp(0, 3, 15.0, direction=0), Clamp(n_layers - 1, 7, -15.0, direction=1)
+    clamps = [(first,), (last,), (first, last), (last,), *((one,) for one in pushed)]
+    plain: list[Row] = [(prompt, ()) for prompt in PROMPTS]
+    return [*plain, *zip([*PROMPTS, *PROMPTS[:2]], clamps, strict=True)]
 
 
 def _decode(model: Model, rows: list[Row]) -> list[list[int]]:
     """Texts of rows that are decoded in one call."""
     prompts = [model.encode(prompt) for prompt, _ in rows]
     edits = [
-        [edit(Neuron(one.layer, one.index), "set", one.value) for one in clamps]
+        [edit(Neuron(one.layer, one.index, one.direction), "set", one.value) for one in clamps]
         for _, clamps in rows
     ]
     return [text.token_ids for text in decode(model, prompts, edits, Scope("all"), GREEDY)]
@@ -80,7 +85,7 @@ def test_texts_are_those_of_generate(
     wanted = _wanted(family, model, rows)
     unclamped, clamped = wanted[: len(PROMPTS)], wanted[len(PROMPTS) :]
     assert len(set(map(tuple, unclamped))) == len(PROMPTS), "every prompt goes on in its own way"
-    assert clamped != unclamped
+    assert clamped[: len(PROMPTS)] != unclamped
     assert isinstance(fast_path(model, [[]], Scope("all")), Engine) == family.fast
     _assert_written(model, rows, wanted)
     if family.fast:

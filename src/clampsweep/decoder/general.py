@@ -40,6 +40,7 @@ class _Batch:
         self.tokens = prompts[:, :0]  # [row, pos]: prompts and texts, as far as they have been fed
         self.rows = torch.arange(len(prompts), device=model.device)  # [row], numbers in the job
         self.cache = _new_cache(model, rolls_back=job.scope.reruns_newest)
+        self.n_cached = 0  # positions that the cache holds
         self.positions = torch.arange(0, device=model.device)  # [pos], of the current pass
         self.covered = torch.zeros_like(self.positions, dtype=torch.bool)  # [pos]
         self.pushed: dict[int, Tensor] = {}  # [edit, pos] by layer, of the current pass
@@ -51,38 +52,34 @@ class _Batch:
         With scope `last` the newest token is computed changed for the logits, dropped from the
         cache, and fed again unchanged together with the next one.
         """
-        is_first = not self.tokens.shape[1]
-        again = self.scope.reruns_newest and not is_first  # the cache lacks the newest position
         self.tokens = torch.cat([self.tokens, new], 1)
         end = self.tokens.shape[1]
-        inputs = self._inputs(None if is_first else new.shape[1] + again)
+        inputs = self._inputs()
         # Hugging Face's model may have itself fed all over again, where its rotations change.
         self.positions = torch.arange(end - inputs["input_ids"].shape[1], end, device=new.device)
         self.covered = self.scope.covers(self.positions, self.n_prompt)
         outputs = self.model.plain(**inputs, return_dict=True)
-        self.cache = outputs.past_key_values
-        if self.scope.reruns_newest:
+        self.cache = getattr(outputs, "past_key_values", None)  # GPT-1 keeps none
+        self.n_cached = 0 if self.cache is None else end
+        if self.scope.reruns_newest and self.cache is not None:
             self.cache.crop(-1)
+            self.n_cached -= 1
         last: Tensor = outputs.logits[:, -1]  # [row, d_vocab]
         return last if last.dtype == torch.float64 else last.float()
 
-    def _inputs(self, n_new: int | None) -> dict[str, Any]:
-        """What `generate` would hand to the model, were these rows alone in it.
-
-        Args:
-            n_new: How many of the tokens the cache does not hold; None before there is one.
-        """
+    def _inputs(self) -> dict[str, Any]:
+        """What `generate` would hand to the model, were these rows alone in it."""
         options = dict(self.options)
         if "position_ids" in options:
             every = torch.arange(self.tokens.shape[1], device=self.tokens.device)  # [pos]
             options["position_ids"] = every.expand(self.tokens.shape)  # [row, pos]
         inputs: dict[str, Any] = self.model.plain.prepare_inputs_for_generation(
             self.tokens,
-            next_sequence_length=n_new,
+            next_sequence_length=self.tokens.shape[1] - self.n_cached if self.n_cached else None,
             past_key_values=self.cache,
             attention_mask=None,  # nothing is padded
             use_cache=True,
-            is_first_iteration=n_new is None,
+            is_first_iteration=self.tokens.shape[1] == self.n_prompt,
             **options,
         )
         return inputs
@@ -102,9 +99,10 @@ class _Batch:
         edits, means = self.edits.get(layer), self.texts.means
         changed = activation
         if edits is not None:
-            changed = apply(activation, edits, self.positions, self.covered)
-            redirected = edits.redirected
-            self.pushed[layer] = pushes(activation, redirected, self.positions, self.covered)
+            n = activation.shape[1]  # Gemma 4 runs some layers at the newest position only
+            positions, covered = self.positions[-n:], self.covered[-n:]
+            changed = apply(activation, edits, positions, covered)
+            self.pushed[layer] = pushes(activation, edits.redirected, positions, covered)
         if self.tokens.shape[1] > self.n_prompt and layer in means.layers:
             natural = None
             if edits is not None:
@@ -124,7 +122,8 @@ class _Batch:
                 self.directions[layer] = self.directions[layer][stay]
             self.edits = {layer: edits.select(going, n) for layer, edits in self.edits.items()}
             self.rows, self.tokens = self.rows[going], self.tokens[going]
-            self.cache.reorder_cache(going)
+            if self.cache is not None:
+                self.cache.reorder_cache(going)
         return torch.from_numpy(picked[kept]).to(device)[:, None]
 
 
@@ -135,11 +134,11 @@ def _new_cache(model: Model, *, rolls_back: bool) -> Any:
         model: Loaded model.
         rolls_back: Whether newest positions will be dropped from it.
     """
-    cache: Any = None
-    if model.plain._supports_default_dynamic_cache():
-        cache = DynamicCache(config=model.plain.config.get_text_config(decoder=True))
+    if not model.plain._supports_default_dynamic_cache():
+        return None
+    cache: Any = DynamicCache(config=model.plain.config.get_text_config(decoder=True))
     if rolls_back:
-        if cache is None or not cache.is_croppable:
+        if not cache.is_croppable:
             raise UserError(
                 f"scope: last needs a cache that can forget its newest position; that of "
                 f"{type(model.plain).__name__} cannot; write scope: last_cached, all, prompt or "
