@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
+from clampsweep import tables
+from clampsweep.studies.bcr import view
 from clampsweep.studies.bcr.summary import summary
+from clampsweep.texts.gather import GENERATIONS
 from factories import baseline, generation
 from said import lines_of, verified, with_controls
 from sweep_tables import (
@@ -106,3 +112,18 @@ def test_the_summary_counts_blank_texts_apart_for_baselines_and_clamped_ones():
     rows = [baseline("a", ""), generation("a", FINE, 0.0), generation("a", " \n", 5.0)]
     rows += [baseline("b", FINE), generation("b", "", 0.0), generation("b", "", 5.0)]
     assert "Blank texts: 1 of 2 baselines and 3 of 4 clamped texts." in summary(make(rows))
+
+
+def test_the_summary_says_which_settings_of_the_models_folder_were_not_used(tmp_path: Path):
+    sweep = make(known())
+    files = {}
+    for name in ("prompts", "generations", "text_metrics", "recovery", "rates", "split_half"):
+        files[name] = tmp_path / f"{name}.parquet"
+        facts = {"unused_settings": {"repetition_penalty": 1.1}} if name == "generations" else {}
+        tables.write(getattr(sweep, name), files[name], view.SCHEMAS[name], facts)
+    read = replace(view.read(files, sweep.detectors, "tiny"), verdicts=sweep.verdicts)
+    (line,) = lines_of(summary(read), "Not used: ")
+    assert "repetition" in line and "1.1" in line and "decoding" in line
+    tables.write(sweep.generations, files["generations"], GENERATIONS, {})
+    read = replace(view.read(files, sweep.detectors, "tiny"), verdicts=sweep.verdicts)
+    assert lines_of(summary(read), "Not used: ") == []

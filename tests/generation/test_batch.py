@@ -266,6 +266,7 @@ def test_tables_carry_what_made_them(bench: Bench, llama: Model) -> None:
         assert footer["batch"] == batch
         assert footer["code"] == "c0de"
         assert footer["decoding"] == GREEDY.as_json()
+        assert footer["unused_settings"] == {}
 
 
 # Batches of any cut

@@ -507,3 +507,16 @@ def test_output_directions_are_in_the_models_dtype_unless_another_is_asked_for(
     wide = got.output_directions(0, one, dtype=torch.float64)
     assert wide.dtype == torch.float64
     assert torch.equal(wide[0], w_out(got, Neuron(0, 1)).double())
+
+
+def test_a_text_is_read_behind_its_prompt(tmp_path: Path, source: ModelSpec) -> None:
+    """With a decoder that strips the first space, as that of Llama 2."""
+    strip = {"type": "Strip", "content": " ", "start": 1, "stop": 0}
+    level = json.loads((_source_folder(source) / "tokenizer.json").read_text())["decoder"]
+    decoder = {"type": "Sequence", "decoders": [level, {"type": "Fuse"}, strip]}
+    _edit_json(_source_folder(source) / "tokenizer.json", decoder=decoder)
+    fetch(source, tmp_path / "model")
+    got = _load((tmp_path / "model", source))
+    prompt, text = got.encode("the cat"), got.encode(" ran")
+    assert got.decode(text) == "ran"
+    assert got.decode(text, after=prompt) == " ran"

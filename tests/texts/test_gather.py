@@ -72,7 +72,8 @@ class Bench:
     ) -> None:
         names = self.folder / f"g{len(self.batches)}", self.folder / f"v{len(self.batches)}"
         frame = factories.frame(rows, BATCH_GENERATIONS)[[*BATCH_GENERATIONS.columns]]
-        tables.write(frame, names[0], BATCH_GENERATIONS, {"code": code})
+        facts = {"code": code, "unused_settings": {"num_beams": 4}}
+        tables.write(frame, names[0], BATCH_GENERATIONS, facts)
         vectors = [
             {"key": row["key"], "layer": layer, "vector": [layer, 0.5], "natural_value": None}
             for row in rows
@@ -122,7 +123,8 @@ def test_rows_stand_prompt_by_prompt_baseline_first_values_rising(bench: Bench) 
     order = [None if pd.isna(value) else value for value in got["value"]]
     assert order == [None, 5.0, -10.0, 3.0] * 2
     assert got["model"].tolist() == ["tiny"] * 8
-    assert tables.footer(bench.folder / "generations")["plan"] == "plan"
+    footer = tables.footer(bench.folder / "generations")
+    assert (footer["plan"], footer["unused_settings"]) == ("plan", {"num_beams": 4})
 
 
 def test_a_row_diverges_where_it_leaves_the_baseline_of_its_own_prompt(bench: Bench) -> None:

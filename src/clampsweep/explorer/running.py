@@ -105,7 +105,9 @@ def measure(text: str, ids: Sequence[int], stop_reason: str, nll: float | None) 
     return Said(text, list(ids), stop_reason, {**metrics, "nll_unclamped": shown}, flags)
 
 
-def pieces(model: Model, ids: Sequence[int], hints: Sequence[str] = ()) -> list[Piece]:
+def pieces(
+    model: Model, ids: Sequence[int], hints: Sequence[str] = (), after: Sequence[int] = ()
+) -> list[Piece]:
     """The tokens as text; the parts of a character that several tokens make stand with the last.
 
     A tokenizer may write a token in another way where it stands first, so each is read behind
@@ -114,10 +116,10 @@ def pieces(model: Model, ids: Sequence[int], hints: Sequence[str] = ()) -> list[
     found, start = [], 0
     for n in range(1, len(ids) + 1):
         before = max(0, start - _BEFORE)
-        text = model.decode(list(ids[before:n]))
+        text = model.decode(ids[before:n], after)
         if text.endswith("\N{REPLACEMENT CHARACTER}") and n < len(ids):
             continue
-        known = len(model.decode(list(ids[before:start])))
+        known = len(model.decode(ids[before:start], after))
         found.append(Piece(text[known:], "\n".join(hints[start:n])))
         start = n
     return found
@@ -160,16 +162,17 @@ def try_out(model: Model, settings: Settings, tell: Callable[[list[Seen]], objec
     )
 
 
-def so_far(model: Model, seen: Seen) -> Close:
+def so_far(model: Model, prompt: Sequence[int], seen: Seen) -> Close:
     """A text that is being made, not measured yet."""
     ids = seen.token_ids
-    found = pieces(model, ids, [_chance(step) for step in seen.steps])
+    found = pieces(model, ids, [_chance(step) for step in seen.steps], prompt)
     return Close(Said("", ids, "", {}, {}), found, seen.steps, [], [], {}, {})
 
 
-def _alone(model: Model, ids: Sequence[int]) -> list[str]:
-    """Each token as text, parts of a character shown as such."""
-    return [model.decode([token]) for token in ids]
+def _alone(model: Model, ids: Sequence[int], after: Sequence[int] = ()) -> list[str]:
+    """Each token as text where it stands, parts of a character shown as such."""
+    whole = [*after, *ids]
+    return [model.decode([token], whole[: len(after) + at]) for at, token in enumerate(ids)]
 
 
 def _chance(step: Step) -> str:
@@ -188,12 +191,12 @@ def _close(
         natural = {str(neuron): values for neuron, values in one.natural.items()}
         changed = _changed(settings, natural, len(prompt)) if row else {}
         hints = [
-            _hint(model, step, len(prompt) + at, natural, changed)
+            _hint(model, step, [*prompt, *ids[:at]], natural, changed)
             for at, step in enumerate(one.steps[: one.n_new])
         ]
         nll = next(known) if ids else None
-        said = measure(model.decode(ids), ids, one.stop_reason, nll)
-        shown, tokens = pieces(model, ids, hints), _alone(model, ids)
+        said = measure(model.decode(ids, prompt), ids, one.stop_reason, nll)
+        shown, tokens = pieces(model, ids, hints, prompt), _alone(model, ids, prompt)
         found.append(Close(said, shown, one.steps, tokens, hints, natural, changed))
     return found
 
@@ -221,17 +224,17 @@ def _changed(
 def _hint(
     model: Model,
     step: Step,
-    position: int,
+    before: Sequence[int],
     natural: Mapping[str, Sequence[float]],
     changed: Mapping[str, Sequence[float | None]],
 ) -> str:
     """What is said of a token: how probable, what else was, what the neurons did there."""
     others = [
-        f"{model.decode([token])!r} {chance:.2g}"
+        f"{model.decode([token], before)!r} {chance:.2g}"
         for token, chance in step.rivals
         if token != step.token
     ]
-    lines = [_chance(step), f"others: {', '.join(others)}"]
+    position, lines = len(before), [_chance(step), f"others: {', '.join(others)}"]
     for name, values in natural.items():
         if position < len(values):
             new = changed[name][position] if name in changed else None

@@ -63,7 +63,12 @@ def sweep_values(
         with_nll=True,
     )
     texts = [
-        measure(model.decode(one.token_ids), one.token_ids, one.stop_reason, one.nll_unclamped)
+        measure(
+            model.decode(one.token_ids, after=prompt),
+            one.token_ids,
+            one.stop_reason,
+            one.nll_unclamped,
+        )
         for one in decoded
     ]
     return Swept(settings, values, texts[0], texts[1:])

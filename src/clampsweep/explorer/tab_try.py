@@ -194,7 +194,8 @@ def _follow(desk: Desk, asked: Settings, runs: Runs, request: gr.Request) -> Ite
     job = desk.start(str(request.session_hash), work)
     for told in job.follow():
         if isinstance(told, list):
-            closes = [so_far(desk.shelf.get(asked.model), one) for one in told]
+            model = desk.shelf.get(asked.model)
+            closes = [so_far(model, model.encode(asked.prompt), one) for one in told]
             n = max(len(one.steps) for one in told)
             line = f"Running: {n} of at most {asked.decoding.max_new_tokens} tokens."
             yield [

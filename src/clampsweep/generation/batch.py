@@ -15,8 +15,11 @@ from clampsweep.errors import UserError
 from clampsweep.generation.donors import Lenders, lenders
 from clampsweep.generation.frames import Frames
 from clampsweep.generation.parts import cut, decode_part, estimate
+from clampsweep.models.hugging_face import n_rows
 from clampsweep.models.loading import Model, load
 from clampsweep.models.spec import ModelSpec
+from clampsweep.models.tokens import check_ids
+from clampsweep.models.unused_settings import unused_settings
 from clampsweep.provenance import record
 from clampsweep.texts.combination import Combination, read_batch
 from clampsweep.texts.scratch import Scratch, alone
@@ -66,6 +69,7 @@ def generate(
             code=code,
             decoding=combinations[0].decoding.as_json(),
             batch=batch.stem,
+            unused_settings=unused_settings(model_folder),
         )
         kept = Scratch(scratch, [one.key for one in combinations], provenance)
         if kept.made(generations, vectors):
@@ -158,9 +162,10 @@ def encode(model: Model, prompt: str) -> list[int]:
     """A prompt's token ids, at least one and fewer than the context holds.
 
     Raises:
-        UserError: There are none, or too many.
+        UserError: There are none, or too many, or the model does not know one.
     """
     ids = model.encode(prompt)
+    check_ids(ids, model.tokenizer, n_rows(model.plain))
     if not ids:
         raise UserError(f"prompt {prompt!r} has no tokens; write something, or remove it")
     if len(ids) >= model.n_ctx:

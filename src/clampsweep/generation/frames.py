@@ -43,7 +43,7 @@ class Frames:
         pairs = list(zip(part, decoded, strict=True))
         self.tokens = sum(len(got.token_ids) + (got.stop_reason == "eos") for got in decoded)
         self.generations = pd.DataFrame(
-            [_generation_row(one, got, model, len(tokens[one.prompt])) for one, got in pairs]
+            [_generation_row(one, got, model, tokens[one.prompt]) for one, got in pairs]
         ).astype(
             {
                 "layer": "Int64",
@@ -69,7 +69,7 @@ class Frames:
 
 
 def _generation_row(
-    one: Combination, got: Decoded, model: Model, n_prompt: int
+    one: Combination, got: Decoded, model: Model, prompt: Sequence[int]
 ) -> dict[str, object]:
     neurons = neurons_of(one)
     return {
@@ -82,9 +82,9 @@ def _generation_row(
         "value": one.value,
         "scope": one.scope,
         "seed": one.seed,
-        "n_prompt_tokens": n_prompt,
+        "n_prompt_tokens": len(prompt),
         "token_ids": got.token_ids,
-        "text": model.decode(got.token_ids),
+        "text": model.decode(got.token_ids, after=prompt),
         "n_new_tokens": len(got.token_ids),
         "stop_reason": got.stop_reason,
         "min_margin": got.min_margin,

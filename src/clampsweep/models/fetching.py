@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from safetensors import SafetensorError, safe_open
 
 from clampsweep.errors import UserError, explain_os_error
+from clampsweep.models.hugging_face import check_skeleton, load_tokenizer
 from clampsweep.models.loading import DIGESTS, MANIFEST, quiet
+from clampsweep.models.source_folder import belongs, check_config, check_files, check_no_adapter
 from clampsweep.models.spec import ModelSpec
 from clampsweep.provenance import file_digest, json_digest
 
@@ -31,6 +32,8 @@ _TOKENIZER = ("tokenizer*.json", "vocab.json", "merges.txt", "special_tokens_map
 _TOKENIZER_MORE = ("chat_template.jinja", "added_tokens.json", "tokenizer.model")
 
 _TOKENIZERS = (("tokenizer.json",), ("vocab.json", "merges.txt"), ("tokenizer.model",))
+
+_WIDTHS = ("intermediate_size", "n_inner", "ffn_dim", "ffn_hidden_size")
 
 _FILES = (*_WANTED, *_TOKENIZER, *_TOKENIZER_MORE)
 
@@ -72,25 +75,13 @@ def fetch(spec: ModelSpec, folder: Path) -> None:
 
 
 def _manifest(spec: ModelSpec, folder: Path) -> dict[str, Any]:
-    if not list(folder.glob("*.safetensors")) or not (folder / "config.json").exists():
-        raise UserError(
-            f"{spec.where}: the source holds no config.json with *.safetensors; "
-            "other weight formats are not read"
-        )
+    check_files(folder, spec.where)
     if not any(all((folder / name).exists() for name in names) for names in _TOKENIZERS):
         raise UserError(f"{spec.where}: the source holds no tokenizer; add its tokenizer.json")
-    _check_json(spec, folder)
-    _check_indices(spec, folder)
-    for path in folder.glob("*.safetensors"):
-        try:
-            with safe_open(path, framework="pt"):
-                pass
-        except SafetensorError as error:
-            raise UserError(
-                f"{spec.where}: {path.name} is not a whole safetensors file ({error}); get it again"
-            ) from error
+    check_config(folder, spec.where)
     files = _digests(folder)
     n_layers, d_mlp = _shape(spec, folder)
+    load_tokenizer(folder, spec.where)
     if (n_layers, d_mlp) != (spec.n_layers, spec.d_mlp):
         raise UserError(
             f"{spec.where}: config says n_layers {spec.n_layers} and d_mlp {spec.d_mlp}, "
@@ -112,35 +103,6 @@ def _digests(folder: Path) -> dict[str, str]:
     return {path.name: file_digest(path) for path in sorted(folder.iterdir())}
 
 
-def _check_json(spec: ModelSpec, folder: Path) -> None:
-    """Refuse a truncated or empty JSON file, which transformers may take for none."""
-    for path in sorted(folder.glob("*.json")):
-        try:
-            is_whole = isinstance(json.loads(path.read_text(encoding="utf-8")), dict)
-        except ValueError:
-            is_whole = False
-        if not is_whole:
-            raise UserError(f"{spec.where}: {path.name} is not a whole JSON file; get it again")
-
-
-def _check_indices(spec: ModelSpec, folder: Path) -> None:
-    """Refuse an index that names other weights than the folder's own safetensors files.
-
-    transformers would read those, wherever they lie, and unpickle them.
-    """
-    for index in folder.glob("*.index.json"):
-        try:
-            named = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise UserError(f"{spec.where}: {index.name} is damaged; get it again") from error
-        own = {path.name for path in folder.glob("*.safetensors")}
-        if foreign := sorted(map(str, named - own)):
-            raise UserError(
-                f"{spec.where}: {index.name} names {foreign[0]!r}, which is no safetensors file "
-                "beside it; get the whole model, in safetensors"
-            )
-
-
 class _Shape(NamedTuple):
     """Number of layers, and of neurons in a layer."""
 
@@ -149,7 +111,7 @@ class _Shape(NamedTuple):
 
 
 def _shape(spec: ModelSpec, folder: Path) -> _Shape:
-    from transformers import AutoConfig
+    from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoConfig
 
     config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     for what in ("attn_implementation", "experts_implementation"):
@@ -158,8 +120,19 @@ def _shape(spec: ModelSpec, folder: Path) -> _Shape:
                 f"{spec.where}: config.json names {kernel!r}, code on a hub, as {what}; no code "
                 "that comes with a model is run: remove it from the model's config.json"
             )
+    if (
+        getattr(config, "is_encoder_decoder", False)
+        or type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING
+    ):
+        raise UserError(
+            f"{spec.where}: {config.model_type!r} is no language model of one decoder; use "
+            "one such as GPT-2 or Llama"
+        )
+    check_skeleton(config, spec.where)
     try:
-        width = getattr(config, "intermediate_size", None) or getattr(config, "n_inner", None)
+        named = [getattr(config, name, None) for name in _WIDTHS]
+        width = next((one for one in named if one), None)
+        width = width[0] if isinstance(width, list) else width  # the others are checked at loading
         return _Shape(int(config.num_hidden_layers), int(width or 4 * config.hidden_size))
     except AttributeError as error:
         raise UserError(
@@ -168,15 +141,20 @@ def _shape(spec: ModelSpec, folder: Path) -> _Shape:
 
 
 def _from_path(spec: ModelSpec, folder: Path) -> None:
-    for path in sorted(Path(spec.path or "").iterdir()):
-        if any(path.match(pattern) for pattern in _FILES):
+    _copy(spec, Path(spec.path or ""), folder)
+
+
+def _copy(spec: ModelSpec, source: Path, folder: Path) -> None:
+    """Copy what belongs to the model."""
+    check_no_adapter(source, spec.where)
+    for path in sorted(source.iterdir()):
+        if any(path.match(pattern) for pattern in _FILES) and belongs(source, path.name):
             shutil.copyfile(path, folder / path.name)
 
 
 def _from_hub(spec: ModelSpec, folder: Path) -> None:
     with tempfile.TemporaryDirectory(dir=folder.parent) as cache:
-        for path in _download(spec, cache).iterdir():
-            shutil.copyfile(path, folder / path.name)
+        _copy(spec, _download(spec, cache), folder)
     if spec.sha256 not in (None, got := json_digest(_digests(folder))):
         raise UserError(
             f"{spec.where}.sha256: {spec.origin} has digest {got}, not {spec.sha256}; "
@@ -194,8 +172,8 @@ def _download(spec: ModelSpec, cache: str) -> Path:
     try:
         got = snapshot_download(
             spec.repo or "",
-            allow_patterns=list(_FILES),
-            ignore_patterns=["*/*"],  # of subfolders
+            allow_patterns=[*_FILES, "adapter_config.json"],
+            ignore_patterns=["*/*", "consolidated*"],  # of subfolders; the same weights twice
             **asked,
         )
         wrong = HfApi().verify_repo_checksums(spec.repo or "", **asked).mismatches

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -12,13 +13,14 @@ from typing import Any
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from clampsweep.errors import UserError
 from clampsweep.models.bridge import boot, check_bridge, find_adapter, process
 from clampsweep.models.directions import random_direction
 from clampsweep.models.hooks import hooked
+from clampsweep.models.hugging_face import check_vocabulary, load_plain, load_tokenizer
 from clampsweep.models.spec import ModelSpec
+from clampsweep.models.tokens import decode_after
 from clampsweep.names import OWN, hook_post
 from clampsweep.provenance import file_digest
 
@@ -152,11 +154,14 @@ class Model:
         ids: list[int] = tokenizer(text, add_special_tokens=False).input_ids
         return [int(tokenizer.bos_token_id), *ids] if self.prepend_bos else ids
 
-    def decode(self, ids: list[int]) -> str:
-        """Text of token ids, special tokens left out, spaces as generated."""
-        return str(
-            self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-        )
+    def decode(self, ids: Sequence[int], after: Sequence[int] = ()) -> str:
+        """Text of token ids, special tokens left out, spaces as generated.
+
+        Args:
+            ids: Token ids.
+            after: Those of the text that stands before: the prompt's.
+        """
+        return decode_after(self.tokenizer, after, ids)
 
 
 def quiet() -> None:
@@ -211,20 +216,15 @@ def load(folder: Path | str, spec: ModelSpec, threads: int, device: str = "auto"
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     dtype = getattr(torch, spec.dtype)
-    plain = load_plain(folder, dtype, torch.device(device))
-    tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    plain = load_plain(folder, dtype, device, spec.where)
+    tokenizer = load_tokenizer(folder, spec.where)
+    check_vocabulary(tokenizer, plain, spec.where)
     if spec.prepend_bos and tokenizer.bos_token_id is None:
         raise UserError(f"{spec.where}.prepend_bos: true, but the tokenizer has no BOS token")
     adapter = find_adapter(plain.config, dtype, spec.where)
     model = Model(plain, adapter, tokenizer, folder, manifest, spec.prepend_bos, _eos_ids(plain))
     _self_check(model, spec)
     return _processed(model, spec) if spec.weight_processing == "compatibility" else model
-
-
-def load_plain(folder: Path, dtype: torch.dtype, device: torch.device) -> Any:
-    """A folder's model in Hugging Face's own class, in evaluation mode."""
-    plain: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, trust_remote_code=False)
-    return plain.to(device).eval()
 
 
 def _processed(model: Model, spec: ModelSpec) -> Model:

@@ -87,7 +87,8 @@ def gather(
     )
     merged.insert(0, "model", model)
     merged["first_divergence_step"] = _divergence(merged)
-    provenance = record(code=code, plan=plan.stem)
+    unused = tables.footer(batches[0]).get("unused_settings", {})  # of the one model
+    provenance = record(code=code, plan=plan.stem, unused_settings=unused)
     tables.write(merged[list(GENERATIONS.columns)], generations, GENERATIONS, provenance)
     swept = [parse_target(name) for name in merged["target"].dropna().unique()]
     layers = {neuron.layer for neurons in swept for neuron in neurons}

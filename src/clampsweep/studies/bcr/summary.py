@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from clampsweep.markdown import code, join, plain, table
+from clampsweep.models.unused_settings import sentence
 from clampsweep.studies.bcr.answers import answer
 from clampsweep.studies.bcr.phrases import clamp_name, controls_of, named, rate_of
 from clampsweep.studies.bcr.verdict import (
@@ -53,6 +54,7 @@ def summary(view: Tables, files: Mapping[str, str] | None = None) -> str:
     blocks += [_NOT_TESTED] if view.special is None else []
     blocks += _published(view)
     blocks += [_size(view), _blank(view), _fragile(view)]
+    blocks += [plain(sentence(view.unused_settings))] if view.unused_settings else []
     blocks += [*_special_table(view), "## Rates", _HOW_TO_READ]
     for detector in view.detectors:
         blocks += [f"### {plain(view.headline(detector))}", _rates_table(view, detector)]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import pandas as pd
 
@@ -52,6 +53,7 @@ class Tables:
         verification: `VERIFICATION`; None if there are no published figures to compare with.
         detector_quality: `DETECTOR_QUALITY`, from labelled texts.
         verdicts: `VERDICTS`; None before they are drawn from the others.
+        unused_settings: What the model's folder says of generation to no effect, by name.
     """
 
     prompts: pd.DataFrame
@@ -71,6 +73,7 @@ class Tables:
     verification: pd.DataFrame | None = None
     detector_quality: pd.DataFrame | None = None
     verdicts: pd.DataFrame | None = None
+    unused_settings: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
     def clamps(self) -> tuple[Clamp, ...]:
@@ -215,7 +218,8 @@ def read(files: Mapping[str, str | Path], detectors: Sequence[str], title: str) 
         UserError: A file is missing, truncated or another table.
     """
     found = {name: tables.read(path, SCHEMAS[name]) for name, path in files.items()}
-    return Tables(detectors=tuple(detectors), title=title, **found)
+    unused: Any = tables.footer(Path(files["generations"])).get("unused_settings", {})
+    return Tables(detectors=tuple(detectors), title=title, unused_settings=unused, **found)
 
 
 def intervened(frame: pd.DataFrame) -> pd.DataFrame:

@@ -1,0 +1,60 @@
+"""Text to tokens and back, behind the text that stands before. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from clampsweep.errors import UserError
+
+
+def decode(tokenizer: Any, ids: Sequence[int]) -> str:
+    """Text of token ids that stand at the beginning: special tokens left out, spaces as generated.
+
+    Args:
+        tokenizer: Hugging Face's.
+        ids: Token ids.
+    """
+    return str(
+        tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
+    )
+
+
+def decode_after(tokenizer: Any, before: Sequence[int], ids: Sequence[int]) -> str:
+    """Text of token ids behind those of a whole text.
+
+    A tokenizer of SentencePiece's kind leaves out the space that the first token begins with, and
+    one of WordPiece's kind the mark that the token goes on a word. So the ids are read behind a
+    letter, which takes the part of the text before: read behind that text itself, they would
+    depend on whether its last character is whole.
+
+    Args:
+        tokenizer: Hugging Face's.
+        before: Tokens of the text before. If no text comes of them, the ids stand first.
+        ids: Token ids.
+    """
+    if not decode(tokenizer, before):
+        return decode(tokenizer, ids)
+    letter = tokenizer("a", add_special_tokens=False).input_ids
+    known, text = decode(tokenizer, letter), decode(tokenizer, [*letter, *ids])
+    return text.removeprefix(known) if known and text.startswith(known) else decode(tokenizer, ids)
+
+
+def check_ids(ids: Sequence[int], tokenizer: Any, n_rows: int) -> None:
+    """Refuse tokens of a prompt that the model has no row for.
+
+    Args:
+        ids: Token ids of the prompt.
+        tokenizer: Hugging Face's.
+        n_rows: Number of tokens that the model knows.
+
+    Raises:
+        UserError: There is such a token.
+    """
+    for at in ids:
+        if at >= n_rows:
+            token = tokenizer.convert_ids_to_tokens(at)
+            raise UserError(
+                f"a prompt holds {token!r}, token {at} of the tokenizer, but the model has only "
+                f"rows 0 to {n_rows - 1}; take it out of the prompt"
+            )
