@@ -73,7 +73,7 @@ class Family:
         dtype: What it runs in: float64, unless transformers' code for it cannot.
         seed: Of the weights: one whose texts differ and do not repeat one token.
         refused: What the line says that refuses it; empty if it can be swept.
-        fast: Whether the fast path fits.
+        general: Why it takes the general path; empty if the fast one fits.
     """
 
     model_type: str
@@ -83,7 +83,7 @@ class Family:
     dtype: str = "float64"
     seed: int = 0
     refused: str = ""
-    fast: bool = False
+    general: str = ""
 
     def config(self) -> Any:
         """Its config, with tiny sizes."""
@@ -596,41 +596,51 @@ _SEEDS = {
 }
 # What the line says that refuses a family.
 _REFUSED = {
-    "TransformerLens cannot load this architecture": """
-        gpt_neox_japanese gpt_bigcode-many-heads ctrl biogpt falcon falcon-one-norm
-        ministral gemma3n_text gemma3n_text-shared phi-qk-norm phimoe cohere-qk-norm
-        granite_swa helium diffllama doge persimmon hyperclovax minicpm3 cwm xlnet xlm
-        minimax dots1 xlstm
+    "TransformerLens does not know the architecture": """
+        gpt_neox_japanese ctrl biogpt ministral gemma3n_text gemma3n_text-shared granite_swa
+        helium diffllama doge persimmon hyperclovax minicpm3 cwm xlm xlstm
     """,
-    # no MLP of one width: mixtures of experts
-    "expected n_layers": """
-        mixtral qwen2_moe qwen3_moe qwen3_next gemma4_text-wide olmoe flex_olmo granitemoe
-        deepseek_v2 deepseek_v3 minimax_m2 gpt_oss ernie4_5_moe glm4_moe afmoe jetmoe
+    "a mixture of experts": """
+        mixtral qwen2_moe qwen3_moe qwen3_next phimoe olmoe flex_olmo granitemoe deepseek_v2
+        deepseek_v3 minimax minimax_m2 gpt_oss dots1 ernie4_5_moe glm4_moe afmoe jetmoe
         llama4_text
     """,
-    # no MLP in every layer, or none that TransformerLens names
-    "TransformerLens gives this model no": """
+    "no one MLP output projection": """
         qwen3_moe-dense recurrent_gemma granitemoehybrid granitemoehybrid-attention hrm_text
         deepseek_v2-dense llama4_text-dense mamba falcon_mamba mamba2 zamba2 rwkv
     """,
-    "not causal": "bert-both-ways",
+    "expected n_layers": "gemma4_text-wide",
+    "no causal language model": "bert-both-ways xlnet",
 }
-# The others take the general path.
-_FAST = """
-    gpt2 gpt2-scaled gpt2-tied gpt_neox gpt_neox-serial gpt_bigcode llama llama-biased
-    llama-linear llama-dynamic llama-yarn llama-llama3 ministral3 qwen2 qwen3 gemma phi phi3
-    olmo starcoder2 glm smollm3 seed_oss arcee apertus ernie4_5 jais2 bitnet internlm3
-    iquestcoder
-"""
+_GENERAL = {
+    "its attention cannot be exchanged": """
+        gpt_neo xglm bloom bloom-post-norm mpt falcon falcon-multi-query
+        falcon-one-norm falcon-alibi falcon-alibi-parallel
+    """,
+    "its rotations depend on the length of the text": "llama-dynamic llama-longrope phi3-longrope",
+    "layers do not attend to keys": "qwen3_5_text jamba bamba lfm2",
+    "something other than a norm or a factor follows its MLPs": """
+        openai-gpt opt-post-norm opt-projected bert olmo_hybrid falcon_h1
+    """,
+    "its logits are no multiple of what its unembedding gives": """
+        gemma2 gemma4_text-plain vaultgemma nanochat
+    """,
+    "have no key and value of one width for each token": "youtu gemma4_text-shared",
+    "its logits are off by": "gemma4_text modernbert-decoder",
+}
 
 
-def _refused(name: str) -> str:
-    return next((line for line, names in _REFUSED.items() if name in names.split()), "")
+def _named(table: dict[str, str], name: str) -> str:
+    """What a table says of a family; empty if nothing."""
+    return next((line for line, names in table.items() if name in names.split()), "")
 
 
 FAMILIES = {
     name: replace(
-        family, seed=_SEEDS.get(name, 0), refused=_refused(name), fast=name in _FAST.split()
+        family,
+        seed=_SEEDS.get(name, 0),
+        refused=_named(_REFUSED, name),
+        general=_named(_GENERAL, name),
     )
     for name, family in _ALL.items()
 }

@@ -89,7 +89,7 @@ def _run(model: Model, step: Float[Tensor, "pos d_model"] | None) -> _Trial:
         return output if step is None else output + step.to(output)
 
     def keep(name: str, module: Any, args: Any, output: Any) -> None:
-        value = output[0] if isinstance(output, tuple) else output
+        value = output[0] if isinstance(output, tuple | list) else output
         kept[name] = value.reshape(ids.shape[1], -1)
 
     last = model.n_layers - 1

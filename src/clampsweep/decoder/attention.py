@@ -74,14 +74,14 @@ def running(packed_pass: PackedPass) -> Iterator[PackedPass]:
 def attend(
     module: Any,
     query: Float[Tensor, "one head token d_head"],
-    key: Float[Tensor, "one kv_head token d_head"],
-    value: Float[Tensor, "one kv_head token d_head"],
+    key: Float[Tensor, "one kv_head key d_head"],
+    value: Float[Tensor, "one kv_head key d_value"],
     attention_mask: Tensor | None = None,
     *,
     scaling: float | None = None,
     sliding_window: int | None = None,
     **options: Any,
-) -> tuple[Float[Tensor, "one token head d_head"], None]:
+) -> tuple[Float[Tensor, "one token head d_value"], None]:
     """Attention of packed tokens, as Hugging Face's attention interface wants it.
 
     A window is noted, not kept to: the caller lets no text be longer.
@@ -92,6 +92,8 @@ def attend(
     asked = {name for name, setting in options.items() if setting is not None} - _INERT
     if asked or attention_mask is not None:
         raise UnsupportedError(f"attention option {', '.join(sorted(asked)) or 'attention_mask'}")
+    if key.shape != value.shape or key.shape[2] != query.shape[2]:
+        raise UnsupportedError("its layers have no key and value of one width for each token")
     packed_pass = _RUNNING.get()
     packed_pass.n_layers += 1
     if sliding_window is not None:

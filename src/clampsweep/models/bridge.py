@@ -52,13 +52,18 @@ def find_adapter(config: Any, dtype: torch.dtype, where: str) -> Any:
 
     try:
         architecture = determine_architecture_from_hf_config(config)  # type: ignore[no-untyped-call]
+    except ValueError as error:
+        named = (config.architectures or [config.model_type])[0]
+        raise UserError(
+            f"{where}: TransformerLens does not know the architecture {named}, so the neurons of "
+            "its MLPs have no names here; use a model of another one (docs/models.md)"
+        ) from error
+    try:
         sizes = build_bridge_config_from_hf(config, architecture, "model", dtype)
         return ArchitectureAdapterFactory.select_architecture_adapter(sizes)
     except FAULTS as error:
         reason = " ".join(str(error).split())[:200]
-        raise UserError(
-            f"{where}: TransformerLens does not know this architecture: {reason}"
-        ) from error
+        raise UserError(f"{where}: TransformerLens cannot name this model: {reason}") from error
 
 
 def boot(folder: Path, dtype: torch.dtype, device: torch.device, where: str) -> Any:

@@ -62,12 +62,12 @@ class Model:
     @property
     def n_layers(self) -> int:
         """Number of layers."""
-        return int(self.adapter.cfg.n_layers)
+        return int(self.manifest["n_layers"])
 
     @property
     def d_mlp(self) -> int:
         """Number of neurons of a layer."""
-        return int(self.adapter.cfg.d_mlp)
+        return int(self.manifest["d_mlp"])
 
     @property
     def n_ctx(self) -> int:
