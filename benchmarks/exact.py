@@ -29,7 +29,7 @@ from tqdm import tqdm
 from clampsweep.decoder.decode import decode
 from clampsweep.decoder.interventions import Scope, edit
 from clampsweep.decoder.rows import Decoded
-from clampsweep.models.loading import Model
+from clampsweep.models.model import Model
 from clampsweep.names import Neuron, parse_neuron
 from clampsweep.texts.request import Decoding
 

@@ -32,7 +32,8 @@ import transformers
 from clampsweep.decoder.decode import decode
 from clampsweep.decoder.interventions import Scope, edit
 from clampsweep.decoder.nodes import Nodes
-from clampsweep.models.loading import Model, load
+from clampsweep.models.loading import load
+from clampsweep.models.model import Model
 from clampsweep.models.spec import ModelSpec
 from clampsweep.names import Neuron, hook_post, parse_neuron
 from clampsweep.strict_yaml import read_yaml

@@ -21,7 +21,7 @@ from clampsweep.models.spec import ModelSpec  # noqa: E402
 from tiny import ARCHITECTURES, make_tiny  # noqa: E402
 
 if TYPE_CHECKING:
-    from clampsweep.models.loading import Model
+    from clampsweep.models.model import Model
 
 TinyFolder = Callable[..., tuple[Path, ModelSpec]]
 

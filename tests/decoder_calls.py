@@ -5,7 +5,7 @@ from __future__ import annotations
 from clampsweep.decoder.decode import fast_path
 from clampsweep.decoder.engine import Engine
 from clampsweep.decoder.interventions import Edit, Scope, edit
-from clampsweep.models.loading import Model
+from clampsweep.models.model import Model
 from clampsweep.names import Neuron
 from clampsweep.texts.request import Decoding
 from tiny import PROMPTS, RAGGED_PROMPTS

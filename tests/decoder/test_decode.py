@@ -21,7 +21,7 @@ from clampsweep.decoder.interventions import Scope, edit
 from clampsweep.decoder.rows import Decoded
 from clampsweep.errors import UserError
 from clampsweep.models.directions import random_direction
-from clampsweep.models.loading import Model
+from clampsweep.models.model import Model
 from clampsweep.names import Neuron
 from clampsweep.texts.request import Decoding
 from reference import SAMPLED, Clamp, Text, decode_alone, draw, nodes, noise, other_weights

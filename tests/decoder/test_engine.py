@@ -10,7 +10,7 @@ import torch
 from clampsweep.decoder.decode import decode, fast_path
 from clampsweep.decoder.engine import Engine, Split
 from clampsweep.decoder.interventions import Edit, Scope, by_layer, edit
-from clampsweep.models.loading import Model
+from clampsweep.models.model import Model
 from clampsweep.names import Neuron
 from clampsweep.texts.request import Decoding
 from decoder_calls import GREEDY, engine_of, every_value

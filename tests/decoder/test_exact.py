@@ -12,7 +12,7 @@ import torch
 
 from clampsweep.decoder.exact import exact
 from clampsweep.decoder.interventions import Edit, Scope, edit
-from clampsweep.models.loading import Model
+from clampsweep.models.model import Model
 from clampsweep.names import Neuron
 from reference import Clamp, logits_alone, other_weights
 from tiny import ARCHITECTURES, PROMPTS

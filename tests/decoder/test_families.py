@@ -17,7 +17,8 @@ from clampsweep.decoder.decode import decode, fast_path
 from clampsweep.decoder.interventions import Scope, edit
 from clampsweep.errors import UserError
 from clampsweep.models.fetching import fetch
-from clampsweep.models.loading import Model, load
+from clampsweep.models.loading import load
+from clampsweep.models.model import Model
 from clampsweep.names import Neuron
 from clampsweep.texts.request import Decoding
 from families import FAMILIES, N_NEW, PROMPTS, Clamp, Family, hf_text, make_family

@@ -9,7 +9,7 @@ from clampsweep.decoder import general
 from clampsweep.decoder.choice import Chooser
 from clampsweep.decoder.interventions import Scope, edit
 from clampsweep.decoder.rows import DecodeJob, RowTexts
-from clampsweep.models.loading import Model
+from clampsweep.models.model import Model
 from clampsweep.names import Neuron
 from clampsweep.texts.request import Decoding
 from reference import Clamp, decode_alone

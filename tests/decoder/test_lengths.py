@@ -19,7 +19,8 @@ from clampsweep.decoder.engine import Engine
 from clampsweep.decoder.exact import exact
 from clampsweep.decoder.interventions import Edit, Scope, edit
 from clampsweep.models.fetching import fetch
-from clampsweep.models.loading import Model, load
+from clampsweep.models.loading import load
+from clampsweep.models.model import Model
 from clampsweep.names import Neuron
 from clampsweep.texts.request import Decoding
 from families import PROMPTS, make_family

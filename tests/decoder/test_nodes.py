@@ -17,7 +17,7 @@ from clampsweep.decoder.engine import Engine
 from clampsweep.decoder.interventions import Scope, edit
 from clampsweep.decoder.nodes import Nodes
 from clampsweep.decoder.rows import Decoded, DecodeJob, RowTexts
-from clampsweep.models.loading import Model
+from clampsweep.models.model import Model
 from clampsweep.names import Neuron
 from decoder_calls import GREEDY, N_NEW, VALUES, engine_of, every_value
 from reference import Clamp, logits_alone, nodes

@@ -16,7 +16,7 @@ from clampsweep.decoder.interventions import Edit, Scope, by_layer, edit
 from clampsweep.decoder.key_values import KeyValues, PromptTokens
 from clampsweep.decoder.pass_hooks import ForwardPass
 from clampsweep.decoder.rows import Decoded, Means
-from clampsweep.models.loading import Model
+from clampsweep.models.model import Model
 from clampsweep.names import Neuron
 from decoder_calls import GREEDY, engine_of, every_value
 from reference import Clamp, logits_alone, post_activations

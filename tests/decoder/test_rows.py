@@ -10,7 +10,7 @@ import torch
 
 from clampsweep.decoder.interventions import Scope, by_layer, edit
 from clampsweep.decoder.rows import DecodeJob, Means, Natural, RowTexts
-from clampsweep.models.loading import Model
+from clampsweep.models.model import Model
 from clampsweep.names import Neuron
 from clampsweep.texts.request import Decoding
 from tiny import D_MLP, N_CTX

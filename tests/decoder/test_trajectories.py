@@ -18,7 +18,7 @@ from clampsweep.decoder.engine import Engine
 from clampsweep.decoder.interventions import Scope, edit
 from clampsweep.decoder.rows import Decoded
 from clampsweep.decoder.trajectories import check
-from clampsweep.models.loading import Model
+from clampsweep.models.model import Model
 from clampsweep.names import Neuron
 from clampsweep.texts.request import Decoding
 from reference import Clamp, decode_alone

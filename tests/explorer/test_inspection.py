@@ -11,7 +11,7 @@ import torch
 from clampsweep.decoder.interventions import Edit, Scope, edit
 from clampsweep.explorer import inspection
 from clampsweep.explorer.inspection import Seen, Stopped
-from clampsweep.models.loading import Model
+from clampsweep.models.model import Model
 from clampsweep.names import Neuron
 from clampsweep.texts.request import Decoding
 from reference import Clamp, decode_alone

@@ -19,7 +19,7 @@ from clampsweep.explorer.jobs import Job, Worker
 from clampsweep.explorer.running import pieces, try_out
 from clampsweep.explorer.settings import ClampSetting, Settings
 from clampsweep.explorer.sweeping import sweep_values
-from clampsweep.models.loading import Model
+from clampsweep.models.model import Model
 from clampsweep.names import Neuron
 from clampsweep.texts import collapse
 from clampsweep.texts.metrics import further, published

@@ -19,7 +19,7 @@ from clampsweep import tables
 from clampsweep.errors import UserError
 from clampsweep.generation.batch import generate
 from clampsweep.generation.neuron_stats import compute_statistics, neuron_statistics
-from clampsweep.models.loading import Model
+from clampsweep.models.model import Model
 from clampsweep.models.spec import ModelSpec
 from clampsweep.names import parse_target
 from clampsweep.texts import promptset

@@ -11,7 +11,7 @@ import pandas as pd
 
 from clampsweep import tables
 from clampsweep.generation.neuron_stats import neuron_statistics
-from clampsweep.models.loading import Model
+from clampsweep.models.model import Model
 from clampsweep.names import Neuron
 from clampsweep.texts.selection import NEURON_STATS
 from reference import decode_alone, post_activations, w_out

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from clampsweep.models.activations import stream, traces
-from clampsweep.models.loading import Model
+from clampsweep.models.model import Model
 from clampsweep.models.moments import Moments
 from clampsweep.names import Neuron
 from reference import post_activations

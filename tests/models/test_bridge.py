@@ -11,7 +11,8 @@ import torch
 
 from clampsweep.errors import UserError
 from clampsweep.models.fetching import fetch
-from clampsweep.models.loading import Model, load
+from clampsweep.models.loading import load
+from clampsweep.models.model import Model
 from clampsweep.models.spec import ModelSpec
 from families import make_family
 

@@ -28,7 +28,7 @@ from clampsweep.generation.batch import encode
 from clampsweep.models import loading
 from clampsweep.models.fetching import fetch
 from clampsweep.models.hugging_face import load_plain
-from clampsweep.models.loading import Model
+from clampsweep.models.model import Model
 from clampsweep.models.spec import ModelSpec
 from tiny import BOS, D_MLP, D_MODEL, EOS, N_CTX, N_LAYERS, make_tiny, random_model, tiny_tokenizer
 

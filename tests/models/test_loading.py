@@ -17,7 +17,8 @@ from clampsweep.errors import UserError
 from clampsweep.models.directions import random_direction
 from clampsweep.models.fetching import fetch
 from clampsweep.models.hooks import hooked
-from clampsweep.models.loading import Model, load
+from clampsweep.models.loading import load
+from clampsweep.models.model import Model
 from clampsweep.models.spec import ModelSpec
 from clampsweep.names import OWN, Neuron
 from clampsweep.provenance import file_digest

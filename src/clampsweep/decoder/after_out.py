@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from clampsweep.decoder.attention import UnsupportedError
 from clampsweep.models.hooks import hooked
-from clampsweep.models.loading import Model
+from clampsweep.models.model import Model
 
 
 class AfterOut(NamedTuple):

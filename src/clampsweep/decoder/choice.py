@@ -24,7 +24,7 @@ from clampsweep.decoder.heads import Heads
 from clampsweep.decoder.rows import DecodeJob, RowTexts
 from clampsweep.decoder.unembedding import Unembedding
 from clampsweep.errors import UserError
-from clampsweep.models.loading import Model
+from clampsweep.models.model import Model
 from clampsweep.texts.request import Decoding
 
 # Gaps of two float32 logits below this, in nats or relative to the highest logit, are near-ties.

@@ -20,7 +20,7 @@ from clampsweep.decoder.choice import Chooser, NotFiniteError
 from clampsweep.decoder.engine import Engine
 from clampsweep.decoder.interventions import Edit, Scope
 from clampsweep.decoder.rows import Decoded, DecodeJob, RowTexts
-from clampsweep.models.loading import Model
+from clampsweep.models.model import Model
 from clampsweep.texts.request import Decoding
 
 log = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from clampsweep.decoder.attention import PackedPass, UnsupportedError, exchange
 from clampsweep.decoder.interventions import LayerEdits, Scope
 from clampsweep.decoder.packing import pack
 from clampsweep.decoder.unembedding import Unembedding
-from clampsweep.models.loading import Model, twin
+from clampsweep.models.model import Model, twin
 from clampsweep.models.rotations import has_changing_rope
 from clampsweep.names import OWN
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from clampsweep.decoder.interventions import Edit, LayerEdits, Scope, apply, by_layer, pushes
 from clampsweep.models.hooks import PostHook, hooked
-from clampsweep.models.loading import Model, twin
+from clampsweep.models.model import Model, twin
 from clampsweep.models.rotations import has_changing_rope
 
 

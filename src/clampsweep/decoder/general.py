@@ -24,7 +24,7 @@ from clampsweep.decoder.interventions import apply, pushes
 from clampsweep.decoder.rows import DecodeJob, Natural, RowTexts
 from clampsweep.errors import UserError
 from clampsweep.models.hooks import hooked
-from clampsweep.models.loading import Model
+from clampsweep.models.model import Model
 from clampsweep.models.rotations import forget
 
 

@@ -12,7 +12,7 @@ from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
 from clampsweep.decoder.interventions import Edit, LayerEdits, Scope, by_layer
-from clampsweep.models.loading import Model
+from clampsweep.models.model import Model
 from clampsweep.texts.request import Decoding
 
 

@@ -17,7 +17,7 @@ from clampsweep.decoder.general import decode
 from clampsweep.decoder.interventions import Edit, Scope
 from clampsweep.decoder.rows import DecodeJob, RowTexts
 from clampsweep.models.hooks import hooked
-from clampsweep.models.loading import Model
+from clampsweep.models.model import Model
 from clampsweep.names import Neuron
 from clampsweep.texts.request import Decoding
 

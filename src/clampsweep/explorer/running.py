@@ -15,7 +15,7 @@ from clampsweep.explorer.inspection import Seen, Step
 from clampsweep.explorer.marking import Piece
 from clampsweep.explorer.settings import ClampSetting, Settings
 from clampsweep.generation.batch import encode
-from clampsweep.models.loading import Model
+from clampsweep.models.model import Model
 from clampsweep.texts import collapse
 from clampsweep.texts.combination import stream
 from clampsweep.texts.metrics import further, published

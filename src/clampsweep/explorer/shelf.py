@@ -11,7 +11,8 @@ from clampsweep.decoder.decode import fast_path
 from clampsweep.decoder.interventions import Scope
 from clampsweep.errors import UserError
 from clampsweep.models.fetching import fetch
-from clampsweep.models.loading import DIGESTS, Model, load
+from clampsweep.models.loading import DIGESTS, load
+from clampsweep.models.model import Model
 from clampsweep.models.spec import ModelSpec
 
 

@@ -10,7 +10,7 @@ from clampsweep.decoder.interventions import Scope
 from clampsweep.explorer.running import Said, edits, measure
 from clampsweep.explorer.settings import Settings
 from clampsweep.generation.batch import encode
-from clampsweep.models.loading import Model
+from clampsweep.models.model import Model
 from clampsweep.texts.combination import stream
 
 

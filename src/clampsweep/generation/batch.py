@@ -16,7 +16,8 @@ from clampsweep.generation.donors import Lenders, lenders
 from clampsweep.generation.frames import Frames
 from clampsweep.generation.parts import cut, decode_part, estimate
 from clampsweep.models.hugging_face import n_rows
-from clampsweep.models.loading import Model, load
+from clampsweep.models.loading import load
+from clampsweep.models.model import Model
 from clampsweep.models.spec import ModelSpec
 from clampsweep.models.tokens import check_ids
 from clampsweep.models.unused_settings import unused_settings

@@ -8,7 +8,7 @@ from clampsweep.decoder.decode import decode
 from clampsweep.decoder.interventions import Scope
 from clampsweep.generation.frames import neurons_of
 from clampsweep.models.activations import traces
-from clampsweep.models.loading import Model
+from clampsweep.models.model import Model
 from clampsweep.names import Neuron
 from clampsweep.texts.combination import Combination
 from clampsweep.texts.request import Decoding

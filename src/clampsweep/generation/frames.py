@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from clampsweep.decoder.rows import Decoded
-from clampsweep.models.loading import Model
+from clampsweep.models.model import Model
 from clampsweep.names import Neuron, parse_target
 from clampsweep.provenance import text_digest
 from clampsweep.texts.combination import Combination

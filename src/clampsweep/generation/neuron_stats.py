@@ -14,7 +14,8 @@ from tqdm import tqdm
 
 from clampsweep import tables
 from clampsweep.models.activations import stream
-from clampsweep.models.loading import Model, load
+from clampsweep.models.loading import load
+from clampsweep.models.model import Model
 from clampsweep.models.moments import Moments
 from clampsweep.models.spec import ModelSpec
 from clampsweep.provenance import record

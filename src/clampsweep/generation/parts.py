@@ -14,7 +14,7 @@ from clampsweep.decoder.interventions import Edit, Scope, edit
 from clampsweep.decoder.rows import Decoded
 from clampsweep.generation.donors import Lenders
 from clampsweep.generation.frames import layers_of, neurons_of
-from clampsweep.models.loading import Model
+from clampsweep.models.model import Model
 from clampsweep.names import Neuron
 from clampsweep.texts.combination import Combination, stream
 from clampsweep.texts.request import Decoding

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from clampsweep.models.hooks import hooked
-from clampsweep.models.loading import Model
+from clampsweep.models.model import Model
 from clampsweep.names import Neuron
 
 

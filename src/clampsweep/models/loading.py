@@ -2,166 +2,26 @@
 
 from __future__ import annotations
 
-import copy
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
-from torch import Tensor
 
 from clampsweep.errors import UserError
 from clampsweep.models.bridge import boot, check_bridge, find_adapter, process
-from clampsweep.models.directions import random_direction
 from clampsweep.models.hooks import hooked
 from clampsweep.models.hugging_face import check_vocabulary, load_plain, load_tokenizer
+from clampsweep.models.model import Model
 from clampsweep.models.spec import ModelSpec
-from clampsweep.models.tokens import decode_after
-from clampsweep.names import OWN, hook_post
+from clampsweep.names import hook_post
 from clampsweep.provenance import file_digest
 
 MANIFEST = "model.json"
 
 DIGESTS = "model.sha256"  # in the form that `sha256sum --check` reads
-
-
-@dataclass(frozen=True)
-class Model:
-    """A loaded model: Hugging Face's own, its tokenizer, its sizes and the tokens that end a text.
-
-    Attributes:
-        plain: What texts come from: Hugging Face's own model, in evaluation mode. With
-            `weight_processing: compatibility` it is the bridge's, whose weights are processed.
-        adapter: TransformerLens's names for its modules.
-        tokenizer: Its tokenizer.
-        folder: Where it was loaded from.
-        manifest: What `model.json` says.
-        prepend_bos: Whether prompts begin with the beginning-of-sequence token.
-        eos_ids: Tokens at which generation stops.
-        processed_bridge: The bridge with processed weights, if they are; else None.
-    """
-
-    plain: Any = field(repr=False)
-    adapter: Any = field(repr=False)
-    tokenizer: Any = field(repr=False)
-    folder: Path
-    manifest: dict[str, Any]
-    prepend_bos: bool
-    eos_ids: frozenset[int]
-    processed_bridge: Any = field(default=None, repr=False)
-
-    @property
-    def processed(self) -> bool:
-        """Whether TransformerLens has processed the weights."""
-        return self.processed_bridge is not None
-
-    @property
-    def n_layers(self) -> int:
-        """Number of layers."""
-        return int(self.manifest["n_layers"])
-
-    @property
-    def d_mlp(self) -> int:
-        """Number of neurons of a layer."""
-        return int(self.manifest["d_mlp"])
-
-    @property
-    def n_ctx(self) -> int:
-        """Context length in tokens."""
-        return int(self.adapter.cfg.n_ctx)
-
-    @property
-    def device(self) -> torch.device:
-        """Where the weights are."""
-        return torch.device(next(self.plain.parameters()).device)
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """Type of the weights."""
-        dtype: torch.dtype = next(self.plain.parameters()).dtype
-        return dtype
-
-    def part(self, name: str, plain: Any = None) -> Any:
-        """A module by TransformerLens's name, such as `blocks.0.mlp.out`.
-
-        Args:
-            name: Its name.
-            plain: Another model of the same class to look in, such as a `twin`.
-        """
-        return self.adapter.get_component(self.plain if plain is None else plain, name)
-
-    @cached_property
-    def outs(self) -> list[Any]:
-        """The output projection of each layer's MLP: its input is the post-activation."""
-        return self.outs_of(self.plain)
-
-    def outs_of(self, plain: Any) -> list[Any]:
-        """The same in another model of the same class."""
-        return [self.part(f"blocks.{layer}.mlp.out", plain) for layer in range(self.n_layers)]
-
-    @cached_property
-    def bridge(self) -> Any:
-        """A `TransformerBridge` of the model, in its memory, made when it is first asked for.
-
-        Raises:
-            UserError: It cannot be made, or says other things than Hugging Face's own model.
-        """
-        if self.processed:
-            return self.processed_bridge
-        bridge = boot(self.folder, self.dtype, self.device, str(self.folder))
-        check_bridge(bridge, self.plain, self.outs, str(self.folder))
-        _share_weights(bridge.original_model, self.plain)
-        return bridge
-
-    def output_directions(
-        self,
-        layer: int,
-        neurons: Int[Tensor, " edit"],
-        along: Int[Tensor, " edit"] | None = None,
-        dtype: torch.dtype | None = None,
-    ) -> Float[Tensor, "edit d_model"]:
-        """What one unit of each neuron adds to the residual stream.
-
-        That is what comes out of W_out, before any norm or factor that a model puts between it and
-        the residual stream. Not to be called while the projections are hooked.
-
-        Args:
-            layer: Layer of the neurons.
-            neurons: Their places in it.
-            along: Random directions that take the place of the neurons' own, with the same
-                length; OWN (or None) where they do not.
-            dtype: Of the result; the model's if None.
-        """
-        units = torch.zeros(len(neurons) + 1, self.d_mlp, device=self.device, dtype=self.dtype)
-        units[torch.arange(len(neurons), device=self.device), neurons] = 1
-        with torch.inference_mode():
-            moved = self.outs[layer](units)
-            found: Tensor = (moved[:-1] - moved[-1]).double()
-            lengths = found.norm(dim=-1)
-            for at, number in enumerate([] if along is None else along.tolist()):
-                if number != OWN:
-                    unit = random_direction(layer, number, found.shape[1])
-                    found[at] = lengths[at] * torch.from_numpy(unit).to(found)
-        return found.to(dtype or self.dtype, copy=True)  # no longer an inference tensor
-
-    def encode(self, text: str) -> list[int]:
-        """Token ids of a prompt, beginning with BOS where the config says so."""
-        tokenizer = self.tokenizer
-        ids: list[int] = tokenizer(text, add_special_tokens=False).input_ids
-        return [int(tokenizer.bos_token_id), *ids] if self.prepend_bos else ids
-
-    def decode(self, ids: Sequence[int], after: Sequence[int] = ()) -> str:
-        """Text of token ids, special tokens left out, spaces as generated.
-
-        Args:
-            ids: Token ids.
-            after: Those of the text that stands before: the prompt's.
-        """
-        return decode_after(self.tokenizer, after, ids)
 
 
 def quiet() -> None:
@@ -235,20 +95,6 @@ def _processed(model: Model, spec: ModelSpec) -> Model:
     return replace(
         model, plain=bridge.original_model, adapter=bridge.adapter, processed_bridge=bridge
     )
-
-
-def twin(plain: Any) -> Any:
-    """A plain model's modules once more, over the same weights, to be hooked or changed apart."""
-    return copy.deepcopy(plain, {id(one): one for one in plain.parameters()})
-
-
-def _share_weights(other: Any, plain: Any) -> None:
-    """Let the bridge's model use the memory of the plain one's weights where they are equal."""
-    held = dict(plain.named_parameters())
-    for name, parameter in other.named_parameters():
-        own = held.get(name.replace("._original_component", ""))
-        if own is not None and torch.equal(own, parameter):
-            parameter.data = own.data
 
 
 def _eos_ids(plain: Any) -> frozenset[int]:
