@@ -285,13 +285,9 @@ def test_grouped_heads_and_rotations_serve_prompts_of_different_lengths(
 
 @pytest.mark.parametrize(("architecture", "layer"), [("gpt2", 0), ("llama", 2)])
 def test_texts_of_130_tokens_equal_one_prompt_at_a_time(
-    load_tiny: Callable[..., Model],
-    monkeypatch: pytest.MonkeyPatch,
-    architecture: str,
-    layer: int,
+    load_tiny: Callable[..., Model], architecture: str, layer: int
 ) -> None:
-    monkeypatch.setattr(tiny, "N_CTX", 160)
-    weights = tiny.random_model(architecture)
+    weights = tiny.random_model(architecture, n_ctx=160)
     model = replace(load_tiny(architecture, model=weights, name="long"), eos_ids=frozenset())
     clamps = _clamps(layer)
     rows: Rows = [(PROMPTS[0], ()), (PROMPTS[0], (clamps[3],)), (RAGGED_PROMPTS[1], (clamps[5],))]

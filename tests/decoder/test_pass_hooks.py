@@ -101,10 +101,10 @@ def test_the_residual_stream_and_the_shifts_give_the_clamped_logits(
     forward, split, _, residual = _pass(model, edits)
     engine = engine_of(model)
     if split.apart:  # each row has five cells
-        heads = forward.heads(residual.view(3, len(TOKENS), -1)[:, -1], None)
+        heads = forward.parting.heads(residual.view(3, len(TOKENS), -1)[:, -1], None)
         assert heads.shifts is None
     else:
-        heads = forward.heads(residual[-1:], torch.zeros(3, dtype=torch.long))
+        heads = forward.parting.heads(residual[-1:], torch.zeros(3, dtype=torch.long))
         assert heads.shifts is not None
     newest = heads.rows()  # [row, d_model]
     unembed = model.part("unembed", engine.plain)

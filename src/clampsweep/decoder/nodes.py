@@ -98,7 +98,7 @@ class Nodes:
     def step(self) -> Heads:
         """Run every node's newest token."""
         residual, forward = self._run_newest()
-        return forward.heads(residual, None if self.split.apart else self.node)
+        return forward.parting.heads(residual, None if self.split.apart else self.node)
 
     def finish(self, layer: int) -> None:
         """Run the newest tokens once more as far as a layer, for the means alone."""
@@ -138,7 +138,7 @@ class Nodes:
         residual, forward = self._run(
             torch.tensor(tokens, device=self._device), packed.position, cells, packed, above
         )
-        return forward.heads(residual[newest], base)
+        return forward.parting.heads(residual[newest], base)
 
     def _prompt_cells(self, prompts: range, packed: PromptTokens) -> _PromptCells:
         lengths = self._lengths[prompts.start : prompts.stop]  # [prompt]

@@ -11,14 +11,13 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
 
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from clampsweep.decoder.attention import Layout, PackedPass, UnsupportedError, running
 from clampsweep.decoder.cells import Cells, EditedCells
 from clampsweep.decoder.engine import Engine, Split
-from clampsweep.decoder.heads import Heads, Shifts
+from clampsweep.decoder.parting import Parting
 from clampsweep.decoder.rows import Means, Natural
 
 
@@ -77,6 +76,9 @@ class ForwardPass:
         cells: The tokens as the rows see them.
         edited: The edits of every edited layer, by cell.
         stop_at: Layer at whose output projection the pass ends; None if at the final norm.
+
+    Attributes:
+        parting: What the edits of the split layer add to what rows share there.
     """
 
     def __init__(
@@ -90,8 +92,7 @@ class ForwardPass:
     ):
         self._engine, self._split, self._means = engine, split, means
         self._cells, self._edited, self._stop_at = cells, edited, stop_at
-        self._delta: Tensor | None = None  # [pair], change of the neurons of the split layer
-        self._output: Tensor | None = None  # [token, d_model], of the split layer's projection
+        self.parting = Parting(engine, split, cells, edited.get(split.layer))
         self._sent: dict[int, Tensor] = {}  # [pair] by layer: change along random directions
 
     def run(
@@ -124,44 +125,6 @@ class ForwardPass:
                 return stop.value
         raise UnsupportedError("the final norm is not part of the model's body")
 
-    def heads(
-        self, residual: Float[Tensor, "base d_model"], base: Int[Tensor, " row"] | None
-    ) -> Heads:
-        """The newest positions of the rows, with the edits of the last layer if they part there.
-
-        Args:
-            residual: Residual streams that rows share.
-            base: The one of each row; None if row and base are the same.
-        """
-        directions, split = self._split.directions, self._split
-        if split.apart or directions is None or self._delta is None:
-            return Heads(residual, base)
-        # Here every row has one cell, in the order of the rows.
-        if not split.shared_heads:
-            return Heads(self._parted(residual if base is None else residual[base]))
-        edited = self._edited[split.layer]
-        of_edit = directions.of_edit[edited.number]  # [pair]
-        vectors = self._engine.factor * directions.vectors
-        shifts = Shifts(edited.cell, of_edit, self._delta, vectors, directions.unembedded)
-        return Heads(residual, base, shifts)
-
-    def _parted(self, cells: Float[Tensor, "cell d_model"]) -> Float[Tensor, "cell d_model"]:
-        """The residual stream after the split layer, each cell with the edits of its row."""
-        directions, edited = self._split.directions, self._edited[self._split.layer]
-        if directions is None or self._delta is None:
-            raise RuntimeError("rows part without an edit")
-        # [pair, 1] * [pair, d_model]: what the edits add to what W_out gives
-        steps = self._delta[:, None] * directions.vectors[directions.of_edit[edited.number]]
-        engine = self._engine
-        if not engine.norms_after:
-            return cells.index_add(0, edited.cell, steps, alpha=engine.factor)
-        if self._output is None:
-            raise RuntimeError("an output projection that gave nothing")
-        step = torch.zeros_like(cells).index_add_(0, edited.cell, steps)  # [cell, d_model]
-        norm, output = engine.norms_after[self._split.layer], self._output[self._cells.token]
-        moved: Tensor = norm(output + step) - norm(output)
-        return cells + moved
-
     @contextmanager
     def _hooked(self) -> Iterator[None]:
         """The plain model with this pass's hooks."""
@@ -174,7 +137,7 @@ class ForwardPass:
                 if layer <= split.layer or self._cells.expand:
                     add(engine.outs[layer].register_forward_pre_hook(partial(self._at_out, layer)))
             if split.directions is not None and engine.norms_after:
-                add(engine.outs[split.layer].register_forward_hook(self._keep_output))
+                add(engine.outs[split.layer].register_forward_hook(self.parting.keep_output))
             if self._cells.expand:
                 add(engine.blocks[split.layer].register_forward_hook(self._at_split))
                 at_block = _Expansion(self._cells.token).at_block
@@ -192,10 +155,6 @@ class ForwardPass:
             raise _Stop(_packed(args[0]))
         return None if changed is None else (changed.view(args[0].shape),)
 
-    def _keep_output(self, module: Any, args: Any, output: Tensor) -> None:
-        """After the split layer's output projection."""
-        self._output = _packed(output)
-
     def _edit_shared(self, layer: int, activation: Float[Tensor, "token d_mlp"]) -> None:
         """Note what the edits of a layer that rows share add after it; leave the layer itself."""
         cells, edited = self._cells, self._edited.get(layer)
@@ -204,7 +163,7 @@ class ForwardPass:
             token = cells.token[edited.cell]  # [pair]
             before = activation[token, edited.edits.neuron]  # [pair]
             new = edited.values(before)
-            self._delta = new - before
+            self.parting.delta = new - before
             natural = Natural(cells.row[edited.cell], before)
         if cells.generated and layer in self._means.layers:
             after = activation[cells.token]  # [cell, d_mlp], memory of its own
@@ -240,5 +199,5 @@ class ForwardPass:
     def _at_split(self, module: Any, args: Any, output: Any) -> Any:
         """After the split layer: from here on every cell is computed on its own."""
         hidden = output[0] if isinstance(output, tuple) else output  # [1, token, d_model]
-        cells = self._parted(_packed(hidden)[self._cells.token])[None]  # [1, cell, d_model]
+        cells = self.parting.parted(_packed(hidden)[self._cells.token])[None]  # [1, cell, d_model]
         return (cells, *output[1:]) if isinstance(output, tuple) else cells

@@ -53,7 +53,7 @@ class Tables:
         verification: `VERIFICATION`; None if there are no published figures to compare with.
         detector_quality: `DETECTOR_QUALITY`, from labelled texts.
         verdicts: `VERDICTS`; None before they are drawn from the others.
-        unused_settings: What the model's folder says of generation to no effect, by name.
+        unused_settings: Settings of generation in the model's folder that have no effect, by name.
     """
 
     prompts: pd.DataFrame
@@ -162,9 +162,8 @@ class Tables:
     def texts(self) -> dict[tuple[str, str], str]:
         """Every generated text by prompt_id and key."""
         rows = self.generations
-        return dict(
-            zip(zip(rows["prompt_id"], rows["key"], strict=True), rows["text"], strict=True)
-        )
+        names = zip(rows["prompt_id"], rows["key"], strict=True)
+        return dict(zip(names, rows["text"], strict=True))
 
     @cached_property
     def _baseline_texts(self) -> dict[tuple[str, int | None], str]:
