@@ -31,7 +31,7 @@ def parse(
     """The checked config.
 
     Args:
-        merged: All config files laid over each other, as Snakemake does it.
+        merged: All config files laid over each other.
         files: Each file's own content by its name, in the order of laying over: for messages.
         schemas: Folder of the schemas, `workflow/schemas`.
         studies: The studies that there are.
