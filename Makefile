@@ -10,6 +10,12 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(CORES) --di
 WHERE := $(if $(PROFILE),--workflow-profile $(PROFILE),--cores $(CORES))
 SNAKEMAKE := $(BIN)/snakemake $(WHERE) $(if $(CONFIG),--configfile $(CONFIG))
 
+# Snakemake needs a cache folder; where there is no home for it that can be written to, it is here.
+CACHE := $(or $(XDG_CACHE_HOME),$(if $(HOME),$(HOME)/.cache))
+ifneq ($(shell mkdir -p "$(CACHE)" 2>&1 && test -w "$(CACHE)" && echo writable),writable)
+export XDG_CACHE_HOME := $(CURDIR)/.snakemake/cache
+endif
+
 .PHONY: reproduce explore test test-slow test-cluster test-explorer lint format prune bench bench-exact bench-explorer
 .DEFAULT_GOAL := reproduce
 

@@ -9,6 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from jaxtyping import install_import_hook
 
+from clampsweep.figures.environment import plain_matplotlib
+
+plain_matplotlib()
+
 SOURCE = Path(__file__).parents[1] / "src"
 SHAPED = [
     ".".join(path.relative_to(SOURCE).with_suffix("").parts)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
 import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from clampsweep.errors import UserError
-from clampsweep.strict_yaml import read_yaml
+from clampsweep.strict_yaml import read_arguments, read_yaml, yaml_text
 
 
 @pytest.fixture(autouse=True)
@@ -78,11 +81,60 @@ def test_a_file_that_is_no_mapping_is_refused_by_saying_what_is_expected(text):
     assert "expected keys with values" in unreadable(text)
 
 
-@pytest.mark.parametrize(
-    "content", [b"a: \xff\xfe\n", b"a: caf\xe9\n", b"a: \x00\n", "a: 2025-13-45\n", "a: 0x_\n"]
-)
-def test_content_that_is_no_text_or_no_date_or_no_number_is_one_line(content):
+@pytest.mark.parametrize("content", [b"a: \xff\xfe\n", b"a: caf\xe9\n", b"a: \x00\n"])
+def test_content_that_is_no_text_is_one_line(content):
     assert "not valid YAML" in unreadable(content)
+
+
+@pytest.mark.parametrize("content", ["a: 2025-13-45\n", "a: 0x_\n", f"a: 1{'0' * 5000}\n"])
+def test_what_would_end_snakemakes_own_reading_is_one_line_with_the_remedy(content):
+    with pytest.raises(ValueError):
+        yaml.load(content, yaml.FullLoader)  # as Snakemake does
+    message = unreadable(content)
+    assert "not valid YAML" in message and message.endswith("in quotes")
+
+
+@pytest.mark.parametrize(
+    ("scalar", "value"),
+    [
+        ("010", 10), ("-010", -10), ("08", 8), ("+5", 5), ("0o17", 15), ("0x1F", 31),
+        ("1e5", 1e5), ("1E+5", 1e5), (".5e3", 500.0), ("5.", 5.0), ("-2.5", -2.5),
+        ("1e400", math.inf), ("-.inf", -math.inf),
+        ("true", True), ("FALSE", False), ("~", None), ("", None),
+    ],
+)  # fmt: skip
+def test_a_scalar_is_read_as_yaml_1_2_reads_it(scalar, value):
+    Path("one.yaml").write_text(f"a: {scalar}\n")
+    found = read_yaml("one.yaml")["a"]
+    assert found == value and type(found) is type(value)
+
+
+@pytest.mark.parametrize(
+    "scalar", ["1:30", "0b11", "1_000", "yes", "no", "on", "off", "y", "2026-01-01", "'10'", "."]
+)
+def test_a_scalar_that_only_yaml_1_1_reads_otherwise_is_text(scalar):
+    Path("one.yaml").write_text(f"a: {scalar}\n")
+    assert read_yaml("one.yaml") == {"a": scalar.strip("'")}
+
+
+def test_words_of_the_command_line_are_read_as_in_a_file_in_sections_only():
+    given = {"run": ["010"], "sweeps": {"s": {"values": ["010", "1e5", "-2.5"], "scope": "all"}}}
+    assert read_arguments(given) == {
+        "run": ["010"],
+        "sweeps": {"s": {"values": [10, 1e5, -2.5], "scope": "all"}},
+    }
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.dictionaries(
+        st.text("0123456789.eExobn_:-+", max_size=6),
+        st.lists(st.text("0123456789.eExobn_:-+", max_size=6) | st.floats(allow_nan=False)),
+    )
+)
+def test_what_is_written_as_yaml_is_read_as_it_was(content):
+    Path("written.yaml").write_text(yaml_text(content), encoding="utf-8")
+    assert read_yaml("written.yaml") == content
 
 
 def test_a_missing_config_file_is_one_line_with_the_reason():

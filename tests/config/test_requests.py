@@ -77,8 +77,10 @@ NEURONS = {
 
 
 VALUES = {
-    "text that is a number": (sweep("values: [1e5]"), "sweeps.main.values[0]", ["'1e5'", "1000.0"]),
     "quoted": (sweep("values: [0, '3']"), "sweeps.main.values[1]", ["'3'", "number", "plainly"]),
+    "minutes": (sweep("values: [1:30]"), "sweeps.main.values[0]", ["'1:30'", "plainly"]),
+    "grouped": (sweep("values: [1_000]"), "sweeps.main.values[0]", ["'1_000'", "plainly"]),
+    "binary": (sweep("values: [0b11]"), "sweeps.main.values[0]", ["'0b11'", "plainly"]),
     "a word": (sweep("values: [ten]"), "sweeps.main.values[0]", ["'ten'", "number"]),
     "not a number": (sweep("values: [1, .nan]"), "sweeps.main.values[1]", ["nan", "finite"]),
     "infinite": (sweep("values: [.inf]"), "sweeps.main.values[0]", ["inf", "finite"]),
@@ -89,7 +91,7 @@ VALUES = {
         ["1000", "finite"],
     ),
     "boolean": (sweep("values: [true]"), "sweeps.main.values[0]", ["True", "number"]),
-    "boolean that YAML makes": (sweep("values: [on]"), "sweeps.main.values[0]", ["True"]),
+    "boolean of YAML 1.1": (sweep("values: [on]"), "sweeps.main.values[0]", ["'on'", "number"]),
     "null": (sweep("values: [1, null]"), "sweeps.main.values[1]", ["None", "number"]),
     "a date": (sweep("values: [2025-01-01]"), "sweeps.main.values[0]", ["2025", "number"]),
     "a list": (sweep("values: [[1]]"), "sweeps.main.values[0]", ["[1]", "number"]),

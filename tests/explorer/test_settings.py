@@ -58,6 +58,11 @@ def asked(*clamps: ClampSetting, **more: Any) -> Settings:
             "clamp 2: operation add needs a value, a finite number",
         ),
         (
+            ClampSetting(0, 1, "scale", -1e39),
+            "clamp 2: got -1e+39; m has dtype float32, of numbers from -3.40282e+38 to "
+            "3.40282e+38; write one of these, or give the model a wider dtype, such as float64",
+        ),
+        (
             ClampSetting(0, 1, "mean", 1.0),
             "clamp 2: got operation 'mean'; allowed: set, add, scale, zero",
         ),

@@ -34,6 +34,7 @@ def _promptset(path: str) -> Callable[[Project], None]:
 CONFIG_FAULTS = {
     "unknown key": (_sweep(valuess=[1]), "sweeps.s.valuess: unknown key; did you mean 'values'?"),
     "layer": (_sweep(neurons=["L7N0"]), "sweeps.s.neurons[0]: 'L7N0' names layer 7; tiny has"),
+    "no number": (_sweep(values=[0, "1:30"]), "sweeps.s.values[1]: got '1:30'; expected number; "),
     "NaN": (_sweep(values=[0, float("nan")]), "sweeps.s.values[1]: got nan; expected a finite"),
     "promptset file": (_promptset("no.txt"), "promptsets.grid.path: got 'no.txt'; no such file"),
     "model": (_sweep(model="tinny"), "sweeps.s.model: unknown model 'tinny'; did you mean 'tiny'?"),

@@ -1,9 +1,10 @@
 # Before the config is merged: is clampsweep installed, can Snakemake write its records (it would
-# stop in the middle of them), and is the file readable YAML?
+# stop in the middle of them), and is the file readable YAML? Jobs draw as if the user had set nothing.
 import sys
 
 try:
     from clampsweep.errors import UserError, check_not_read_only, check_writable
+    from clampsweep.figures.environment import plain_matplotlib
     from clampsweep.registry import STUDIES
     from clampsweep.strict_yaml import read_yaml
 except ModuleNotFoundError as missing:
@@ -14,5 +15,6 @@ except ModuleNotFoundError as missing:
 try:
     check_writable(".snakemake")
     read_yaml("config/config.yaml")
+    plain_matplotlib()
 except UserError as fault:
     sys.exit(f"error: {fault}")

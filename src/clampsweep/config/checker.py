@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jsonschema
@@ -135,11 +136,10 @@ class Checker:
                 allowed = rule if isinstance(rule, list) else [rule]
                 return self.fault(key, f"got {got!r}; allowed: {', '.join(map(str, allowed))}")
             case "type":
-                kinds = rule if isinstance(rule, str) else " or ".join(rule)
-                hint = ""
-                if kinds == "number" and isinstance(got, str) and _is_number(got):
-                    hint = "; YAML reads it as text: write it plainly, such as 1000.0"
-                return self.fault(key, f"got {got!r}; expected {kinds}{hint}")
+                kinds = [rule] if isinstance(rule, str) else rule
+                return self.fault(
+                    key, f"got {got!r}; expected {' or '.join(kinds)}{_remedy(kinds, got)}"
+                )
             case "uniqueItems":
                 twice = next(item for at, item in enumerate(got) if item in got[:at])
                 return self.fault(key, f"{twice!r} stands in the list twice; remove one")
@@ -152,12 +152,16 @@ class Checker:
         return self.fault(key, error.message)
 
 
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+def _remedy(kinds: Sequence[str], got: Any) -> str:
+    """How a scalar of YAML that was read as another kind than meant is to be written."""
+    numbers = {"number": "10, -2.5 or 1e3", "integer": "10"}
+    if isinstance(got, str) and kinds[-1] in numbers and re.search("[0-9]", got):
+        return f"; write a number plainly and without quotes, such as {numbers[kinds[-1]]}"
+    if isinstance(got, str) and "boolean" in kinds:
+        return "; write true or false, without quotes"
+    if isinstance(got, int | float) and "string" in kinds:
+        return "; put it in quotes"
+    return ""
 
 
 def _holds(content: Any, key: Key) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 from clampsweep.config.checker import Checker, Key
 from clampsweep.config.contract import Context, Study
 from clampsweep.config.entries import Compute, Config
+from clampsweep.config.limits import no_cuda
 from clampsweep.config.requests import parse_request
 from clampsweep.config.schemas import join
 from clampsweep.models.spec import ModelSpec, folder_digest
@@ -31,7 +32,7 @@ def parse(
     """The checked config.
 
     Args:
-        merged: All config files laid over each other, as Snakemake does it.
+        merged: All config files laid over each other.
         files: Each file's own content by its name, in the order of laying over: for messages.
         schemas: Folder of the schemas, `workflow/schemas`.
         studies: The studies that there are.
@@ -50,10 +51,8 @@ def parse(
         entry = study.parse(context)
         if entry is not None:
             entries[study.name][context.name] = entry
-    compute = {**checker.defaults("config/compute"), **merged.get("compute", {})}
-    config = Config(
-        tuple(merged["run"]), models, promptsets, entries, Compute(**compute), tuple(studies)
-    )
+    compute = _compute(checker, merged.get("compute", {}))
+    config = Config(tuple(merged["run"]), models, promptsets, entries, compute, tuple(studies))
     _check_names(checker, config)
     return config
 
@@ -99,6 +98,13 @@ def _check_names(checker: Checker, config: Config) -> None:
         raise checker.fault((section[name], name), f"{name!r} is a folder of results/; rename it")
     for at, name in enumerate(config.run):
         checker.choose(("run", at), name, section, "entry")
+
+
+def _compute(checker: Checker, entry: Mapping[str, Any]) -> Compute:
+    compute = Compute(**{**checker.defaults("config/compute"), **entry})
+    if compute.device == "cuda" and (why := no_cuda()):
+        raise checker.fault(("compute", "device"), why)
+    return compute
 
 
 def _model(checker: Checker, name: str, entry: Mapping[str, Any]) -> ModelSpec:

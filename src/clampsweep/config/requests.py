@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from clampsweep.config.checker import Checker, Key
+from clampsweep.config.limits import beyond
 from clampsweep.models.spec import ModelSpec
 from clampsweep.names import OWN, Neuron, parse_neuron, target_name
 from clampsweep.operations import VALUED
@@ -40,7 +41,7 @@ def parse_request(
         promptset=checker.choose((*key, "promptset"), entry["promptset"], promptsets, "promptset"),
         targets=targets,
         operation=entry["operation"],
-        values=parse_values(checker, key, entry),
+        values=parse_values(checker, key, entry, model),
         scope=parse_scope(checker, (*key, "scope"), entry["scope"]),
         decoding=decoding,
         seeds=parse_seeds(checker, key, entry, decoding),
@@ -63,11 +64,14 @@ def parse_decoding(checker: Checker, key: Key, entry: Mapping[str, Any]) -> Deco
     return Decoding(**entry)
 
 
-def parse_values(checker: Checker, key: Key, entry: Mapping[str, Any]) -> tuple[float | None, ...]:
+def parse_values(
+    checker: Checker, key: Key, entry: Mapping[str, Any], model: ModelSpec
+) -> tuple[float | None, ...]:
     """What the operation uses: its values, or None where it takes none.
 
     Raises:
-        UserError: Values are missing, not finite, or there for an operation that takes none.
+        UserError: Values are missing, not finite or beyond the model's dtype, or there for an
+            operation that takes none.
     """
     operation = entry["operation"]
     if operation not in VALUED:
@@ -77,8 +81,16 @@ def parse_values(checker: Checker, key: Key, entry: Mapping[str, Any]) -> tuple[
     if "values" not in entry:
         raise checker.fault(key, f"lacks the key 'values', which operation {operation!r} needs")
     return tuple(
-        checker.finite((*key, "values", at), value) for at, value in enumerate(entry["values"])
+        _value(checker, (*key, "values", at), value, model)
+        for at, value in enumerate(entry["values"])
     )
+
+
+def _value(checker: Checker, key: Key, value: float, model: ModelSpec) -> float:
+    number = checker.finite(key, value)
+    if why := beyond(number, model):
+        raise checker.fault(key, why)
+    return number
 
 
 def parse_scope(checker: Checker, key: Key, entry: str | list[int]) -> str:

@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 
 from clampsweep.errors import UserError
+from clampsweep.explorer.direct import no_proxy
+from clampsweep.figures.environment import plain_matplotlib
 
 CONFIG = "config/config.yaml"
 
@@ -43,15 +45,19 @@ def main() -> None:
     # Nothing leaves this machine: no usage statistics, no look for newer versions.
     os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1"}
     try:
-        from clampsweep.explorer.app import page, preload, serve
+        plain_matplotlib()
+        with no_proxy():  # Gradio makes a client while it is imported
+            from clampsweep.explorer.app import page, preload, serve
         from clampsweep.explorer.desk import Desk, read_config
     except ModuleNotFoundError as error:
         sys.exit(f"error: {error}; run `make explore`, or pip install 'clampsweep[explorer]'")
+    except UserError as error:
+        sys.exit(f"error: {error}")
     try:
         desk = Desk(read_config([CONFIG, *arguments.configfile]), Path.cwd())
         blocks = page(desk, Path("results"))
-        preload(desk)
         address = serve(blocks, arguments.host, arguments.port, not arguments.no_browser)
+        preload(desk)
     except UserError as error:
         sys.exit(f"error: {error}")
     print(f"The explorer is at {address} (Ctrl+C ends it)", flush=True)

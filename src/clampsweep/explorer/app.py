@@ -10,6 +10,7 @@ import gradio as gr
 from clampsweep.errors import UserError
 from clampsweep.explorer import tab_results, tab_sweep, tab_try
 from clampsweep.explorer.desk import Desk
+from clampsweep.explorer.direct import no_proxy
 from clampsweep.explorer.form import PRIVATE, html
 from clampsweep.explorer.marking import message
 
@@ -86,19 +87,20 @@ def serve(blocks: Any, host: str, port: int | None, browser: bool) -> str:
     """
     styles = sorted(_HERE.glob("*.css"))
     try:
-        found = blocks.queue().launch(
-            server_name=host,
-            server_port=port,
-            inbrowser=browser,
-            share=False,
-            quiet=True,
-            prevent_thread_lock=True,
-            ssr_mode=False,
-            footer_links=[],
-            theme=gr.themes.Default(font=_SYSTEM, font_mono=["ui-monospace", "monospace"]),
-            css_paths=styles,
-            js=(_HERE / "explorer.js").read_text(encoding="utf-8"),
-        )
+        with no_proxy():  # Gradio asks its own page whether it is there
+            found = blocks.queue().launch(
+                server_name=host,
+                server_port=port,
+                inbrowser=browser,
+                share=False,
+                quiet=True,
+                prevent_thread_lock=True,
+                ssr_mode=False,
+                footer_links=[],
+                theme=gr.themes.Default(font=_SYSTEM, font_mono=["ui-monospace", "monospace"]),
+                css_paths=styles,
+                js=(_HERE / "explorer.js").read_text(encoding="utf-8"),
+            )
     except OSError as error:
         where = f"{host}, port {port or 'from 7860'}"
         raise UserError(

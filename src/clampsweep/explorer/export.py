@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 
 from clampsweep.errors import UserError
 from clampsweep.explorer.running import Close, Outcome
 from clampsweep.explorer.settings import Settings, as_config
 from clampsweep.models.spec import ModelSpec
 from clampsweep.provenance import json_digest, record
+from clampsweep.strict_yaml import yaml_text
 from clampsweep.tables import Column, Schema, write, write_text
 from clampsweep.texts.gather import GENERATIONS
 from clampsweep.texts.metrics import FURTHER_METRICS, LIKELIHOOD_METRICS, PUBLISHED_METRICS
@@ -186,7 +186,7 @@ def config_text(settings: Settings, spec: ModelSpec) -> str:
         f"# A run of the explorer. make reproduce CONFIG=config/{FOLDER}/{name}.yaml\n"
         "# makes its texts; they are then in results/explored/.\n"
     )
-    return head + yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+    return head + yaml_text(content)
 
 
 def save_config(settings: Settings, spec: ModelSpec, root: Path) -> Path:

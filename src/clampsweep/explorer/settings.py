@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from clampsweep.config.checker import Checker
+from clampsweep.config.limits import beyond
 from clampsweep.config.requests import parse_decoding, parse_scope
 from clampsweep.errors import UserError
 from clampsweep.models.spec import ModelSpec
@@ -132,6 +133,8 @@ def _check_row(number: int, row: ClampSetting, spec: ModelSpec) -> None:
         )
     if row.operation in VALUED and (row.value is None or not math.isfinite(row.value)):
         raise UserError(f"clamp {number}: operation {row.operation} needs a value, a finite number")
+    if row.operation in VALUED and (why := beyond(row.value or 0.0, spec)):
+        raise UserError(f"clamp {number}: {why}")
 
 
 def read_values(text: str) -> list[float]:

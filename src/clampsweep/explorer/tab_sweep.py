@@ -112,7 +112,8 @@ def _settings(
     """
     prompt, layer, neuron, operation, listed = asked
     values = read_values(listed)
-    clamp = ClampSetting(layer, neuron, operation, values[0])
+    widest = max(values, key=abs)  # what is checked of a clamp holds for the others then
+    clamp = ClampSetting(layer, neuron, operation, widest)
     return desk.settings(model, prompt, [clamp], **form.values(*decoding)), values
 
 

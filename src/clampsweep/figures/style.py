@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import textwrap
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, ParamSpec
@@ -16,6 +18,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from clampsweep.figures.fonts import dress
 from clampsweep.tables import atomic
 
 _Arguments = ParamSpec("_Arguments")
@@ -59,13 +62,22 @@ STYLE: Mapping[str, Any] = MappingProxyType(
 )
 
 
+@contextmanager
+def style() -> Iterator[None]:
+    """`STYLE`, and else matplotlib's defaults, whatever the user's own settings are."""
+    settings: Any = dict(STYLE)  # matplotlib's stub wants literal keys
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(settings)
+        yield
+
+
 def styled(draw: Callable[_Arguments, Figure]) -> Callable[_Arguments, Figure]:
-    """The drawing function with `STYLE` in force, whatever the user's own settings are."""
+    """The drawing function with `STYLE` in force."""
 
     @functools.wraps(draw)
     def drawn(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> Figure:
-        settings: Any = dict(STYLE)  # matplotlib's stub wants literal keys
-        with mpl.rc_context(settings):
+        with style():
             return draw(*args, **kwargs)
 
     return drawn
@@ -127,10 +139,22 @@ def runs(rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
 
 
 def save_figure(figure: Figure, paths: Sequence[Path]) -> None:
-    """Write a figure to files, in the format of their ending; atomically."""
-    for path in paths:
-        with atomic(path) as beside:
-            figure.savefig(beside, format=path.suffix[1:], dpi=150)
+    """Write a figure to files, in the format of their ending; atomically.
+
+    Names in it may be in any writing for which a font is installed; else the log says so.
+    """
+    with style(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # `dress` says it once
+        for path in paths:
+            _write(figure, path)
+        if dress(figure):  # not before: the labels of ticks are known once they were drawn
+            for path in paths:
+                _write(figure, path)
+
+
+def _write(figure: Figure, path: Path) -> None:
+    with atomic(path) as beside:
+        figure.savefig(beside, format=path.suffix[1:], dpi=150)
 
 
 def floats(column: pd.Series) -> NDArray[np.float64]:

@@ -269,11 +269,15 @@ def test_a_port_that_is_taken_is_named(site):
         app.serve(blocks, "127.0.0.1", urlsplit(site.address).port, False)
 
 
-def command(folder, *arguments):
+PROXIES = {"http_proxy": "http://127.0.0.1:9", "all_proxy": "socks5://127.0.0.1:9"}
+"""Of these nobody answers, and the second needs a package that is not installed."""
+
+
+def command(folder, *arguments, **environment):
     return subprocess.Popen(
         [sys.executable, "-m", "clampsweep.explorer", "--no-browser", *arguments],
         cwd=folder,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"},
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1", **environment},
         # Where the tests run in the background, Ctrl+C is ignored, and so in what they start.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         stdout=subprocess.PIPE,
@@ -282,8 +286,9 @@ def command(folder, *arguments):
     )
 
 
-def test_the_command_prints_its_address_serves_the_page_and_ends_with_ctrl_c(site):
-    with command(site.project.folder) as process:
+@pytest.mark.parametrize("proxies", [{}, PROXIES], ids=["direct", "proxies are set"])
+def test_the_command_prints_its_address_serves_the_page_and_ends_with_ctrl_c(site, proxies):
+    with command(site.project.folder, **proxies) as process:
         killer = threading.Timer(120, process.kill)
         killer.start()
         try:
