@@ -12,6 +12,7 @@ import torch
 
 from clampsweep.errors import UserError
 from clampsweep.models.bridge import boot, check_bridge, find_adapter, process
+from clampsweep.models.devices import device_of
 from clampsweep.models.hooks import hooked
 from clampsweep.models.hugging_face import check_vocabulary, load_plain, load_tokenizer
 from clampsweep.models.model import Model
@@ -73,10 +74,8 @@ def load(folder: Path | str, spec: ModelSpec, threads: int, device: str = "auto"
     folder = Path(folder)
     manifest = _verify(folder)
     torch.set_num_threads(threads)
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
     dtype = getattr(torch, spec.dtype)
-    plain = load_plain(folder, dtype, device, spec.where)
+    plain = load_plain(folder, dtype, device_of(device), spec.where)
     tokenizer = load_tokenizer(folder, spec.where)
     check_vocabulary(tokenizer, plain, spec.where)
     if spec.prepend_bos and tokenizer.bos_token_id is None:
