@@ -66,6 +66,10 @@ def main() -> None:
             time.sleep(3600)
     except KeyboardInterrupt:
         blocks.close()
+        desk.close()
+        # Not by the usual end: a thread may be loading a model or running one, and torch aborts
+        # the process if Python takes its ground away.
+        os._exit(0)
 
 
 if __name__ == "__main__":

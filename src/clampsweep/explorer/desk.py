@@ -66,7 +66,7 @@ class Desk:
         self.config, self.root = config, root
         self.shelf = Shelf(config, root / "resources" / "models")
         self._checker = Checker({"the form": {}}, join(SCHEMAS, STUDIES))
-        self._files = tempfile.TemporaryDirectory(prefix="clampsweep-")  # gone when this ends
+        self._files = tempfile.TemporaryDirectory(prefix="clampsweep-")
         self.worker = Worker()
         self._jobs: dict[str, Job[Any]] = {}
         self._lock = threading.Lock()
@@ -74,6 +74,10 @@ class Desk:
     def downloads(self, session: str) -> Path:
         """The folder for files that a browser tab downloads, removed at the end."""
         return Path(self._files.name) / session
+
+    def close(self) -> None:
+        """Remove those files."""
+        self._files.cleanup()
 
     # Jobs
 

@@ -159,12 +159,11 @@ def _unreadable(error: Exception, where: str) -> UserError:
 def _without_report() -> Iterator[None]:
     """Keep transformers from printing its table of missing weights: our one line says it."""
     log = logging.getLogger("transformers.modeling_utils")
-    level = log.level
-    log.setLevel(logging.CRITICAL)
+    log.disabled = True  # at another level transformers has other things to say
     try:
         yield
     finally:
-        log.setLevel(level)
+        log.disabled = False
 
 
 def _check_dense(plain: Any, where: str) -> None:
