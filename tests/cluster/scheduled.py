@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from time import monotonic, sleep
 
 from harness import TEXTS, Project, Running
+
+from patience import wait_for
 
 # As a user calls it, where there is no accounting. It looks sooner whether jobs have ended.
 ON_SLURM = (
@@ -50,8 +51,9 @@ def said(project: Project, batch: str) -> str:
 
 def until(true: Callable[[], object], running: Running | None = None) -> None:
     """Wait until something is true; Snakemake, if given, is at work meanwhile."""
-    end = monotonic() + 240
-    while not true():
+
+    def there() -> object:
         assert running is None or running.process.poll() is None, running.wait().output
-        assert monotonic() < end
-        sleep(0.02)
+        return true()
+
+    wait_for(there, "the scheduler is still at work")

@@ -24,6 +24,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
 
+from patience import PATIENCE
+
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scancel", "scontrol")
 # Node: its partition. Jobs go to the node with the least load.
 NODES = {"n1": "main", "n2": "main", "n3": "fragile", "n4": "fragile", "n5": "fragile"}
@@ -137,7 +139,7 @@ class Slurm:
         srun.chmod(0o755)
 
     def _wait_until_idle(self) -> None:
-        end = monotonic() + 30
+        end = monotonic() + PATIENCE
         while self.call("sinfo", "--noheader", "--Node", "--states=idle").count("\n") < len(NODES):
             if monotonic() > end:
                 raise RuntimeError(f"SLURM's nodes do not come up; its logs are in {self.folder}")

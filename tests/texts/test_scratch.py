@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import shutil
@@ -16,6 +17,7 @@ from clampsweep import tables
 from clampsweep.errors import UserError
 from clampsweep.texts.scratch import Scratch, alone, clear
 from clampsweep.texts.tables import BATCH_GENERATIONS, BATCH_VECTORS
+from patience import PATIENCE, wait_for
 
 MADE = {"model": "m", "code": "c0de", "libraries": {"torch": "2"}, "batch": "b"}
 KEYS = ("a", "b", "c", "d")
@@ -221,19 +223,24 @@ def test_of_several_jobs_each_has_the_lock_alone_and_it_leaves_no_file(tmp_path:
 
 
 def test_a_killed_jobs_lock_is_free_and_the_next_says_that_it_waited(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lock, log = tmp_path / "b.lock", tmp_path / "log"
-    job = multiprocessing.Process(target=_hold, args=(lock, log, 60))
+    job = multiprocessing.Process(target=_hold, args=(lock, log, PATIENCE))
     job.start()
-    while not log.exists():
-        time.sleep(0.01)
-    signal.signal(signal.SIGALRM, lambda *_: os.kill(job.pid or 0, signal.SIGKILL))
-    signal.setitimer(signal.ITIMER_REAL, 0.3)
+    wait_for(log.exists, "the job does not get the lock")
+    waits = "another job is at work on this batch; waiting until it ends"
+
+    def kill(record: logging.LogRecord) -> bool:
+        if waits in record.getMessage():
+            os.kill(job.pid or 0, signal.SIGKILL)
+        return True
+
+    monkeypatch.setattr(logging.getLogger(alone.__module__), "filters", [kill])
     with caplog.at_level("INFO"), alone(lock):
-        job.join(timeout=10)
+        job.join(timeout=PATIENCE)
         assert job.exitcode == -signal.SIGKILL
-    assert "another job is at work on this batch; waiting until it ends" in caplog.text
+    assert waits in caplog.text
     assert not lock.exists()
 
 

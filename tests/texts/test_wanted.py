@@ -210,8 +210,8 @@ def test_adding_a_prompt_changes_a_donor_only_to_the_new_prompt():
 
 def test_ten_thousand_prompts_find_their_donors_in_seconds():
     texts = [f"Prompt number {at}" for at in range(10_000)]
-    start = time.perf_counter()
+    start = time.process_time()  # of this process: not longer on a busy machine
     found = donors(texts)
-    assert time.perf_counter() - start < 60  # comparing each with each takes ten minutes
+    assert time.process_time() - start < 60  # comparing each with each takes ten minutes
     assert len({found[text, 0] for text in texts}) > 3000
     assert all(found[text, 0] not in (text, None) for text in texts)

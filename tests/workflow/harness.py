@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from time import monotonic
 from typing import Any, Self
 
 import forkserver
@@ -31,6 +30,7 @@ import yaml
 from clampsweep import tables
 from clampsweep.provenance import file_digest, text_digest
 from clampsweep.texts.tables import BATCH_GENERATIONS
+from patience import PATIENCE
 
 REPO = Path(__file__).parents[2]
 COPIED = ("Snakefile", "environment.yml", "workflow", "profiles", "src")
@@ -91,7 +91,6 @@ class Run:
     code: int
     output: str
     rules: Counter[str]
-    seconds: float
 
     def errors(self) -> list[str]:
         """Each different line of output that states a fault of the user's, without its time."""
@@ -110,7 +109,6 @@ class Running:
     def __init__(self, folder: Path, arguments: Iterable[str]):
         self.log = folder / f"snakemake-{len(list(folder.glob('snakemake-*.out')))}.out"
         self.dry = "-n" in (arguments := list(arguments))
-        self.start = monotonic()
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "snakemake", *arguments],
@@ -123,10 +121,10 @@ class Running:
 
     def wait(self) -> Run:
         """The run, when it has ended."""
-        code = self.process.wait(timeout=600)
+        code = self.process.wait(timeout=4 * PATIENCE)
         output = self.log.read_text()
         rules = _planned(output) if self.dry else Counter(_FINISHED.findall(output))
-        return Run(code, output, rules - Counter(all=1), monotonic() - self.start)
+        return Run(code, output, rules - Counter(all=1))
 
     def __enter__(self) -> Self:
         return self

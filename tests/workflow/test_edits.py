@@ -56,7 +56,6 @@ def test_the_second_run_has_nothing_to_do(finished: Project) -> None:
     run = finished.run().checked()
     assert not run.rules
     assert "Nothing to be done" in run.output
-    assert run.seconds < 20
 
 
 def test_a_new_clamp_generates_only_its_own_texts(finished: Project) -> None:

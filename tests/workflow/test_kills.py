@@ -9,26 +9,33 @@ from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from time import monotonic, sleep
+from time import sleep
 
 import pytest
 from harness import PROMPTS, TEXTS, Project, Run, Running
 
 from clampsweep import tables
 from clampsweep.texts.tables import BATCH_GENERATIONS
+from patience import PATIENCE, wait_for
 
 pytestmark = pytest.mark.usefixtures("cold")
 SLOW = partial(pytest.param, marks=pytest.mark.slow)
 WAITING = "another job is at work on this batch"
 N_NEW = 46 * len(PROMPTS)  # texts that the sweep of `_longer` lacks
 # Added to a project's copy of the library: what is made is written down before it is kept.
+# Where there is a file `rest`, a job rests after five texts, so that a kill finds it at work.
 WRITE_DOWN = """
+import os
+import time
+
 _add = Scratch.add
 
 
 def _written_down(self, generations, vectors):
     with open("made.txt", "a") as file:
         file.write("".join(f"{key}\\n" for key in generations["key"]))
+    while os.path.exists("rest") and len(open("made.txt").readlines()) >= 5:
+        time.sleep(0.01)
     _add(self, generations, vectors)
 
 
@@ -75,11 +82,11 @@ def _made(project: Project) -> list[str]:
 
 
 def _wait(running: Running, until: Callable[[], object]) -> None:
-    end = monotonic() + 300
-    while not until():
+    def there() -> object:
         assert running.process.poll() is None, running.wait().output
-        assert monotonic() < end
-        sleep(0.005)
+        return until()
+
+    wait_for(there, "Snakemake is still at work")
 
 
 def _jobs(running: Running) -> list[int]:
@@ -102,7 +109,7 @@ def _kill(running: Running, what: str) -> None:
         _wait(running, lambda: _jobs(running))
         for job in _jobs(running):
             os.kill(job, signal.SIGKILL)
-        running.process.wait(timeout=300)
+        running.process.wait(timeout=PATIENCE)
     elif what == "snakemake":
         os.kill(running.process.pid, signal.SIGKILL)
         running.process.wait()
@@ -137,10 +144,13 @@ def _assert_equal(project: Project, other: Project) -> None:
 def test_after_a_kill_the_next_run_goes_on_and_makes_no_text_twice(
     finished: Project, undisturbed: Project, what: str
 ) -> None:
+    rest = finished.folder / "rest"
+    rest.touch()
     with _longer(finished).start(TEXTS) as running:
         _wait(running, lambda: len(_made(finished)) >= 5)
         _kill(running, what)
         _signal(running, signal.SIGSTOP)
+        rest.unlink()
         parts = list(finished.folder.glob("results/.scratch/*/[!.]*.generations.parquet"))
         assert all(len(tables.read(part, BATCH_GENERATIONS)) == 1 for part in parts)
         if what == "job":
@@ -168,9 +178,12 @@ def test_after_a_kill_the_next_run_goes_on_and_makes_no_text_twice(
 def test_a_second_snakemake_is_refused_and_the_first_goes_on(
     finished: Project, undisturbed: Project
 ) -> None:
+    rest = finished.folder / "rest"
+    rest.touch()
     with _longer(finished).start(TEXTS) as first:
-        _wait(first, lambda: _made(finished))
+        _wait(first, lambda: len(_made(finished)) >= 5)
         _signal(first, signal.SIGSTOP)
+        rest.unlink()
         second = finished.run(TEXTS)
         assert second.code != 0
         assert "Error: Directory cannot be locked" in second.output

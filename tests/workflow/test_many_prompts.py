@@ -43,11 +43,11 @@ def ran(untouched: Project, tmp_path_factory: pytest.TempPathFactory) -> tuple[P
     return project, project.run("-n").checked(), project.run().checked()
 
 
-def test_a_dry_run_takes_seconds_before_and_after(ran: tuple[Project, Run, Run]) -> None:
+def test_a_dry_run_ends_before_and_after(ran: tuple[Project, Run, Run]) -> None:
     project, before, _ = ran
+    assert before.rules
     after = project.run("-n").checked()
     assert "Nothing to be done" in after.output
-    assert before.seconds < 30 and after.seconds < 30
 
 
 def test_no_job_takes_more_memory_than_a_laptop_has(ran: tuple[Project, Run, Run]) -> None:

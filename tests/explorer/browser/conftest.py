@@ -8,12 +8,14 @@ it (make test-explorer). The oracles share nothing with the explorer: the plain 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import re
 import shutil
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,13 +29,14 @@ pytest.importorskip("gradio", reason="gradio is not installed")
 from harness import CONFIG, REPO, Project  # noqa: E402
 
 from factories import baseline, generation  # noqa: E402
+from patience import PATIENCE, wait_for  # noqa: E402
 from reference import Clamp, Text, decode_alone, draw, noise  # noqa: E402
 from sweep_tables import BROKEN, FINE, make, write  # noqa: E402
 from tiny import PROMPTS, RAGGED_PROMPTS, make_tiny  # noqa: E402
 
 REAL = os.environ.get("CLAMPSWEEP_TEST_MODEL")
-SECOND = 1000  # milliseconds, of playwright's timeouts
-PATIENCE = (300 if REAL else 20) * SECOND
+MILLISECONDS = PATIENCE * 1000  # as playwright counts
+api.expect.set_options(timeout=MILLISECONDS)
 SENTENCES = ("The cat ran", "Glass is an", "On the hill", "She said no", "Red or green")
 
 
@@ -145,11 +148,40 @@ class Site:
         """The models that are loaded."""
         return list(self.desk.shelf._models.values())
 
-    @contextmanager
-    def slowed(self, seconds: float = 0.1) -> Iterator[None]:
+    def slowed(self, seconds: float = 0.1) -> AbstractContextManager[None]:
         """The real model, a little slower at every pass."""
+        return self._before_each_pass(lambda: time.sleep(seconds))
+
+    @contextmanager
+    def held(self, after: int = 12) -> Iterator[None]:
+        """The real model, slower, and after some passes at rest until a job is told to stop.
+
+        So a test finds a run at work, however slow the browser is. It goes on when the block ends.
+        """
+        from clampsweep.explorer.jobs import Job
+
+        passes, freed, stop = itertools.count(1), threading.Event(), Job.stop
+
+        def stop_and_free(job: Job[Any]) -> None:
+            stop(job)
+            freed.set()
+
+        def rest() -> None:
+            time.sleep(0.05)
+            if next(passes) > after:
+                freed.wait(PATIENCE)
+
+        with pytest.MonkeyPatch.context() as patch, self._before_each_pass(rest):
+            patch.setattr(Job, "stop", stop_and_free)
+            try:
+                yield
+            finally:
+                freed.set()
+
+    @contextmanager
+    def _before_each_pass(self, do: Callable[[], object]) -> Iterator[None]:
         handles = [
-            part.register_forward_pre_hook(lambda *_: time.sleep(seconds))
+            part.register_forward_pre_hook(lambda *_: do())
             for one in self.loaded()
             for part in (one.plain, *(engine.body for engine in _engine(one)))
         ]
@@ -218,7 +250,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     _write_results(folder / "results/earlier")
     before = Path.cwd()
     os.chdir(folder)
-    api.expect.set_options(timeout=PATIENCE)
     try:
         desk = Desk(read_config(["config/config.yaml"]), Path.cwd())
         name = REAL or desk.models[0]
@@ -230,7 +261,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         blocks.close()
     finally:
         os.chdir(before)
-        api.expect.set_options(timeout=5 * SECOND)
 
 
 @pytest.fixture(scope="module")
@@ -253,7 +283,7 @@ class Visitor:
         self.page, self.address = page, address
         self.requests: list[str] = []
         self.faults: list[str] = []
-        page.set_default_timeout(PATIENCE)
+        page.set_default_timeout(MILLISECONDS)
         page.on("request", lambda request: self.requests.append(request.url))
         page.on("pageerror", lambda error: self.faults.append(str(error)))
 
@@ -495,14 +525,6 @@ def shared(kept: Visitor, site: Site) -> Iterator[Visitor]:
 
 def _is_local(url: str) -> bool:
     return re.match(r"http://127\.0\.0\.1[:/]|data:|blob:", url) is not None
-
-
-def wait_for(true: Callable[[], object], otherwise: str, seconds: float = PATIENCE / 1000) -> None:
-    """Wait for a condition that no browser tells of."""
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, otherwise
-        time.sleep(0.02)
 
 
 @pytest.fixture

@@ -153,7 +153,7 @@ def test_a_run_forgotten_during_another_stays_forgotten(tab, site):
     tab.ask(site.long_prompt(), tokens=2)
     tab.run()
     tab.fill("try-tokens", 20)
-    with site.slowed():
+    with site.held():
         tab.start()
         press(tab, "Forget run {}", 1)
         tab.expect("#try-history").to_contain_text("No run yet.")
@@ -166,7 +166,7 @@ def test_run_again_in_a_run_stops_that_and_both_are_in_the_history(tab, site):
     tab.ask(site.long_prompt(), tokens=3)
     tab.run()
     tab.fill("try-tokens", 40)
-    with site.slowed():
+    with site.held():
         tab.start()
         tab.find("#try-texts [title]").nth(4).wait_for(state="attached")  # a line end has no box
         again(tab, 1)
@@ -179,7 +179,7 @@ def test_run_again_in_a_run_stops_that_and_both_are_in_the_history(tab, site):
 
 def test_enter_in_a_run_stops_it_and_begins_another(tab, site):
     tab.ask(site.long_prompt(), tokens=40)
-    with site.slowed():
+    with site.held():
         tab.start()
         tab.find("#try-texts [title]").nth(4).wait_for(state="attached")  # a line end has no box
         tab.fill("try-tokens", 3)

@@ -15,12 +15,12 @@ api = pytest.importorskip("playwright.sync_api")
 
 from clampsweep.explorer import results_pages, tab_results  # noqa: E402
 from factories import baseline, generation, prompt  # noqa: E402
+from patience import PATIENCE  # noqa: E402
 from sweep_tables import BROKEN, FINE, HOSTILE, make, write  # noqa: E402
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
 CSS = sorted(Path(tab_results.__file__).parent.glob("*.css"))
-SECOND = 1000  # milliseconds
 
 
 def sweep():
@@ -82,7 +82,7 @@ def page(browser):
     """An empty page; at the end, nothing of a table has run and nothing came from elsewhere."""
     context = browser.new_context(accept_downloads=True)
     found = context.new_page()
-    found.set_default_timeout(15 * SECOND)
+    found.set_default_timeout(PATIENCE * 1000)
     asked = []
     found.on("request", lambda request: asked.append(request.url))
     yield found
@@ -153,8 +153,9 @@ def test_a_figure_is_chosen_by_keys_and_each_choice_draws_once(page, address, mo
     api.expect(picture(page)).to_have_attribute("alt", re.compile("State of every text"))
     choose(page, "figure", "Dose curve: texts")
     api.expect(picture(page)).to_have_attribute("alt", re.compile("Number of texts"))
-    page.wait_for_timeout(SECOND)
-    assert drawn == ["states", "rescue_vs_harm"]
+    choose(page, "figure", "Text metrics")  # a second drawing of the others would come before it
+    api.expect(picture(page)).to_have_attribute("alt", re.compile("every text metric"))
+    assert drawn == ["states", "rescue_vs_harm", "text_metrics"]
 
 
 def test_a_cell_is_clicked_and_its_texts_are_read(page, address):
@@ -170,14 +171,25 @@ def test_a_cell_is_clicked_and_its_texts_are_read(page, address):
     assert page.locator("[aria-current=true][data-key]").count() == 1
 
 
+NOTE_HEADINGS = """() => {
+  window.headings = [];
+  new MutationObserver(() => {
+    const heading = document.querySelector('#results-reading h3')?.textContent;
+    if (heading && heading !== window.headings.at(-1)) window.headings.push(heading);
+  }).observe(document.body, {childList: true, subtree: true, characterData: true});
+}"""
+
+
 def test_of_quick_clicks_the_last_is_read(page, address):
     show_texts(page, address)
+    page.evaluate(NOTE_HEADINGS)
     for name in ("a, -5: rescued", "a, +10: both collapsed", "b, -5: harmed", "b, +10: both fine"):
         cell(page, name).click()
     heading = page.locator("#results-reading h3")
     api.expect(heading).to_have_text("b: L1N2 set +10")
-    page.wait_for_timeout(SECOND)
-    api.expect(heading).to_have_text("b: L1N2 set +10")
+    cell(page, "a, -5: rescued").click()  # what comes late comes before the answer to this
+    api.expect(heading).to_have_text("a: L1N2 set -5")
+    assert page.evaluate("window.headings.slice(-2)") == ["b: L1N2 set +10", "a: L1N2 set -5"]
 
 
 def test_arrow_keys_move_and_enter_reads(page, address):

@@ -198,7 +198,7 @@ def test_a_sweep_is_stopped_and_the_next_one_works(asked, site, until, how, scop
     before, shown = site.n_hooks(), tab.find("#sweep-strip").inner_text()
     if scope != "all":
         tab.choose("sweep-scope", scope)
-    with site.slowed(0.15):
+    with site.held():
         tab.click("#sweep-run")
         tab.expect("#sweep-said").to_contain_text(re.compile(r"Running: .* [1-9]\d*%"))
         stop = {"button": lambda: tab.click("#sweep-stop"),

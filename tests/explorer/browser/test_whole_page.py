@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from clampsweep.explorer import app
+from patience import PATIENCE
 
 HOSTILE = '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>${1+1} {{value}} ' \
     "${window.hacked=1} {{1+1}} <b>b</b> &amp;"  # fmt: skip
@@ -49,7 +50,7 @@ def test_a_stop_in_one_tab_leaves_the_other_alone(visit, site, stopped):
     clamp = site.strong_clamp(prompt, 20)
     for tab in tabs:
         tab.ask(prompt, clamp, tokens=20)
-    with site.slowed(0.15):
+    with site.held():
         tabs[0].start()
         tabs[1].click("#try-run")
         tabs[1].expect("#try-said").to_contain_text("Waiting: the model is busy.")
@@ -289,17 +290,17 @@ def command(folder, *arguments, **environment):
 @pytest.mark.parametrize("proxies", [{}, PROXIES], ids=["direct", "proxies are set"])
 def test_the_command_prints_its_address_serves_the_page_and_ends_with_ctrl_c(site, proxies):
     with command(site.project.folder, **proxies) as process:
-        killer = threading.Timer(120, process.kill)
+        killer = threading.Timer(PATIENCE, process.kill)
         killer.start()
         try:
             line = process.stdout.readline()
             found = re.fullmatch(r"The explorer is at (http://127\.0\.0\.1:\d+/?) \(.*\)\n", line)
             assert found, line + process.stderr.read()
-            with urllib.request.urlopen(found[1], timeout=30) as answer:
+            with urllib.request.urlopen(found[1], timeout=PATIENCE) as answer:
                 assert b"clampsweep explorer" in answer.read()
             listening = sockets(process.pid)
             process.send_signal(signal.SIGINT)
-            _out, err = process.communicate(timeout=60)
+            _out, err = process.communicate(timeout=PATIENCE)
         finally:
             killer.cancel()
             process.kill()
@@ -326,7 +327,7 @@ def sockets(pid):
 
 def test_outside_a_project_the_command_ends_with_one_line(tmp_path):
     with command(tmp_path) as process:
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 1
     assert out == ""
     (line,) = err.strip().splitlines()
