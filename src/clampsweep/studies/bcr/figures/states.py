@@ -43,8 +43,9 @@ def states(view: Tables) -> Figure:
         return empty(view, "No collapse detector was chosen, so the texts have no state.")
     shown = view.targets[:MAX_TARGETS]
     order = _grid_rows(view)
-    row_height = 0.12 if len(order) <= MAX_LABELS else 0.045
-    height = min(7.2 / len(shown), 0.5 + len(order) * row_height)
+    labelled = len(order) <= MAX_LABELS  # then the labels of clamps and rows need room of their own
+    height = len(order) * 0.12 + 1.0 if labelled else len(order) * 0.045 + 0.5
+    height = min(7.2 / len(shown), height)
     figure, grid = panels(len(shown), len(view.detectors), height, share_y="all")
     complete, crowded = True, len(order) > MAX_ROWS // len(shown)
     for row, target in zip(grid, shown, strict=True):
