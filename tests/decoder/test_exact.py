@@ -5,15 +5,24 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+import clampsweep.decoder.choice
+import clampsweep.decoder.decode
+import clampsweep.decoder.exact
+from clampsweep.decoder.decode import decode
 from clampsweep.decoder.exact import exact
 from clampsweep.decoder.interventions import Edit, Scope, edit
+from clampsweep.models.fetching import fetch
+from clampsweep.models.loading import load
 from clampsweep.models.model import Model
 from clampsweep.names import Neuron
+from clampsweep.texts.request import Decoding
+from families import make_family
 from reference import Clamp, logits_alone, other_weights
 from tiny import ARCHITECTURES, PROMPTS
 
@@ -183,3 +192,33 @@ def test_a_model_has_one_judge_and_a_processed_one_none(load_tiny: Callable[...,
     model = load_tiny("gpt2")
     assert exact(model) is exact(model)
     assert exact(load_tiny("gpt2", weight_processing="compatibility")) is None
+
+
+@pytest.mark.parametrize("name", ["jamba", "xglm", "phi3-longrope"])
+def test_a_model_that_has_no_float64_or_other_rotations_there_has_no_judge(
+    name: str, tmp_path: Path
+) -> None:
+    spec = replace(make_family(tmp_path / "source", name), dtype="float32")
+    fetch(spec, tmp_path / "model")
+    assert exact(load(tmp_path / "model", spec, threads=1, device="cpu")) is None
+
+
+def test_a_judge_made_in_the_middle_of_a_decode_has_none_of_its_edits(
+    load_tiny: Callable[..., Model], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the general path, whose hooks stand on the model that the judge is made of."""
+    model = replace(load_tiny("gpt2", dtype="float32", seed=2), eos_ids=frozenset())
+    monkeypatch.setattr(clampsweep.decoder.decode, "fast_path", lambda *ignored: "as said here")
+    monkeypatch.setattr(clampsweep.decoder.choice, "NEAR_TIE", 1e9)  # all choices are its own
+    prompts = [model.encode(text) for text in PROMPTS[:2]]
+    edits = [[_edit(CLAMPS["set"])], []]
+
+    def texts() -> list[list[int]]:
+        rows = decode(model, prompts, edits, Scope("all"), Decoding("greedy", 6))
+        return [row.token_ids for row in rows]
+
+    clampsweep.decoder.exact._MADE.pop(model.plain, None)
+    first = texts()
+    clampsweep.decoder.exact._MADE.pop(model.plain, None)
+    assert exact(model) is not None  # where nothing is hooked
+    assert texts() == first

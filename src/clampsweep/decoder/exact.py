@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
@@ -14,6 +15,8 @@ from clampsweep.decoder.interventions import Edit, LayerEdits, Scope, apply, by_
 from clampsweep.models.hooks import PostHook, hooked
 from clampsweep.models.model import Model, twin
 from clampsweep.models.rotations import has_changing_rope
+
+log = logging.getLogger(__name__)
 
 
 class _Hooks(NamedTuple):
@@ -103,17 +106,35 @@ def _widen(module: nn.Module) -> None:
         module.register_forward_hook(restore, always_call=True)
 
 
-_MADE: WeakKeyDictionary[Any, Exact] = WeakKeyDictionary()
+_MADE: WeakKeyDictionary[Any, Exact | None] = WeakKeyDictionary()
 
 
 def exact(model: Model) -> Exact | None:
-    """The model in float64, made when first needed; None where there are no plain weights.
+    """The model in float64, made when first needed; None where near-ties are not decided so.
 
-    None too where rotations depend on how long a text is: keys that a cache holds are of another
-    length's than those of a pass over the whole text.
+    That is for processed weights; where rotations depend on how long a text is, since keys that a
+    cache holds are of another length's than those of a pass over the whole text; and for a model
+    that does not run in float64, or says other things there.
     """
-    if model.processed or has_changing_rope(model.plain):
-        return None
     if model.plain not in _MADE:
-        _MADE[model.plain] = Exact(model)
+        unsettled = model.processed or has_changing_rope(model.plain)
+        _MADE[model.plain] = None if unsettled else _make(model)
     return _MADE[model.plain]
+
+
+def _make(model: Model) -> Exact | None:
+    """The model in float64, if it runs and agrees."""
+    judge, tokens = Exact(model), list(range(1, 9))
+    ids = torch.tensor([tokens], device=model.device)
+    try:
+        got = judge.logits(tokens, len(tokens), [], Scope("all"))
+    except (RuntimeError, TypeError, ValueError) as error:
+        log.info("near-ties are not decided in float64: %s", " ".join(str(error).split())[:200])
+        return None
+    with torch.inference_mode():
+        wanted = twin(model.plain)(input_ids=ids, use_cache=False).logits[0, -1].double()
+    off = float((got - wanted).abs().max() / wanted.abs().max())
+    if not off < (1e-3 if model.dtype in (torch.float32, torch.float64) else 0.1):
+        log.info("near-ties are not decided in float64: there logits are off by %.1g", off)
+        return None
+    return judge

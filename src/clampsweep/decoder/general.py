@@ -23,6 +23,7 @@ from clampsweep.decoder.choice import Chooser
 from clampsweep.decoder.interventions import apply, pushes
 from clampsweep.decoder.rows import DecodeJob, Natural, RowTexts
 from clampsweep.errors import UserError
+from clampsweep.models.activations import newest_logits_only
 from clampsweep.models.hooks import hooked
 from clampsweep.models.model import Model
 from clampsweep.models.rotations import forget
@@ -99,10 +100,9 @@ class _Batch:
         edits, means = self.edits.get(layer), self.texts.means
         changed = activation
         if edits is not None:
-            n = activation.shape[1]  # Gemma 4 runs some layers at the newest position only
-            positions, covered = self.positions[-n:], self.covered[-n:]
-            changed = apply(activation, edits, positions, covered)
-            self.pushed[layer] = pushes(activation, edits.redirected, positions, covered)
+            changed = apply(activation, edits, self.positions, self.covered)
+            redirected = edits.redirected
+            self.pushed[layer] = pushes(activation, redirected, self.positions, self.covered)
         if self.tokens.shape[1] > self.n_prompt and layer in means.layers:
             natural = None
             if edits is not None:
@@ -150,9 +150,7 @@ def _new_cache(model: Model, *, rolls_back: bool) -> Any:
 
 def _options(model: Model) -> dict[str, Any]:
     """What `generate` tells a model beside tokens and cache, where the model can be told."""
-    options: dict[str, Any] = {}
-    if model.plain._supports_logits_to_keep():
-        options["logits_to_keep"] = 1
+    options: dict[str, Any] = dict(newest_logits_only(model))
     if "position_ids" in inspect.signature(model.plain.forward).parameters:
         options["position_ids"] = None
     return options

@@ -14,6 +14,16 @@ from clampsweep.models.model import Model
 from clampsweep.names import Neuron
 
 
+def newest_logits_only(model: Model) -> dict[str, Tensor]:
+    """What tells a model to compute the newest position's logits only, if it can be told.
+
+    As an index: of a number, Gemma 4 concludes that some layers need not run at other positions.
+    """
+    if not model.plain._supports_logits_to_keep():
+        return {}
+    return {"logits_to_keep": torch.tensor([-1], device=model.device)}
+
+
 def stream(
     model: Model,
     sequences: Sequence[Sequence[int]],
@@ -38,8 +48,7 @@ def stream(
     by_length: dict[int, list[int]] = {}
     for number, sequence in enumerate(sequences):
         by_length.setdefault(len(sequence), []).append(number)
-    plain = model.plain
-    keep = {"logits_to_keep": 1} if plain._supports_logits_to_keep() else {}
+    plain, keep = model.plain, newest_logits_only(model)
     for _, numbers in sorted(by_length.items()):
         for start in range(0, len(numbers), rows_per_forward):
             part = numbers[start : start + rows_per_forward]

@@ -7,6 +7,8 @@ architectures, so it is made only for what asks for it, and compared before it i
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +45,6 @@ def find_adapter(config: Any, dtype: torch.dtype, where: str) -> Any:
     Raises:
         UserError: TransformerLens does not know the architecture.
     """
-    _keep_offline()
     from transformer_lens.factories.architecture_adapter_factory import ArchitectureAdapterFactory
     from transformer_lens.model_bridge.sources._bridge_builder import build_bridge_config_from_hf
     from transformer_lens.model_bridge.sources.transformers import (
@@ -78,13 +79,13 @@ def boot(folder: Path, dtype: torch.dtype, device: torch.device, where: str) -> 
     Raises:
         UserError: The bridge cannot be made.
     """
-    _keep_offline()
     from transformer_lens.model_bridge import TransformerBridge
 
     try:
-        bridge = TransformerBridge.boot_transformers(
-            str(folder), dtype=dtype, device=device, trust_remote_code=False
-        )
+        with _without_installers():
+            bridge = TransformerBridge.boot_transformers(
+                str(folder), dtype=dtype, device=device, trust_remote_code=False
+            )
     except FAULTS as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(
@@ -149,9 +150,16 @@ def check_bridge(bridge: Any, plain: Any, outs: list[Any], where: str) -> None:
         )
 
 
-def _keep_offline() -> None:
+@contextmanager
+def _without_installers() -> Iterator[None]:
     """Keep TransformerLens from running pip, or uv, for what some image processors import."""
-    os.environ |= {"HF_HUB_OFFLINE": "1", "PIP_NO_INDEX": "1", "UV_OFFLINE": "1"}
+    before = dict(os.environ)
+    os.environ |= {"PIP_NO_INDEX": "1", "UV_OFFLINE": "1"}
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ |= before
 
 
 def _largest_difference(

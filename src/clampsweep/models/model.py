@@ -95,7 +95,7 @@ class Model:
 
     @cached_property
     def bridge(self) -> Any:
-        """A `TransformerBridge` of the model, in its memory, made when it is first asked for.
+        """A `TransformerBridge`, with memory of its own, made when it is first asked for.
 
         Raises:
             UserError: It cannot be made, or says other things than Hugging Face's own model.
@@ -104,7 +104,6 @@ class Model:
             return self.processed_bridge
         bridge = boot(self.folder, self.dtype, self.device, str(self.folder))
         check_bridge(bridge, self.plain, self.outs, str(self.folder))
-        _share_weights(bridge.original_model, self.plain)
         return bridge
 
     def output_directions(
@@ -155,14 +154,11 @@ class Model:
 
 
 def twin(plain: Any) -> Any:
-    """A plain model's modules once more, over the same weights, to be hooked or changed apart."""
-    return copy.deepcopy(plain, {id(one): one for one in plain.parameters()})
+    """A plain model's modules once more, over the same weights, to be hooked or changed apart.
 
-
-def _share_weights(other: Any, plain: Any) -> None:
-    """Let the bridge's model use the memory of the plain one's weights where they are equal."""
-    held = dict(plain.named_parameters())
-    for name, parameter in other.named_parameters():
-        own = held.get(name.replace("._original_component", ""))
-        if own is not None and torch.equal(own, parameter):
-            parameter.data = own.data
+    Hooks that stand on the model, as in the middle of a decode, are not the twin's.
+    """
+    known: dict[int, Any] = {id(one): one for one in plain.parameters()}
+    for module in plain.modules():
+        known |= {id(part): type(part)() for name, part in vars(module).items() if "_hooks" in name}
+    return copy.deepcopy(plain, known)
