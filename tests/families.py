@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -20,6 +20,9 @@ from clampsweep.models.directions import random_direction
 from clampsweep.models.spec import ModelSpec
 from clampsweep.names import OWN
 from tiny import BOS, EOS, tiny_tokenizer
+
+if TYPE_CHECKING:
+    from clampsweep.models.model import Model
 
 N_LAYERS, D_MODEL, D_MLP, N_CTX = 2, 32, 40, 64
 N_HEADS, N_KV_HEADS, D_HEAD = 4, 2, 8
@@ -711,6 +714,16 @@ def make_family(folder: Path, name: str) -> ModelSpec:
         weight_processing="none",
         path=str(folder),
     )
+
+
+def load_family(folder: Path, name: str) -> Model:
+    """The family's model, made, fetched and loaded by clampsweep; its source is `folder/source`."""
+    from clampsweep.models.fetching import fetch
+    from clampsweep.models.loading import load
+
+    spec = make_family(folder / "source", name)
+    fetch(spec, folder / "model")
+    return load(folder / "model", spec, threads=1, device="cpu")
 
 
 # Texts by Hugging Face's own code

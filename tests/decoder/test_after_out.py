@@ -8,16 +8,7 @@ import pytest
 
 from clampsweep.decoder.after_out import AfterOut, find
 from clampsweep.decoder.attention import UnsupportedError
-from clampsweep.models.fetching import fetch
-from clampsweep.models.loading import load
-from clampsweep.models.model import Model
-from families import make_family
-
-
-def _load(name: str, folder: Path) -> Model:
-    spec = make_family(folder / "source", name)
-    fetch(spec, folder / "model")
-    return load(folder / "model", spec, threads=1, device="cpu")
+from families import load_family
 
 
 def _norms(name: str) -> tuple[str, ...]:
@@ -37,7 +28,7 @@ def _norms(name: str) -> tuple[str, ...]:
     ],
 )
 def test_what_follows_is_found(name: str, wanted: AfterOut, tmp_path: Path) -> None:
-    assert find(_load(name, tmp_path)) == wanted
+    assert find(load_family(tmp_path, name)) == wanted
 
 
 @pytest.mark.parametrize(
@@ -51,4 +42,4 @@ def test_what_is_neither_a_norm_nor_a_factor_is_refused(
     name: str, said: str, tmp_path: Path
 ) -> None:
     with pytest.raises(UnsupportedError, match=said):
-        find(_load(name, tmp_path))
+        find(load_family(tmp_path, name))

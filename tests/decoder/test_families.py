@@ -16,12 +16,10 @@ import clampsweep.decoder.decode
 from clampsweep.decoder.decode import decode, fast_path
 from clampsweep.decoder.interventions import Scope, edit
 from clampsweep.errors import UserError
-from clampsweep.models.fetching import fetch
-from clampsweep.models.loading import load
 from clampsweep.models.model import Model
 from clampsweep.names import Neuron
 from clampsweep.texts.request import Decoding
-from families import FAMILIES, N_NEW, PROMPTS, Clamp, Family, hf_text, make_family
+from families import FAMILIES, N_NEW, PROMPTS, Clamp, Family, hf_text, load_family
 
 GREEDY = Decoding("greedy", N_NEW)
 SWEPT = [name for name, family in FAMILIES.items() if not family.refused]
@@ -69,18 +67,12 @@ def _plain(folder: str, family: Family) -> Any:
     return plain.eval()
 
 
-def _load(name: str, folder: Path) -> Model:
-    spec = make_family(folder / "source", name)
-    fetch(spec, folder / "model")
-    return load(folder / "model", spec, threads=1, device="cpu")
-
-
 @pytest.mark.parametrize("name", SWEPT)
 def test_texts_are_those_of_generate(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On the path that the table says and on the general one, batched and alone."""
-    family, model = FAMILIES[name], _load(name, tmp_path)
+    family, model = FAMILIES[name], load_family(tmp_path, name)
     rows = _rows(model.n_layers)
     wanted = _wanted(family, model, rows)
     unclamped, clamped = wanted[: len(PROMPTS)], wanted[len(PROMPTS) :]
@@ -102,7 +94,7 @@ def _assert_written(model: Model, rows: list[Row], wanted: list[list[int]]) -> N
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_model_that_cannot_be_swept_is_refused_in_one_line(name: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=re.escape(FAMILIES[name].refused)) as error:
-        _load(name, tmp_path)
+        load_family(tmp_path, name)
     assert "\n" not in str(error.value)
 
 

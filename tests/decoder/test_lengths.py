@@ -18,23 +18,15 @@ from clampsweep.decoder.decode import decode, fast_path
 from clampsweep.decoder.engine import Engine
 from clampsweep.decoder.exact import exact
 from clampsweep.decoder.interventions import Edit, Scope, edit
-from clampsweep.models.fetching import fetch
-from clampsweep.models.loading import load
 from clampsweep.models.model import Model
 from clampsweep.names import Neuron
 from clampsweep.texts.request import Decoding
-from families import PROMPTS, make_family
+from families import PROMPTS, load_family
 
 PLAIN = ("gpt2", "llama", "gpt_neox", "opt", "cohere", "granite", "stablelm")
 NORMED = ("olmo2", "gemma3_text", "glm4", "exaone4")
 OWN_CLAMP = edit(Neuron(0, 3), "set", 15.0)
 CONTROL = edit(Neuron(0, 3, 4), "set", 15.0)
-
-
-def _load(name: str, folder: Path) -> Model:
-    spec = make_family(folder / "source", name)
-    fetch(spec, folder / "model")
-    return load(folder / "model", spec, threads=1, device="cpu")
 
 
 @contextmanager
@@ -89,7 +81,7 @@ def _where(model: Model, path: str) -> Any:
 
 @pytest.mark.parametrize("name", [*PLAIN, *NORMED])
 def test_a_control_goes_as_far_as_the_clamp_on_every_path(name: str, tmp_path: Path) -> None:
-    model = _load(name, tmp_path)
+    model = load_family(tmp_path, name)
     own, control = (
         [_moved(model, path, change) for path in ("fast", "general", "judge")]
         for change in (OWN_CLAMP, CONTROL)

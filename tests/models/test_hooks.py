@@ -7,11 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from clampsweep.models.fetching import fetch
 from clampsweep.models.hooks import hooked
-from clampsweep.models.loading import load
 from clampsweep.models.model import Model
-from families import make_family
+from families import load_family
 
 IDS = torch.tensor([[5, 6, 7], [8, 9, 10]])
 
@@ -21,16 +19,10 @@ def _hooks(model: Model) -> int:
     return sum(len(one._forward_hooks) + len(one._forward_pre_hooks) for one in modules)
 
 
-def _load(name: str, folder: Path) -> Model:
-    spec = make_family(folder / "source", name)
-    fetch(spec, folder / "model")
-    return load(folder / "model", spec, threads=1, device="cpu")
-
-
 @pytest.mark.parametrize("name", ["llama", "opt"])  # OPT runs rows and positions as one axis
 @torch.inference_mode()
 def test_a_hook_is_handed_rows_and_positions_before_and_after(name: str, tmp_path: Path) -> None:
-    model = _load(name, tmp_path)
+    model = load_family(tmp_path, name)
     seen: dict[str, torch.Tensor] = {}
     with hooked(
         model.plain,
