@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -139,8 +140,14 @@ def sweep(text: str) -> str:
 
 
 def changed(base: str, overlay: str) -> str:
-    """One file that says what the two say together."""
-    return yaml_text(merge(*write(base=base, overlay=overlay).values()))
+    """One file that says what the two say together; lists of faults call it while they are made."""
+    with TemporaryDirectory() as folder:
+        contents = []
+        for at, text in enumerate((base, overlay)):
+            path = Path(folder, f"{at}.yaml")
+            path.write_text(text, encoding="utf-8")
+            contents.append(read_yaml(path))
+    return yaml_text(merge(*contents))
 
 
 def without(base: str, *path: str) -> str:
