@@ -19,7 +19,7 @@ from clampsweep.config.entries import Config
 from clampsweep.errors import UserError
 from clampsweep.models.spec import folder_digest
 from clampsweep.registry import STUDIES
-from clampsweep.strict_yaml import read_yaml, yaml_text
+from clampsweep.strict_yaml import _StrictLoader, read_yaml, yaml_text
 
 ROOT = Path(__file__).parents[1]
 SCHEMAS = ROOT / "workflow" / "schemas"
@@ -140,7 +140,7 @@ def sweep(text: str) -> str:
 
 def changed(base: str, overlay: str) -> str:
     """One file that says what the two say together."""
-    return yaml_text(merge(*write(base=base, overlay=overlay).values()))
+    return yaml_text(merge(*(yaml.load(text, _StrictLoader) for text in (base, overlay))))
 
 
 def without(base: str, *path: str) -> str:
