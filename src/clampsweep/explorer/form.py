@@ -17,7 +17,11 @@ PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden
 # A run stops the one before it in its browser tab, and none is dropped; tabs wait in `jobs`.
 RUNS: dict[str, Any] = {**PRIVATE, "concurrency_limit": None, "trigger_mode": "multiple"}
 
+# Of quick choices the last counts; not for events with data: Gradio then repeats the first's.
 LAST: dict[str, Any] = {**PRIVATE, "trigger_mode": "always_last"}
+
+# Each is answered, in their order: of quick clicks that name what was clicked.
+EACH: dict[str, Any] = {**PRIVATE, "concurrency_limit": 1, "trigger_mode": "multiple"}
 
 _METHODS = [("greedy", "greedy"), ("sampling", "sample")]
 

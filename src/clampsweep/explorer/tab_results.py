@@ -13,7 +13,7 @@ import gradio as gr
 
 from clampsweep.errors import UserError
 from clampsweep.explorer import marking, results, results_pages
-from clampsweep.explorer.form import PRIVATE
+from clampsweep.explorer.form import EACH, PRIVATE
 from clampsweep.studies.bcr.figures.draw import FIGURES
 from clampsweep.studies.bcr.view import Tables
 
@@ -113,7 +113,7 @@ def build(folder: Path, tab: gr.Tab) -> None:
     texts, drawn = [parts.grid, parts.reading], [parts.shown, parts.kind, parts.sweep]
     parts.detector.change(_grid, [parts.shown, parts.detector], texts, **_LAST, **PRIVATE)
     parts.kind.change(_figure, drawn, parts.picture, **_LAST, **_DRAWING)
-    parts.grid.select(_reading, parts.shown, parts.reading, **_LAST, **PRIVATE)
+    parts.grid.select(_reading, parts.shown, parts.reading, **EACH)
 
 
 def _then_select(parts: _Parts, when: Callable[..., Any]) -> None:

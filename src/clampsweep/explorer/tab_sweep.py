@@ -10,7 +10,7 @@ import gradio as gr
 from clampsweep.errors import UserError
 from clampsweep.explorer import form, pages
 from clampsweep.explorer.desk import Desk
-from clampsweep.explorer.form import LAST, PRIVATE, RUNS, html
+from clampsweep.explorer.form import EACH, LAST, PRIVATE, RUNS, html
 from clampsweep.explorer.jobs import Job
 from clampsweep.explorer.marking import message
 from clampsweep.explorer.settings import ClampSetting, Settings, read_values
@@ -72,7 +72,7 @@ def build(desk: Desk, model: gr.Dropdown, status: gr.HTML) -> None:
     )
     stop.click(form.stopper(desk), queue=False, **PRIVATE)
     slider.input(_show, [swept, slider], shown, **LAST)
-    knobs.pick(_pick, swept, [slider, *shown], **LAST)
+    knobs.pick(_pick, swept, [slider, *shown], **EACH)
 
 
 def _form(desk: Desk) -> list[Any]:

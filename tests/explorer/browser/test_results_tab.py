@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
@@ -180,11 +181,16 @@ NOTE_HEADINGS = """() => {
 }"""
 
 
-def test_of_quick_clicks_the_last_is_read(page, address):
+def test_of_quick_clicks_the_last_is_read(page, address, monkeypatch):
+    clicked, read = threading.Event(), results_pages.reading
+    monkeypatch.setattr(
+        results_pages, "reading", lambda *args: clicked.wait(PATIENCE) and read(*args)
+    )  # the first click is still being answered when the others come
     show_texts(page, address)
     page.evaluate(NOTE_HEADINGS)
     for name in ("a, -5: rescued", "a, +10: both collapsed", "b, -5: harmed", "b, +10: both fine"):
         cell(page, name).click()
+    clicked.set()
     heading = page.locator("#results-reading h3")
     api.expect(heading).to_have_text("b: L1N2 set +10")
     cell(page, "a, -5: rescued").click()  # what comes late comes before the answer to this
