@@ -623,13 +623,14 @@ _GENERAL = {
     "its rotations depend on the length of the text": "llama-dynamic llama-longrope phi3-longrope",
     "layers do not attend to keys": "qwen3_5_text jamba bamba lfm2",
     "something other than a norm or a factor follows its MLPs": """
-        openai-gpt opt-post-norm opt-projected bert olmo_hybrid falcon_h1
+        openai-gpt opt-post-norm opt-projected bert olmo_hybrid falcon_h1 gemma4_text
+        gemma4_text-shared
     """,
     "its logits are no multiple of what its unembedding gives": """
         gemma2 gemma4_text-plain vaultgemma nanochat
     """,
-    "have no key and value of one width for each token": "youtu gemma4_text-shared",
-    "its logits are off by": "gemma4_text modernbert-decoder",
+    "have no key and value of one width for each token": "youtu",
+    "its logits are off by": "modernbert-decoder",
 }
 
 

@@ -43,3 +43,14 @@ def test_what_is_neither_a_norm_nor_a_factor_is_refused(
 ) -> None:
     with pytest.raises(UnsupportedError, match=said):
         find(load_family(tmp_path, name))
+
+
+@pytest.mark.parametrize("name", ["llama", "granite", "olmo2"])
+def test_a_layer_that_differs_from_the_others_is_refused(name: str, tmp_path: Path) -> None:
+    """Whichever layer that is: texts would be silently wrong there."""
+    for layer in range(2):
+        model = load_family(tmp_path / str(layer), name)
+        find(model)
+        model.part(f"blocks.{layer}").register_forward_hook(lambda module, args, out: 0.5 * out)
+        with pytest.raises(UnsupportedError, match="something other than a norm or a factor"):
+            find(model)

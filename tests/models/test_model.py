@@ -27,3 +27,15 @@ def test_a_twin_has_the_same_weights_and_none_of_the_hooks_that_stand(model: Mod
     handle = other.register_forward_hook(lambda *_: None)
     assert _hooks(model.plain) == 0, "nor are later ones shared"
     handle.remove()
+
+
+def test_a_twin_of_a_model_that_has_given_hidden_states_is_the_same(model: Model) -> None:
+    """transformers then notes on it that its hooks are installed."""
+    tokens = torch.tensor([model.encode("the cat ran")])
+    with torch.inference_mode():
+        model.plain(tokens, output_hidden_states=True)
+    other = twin(model.plain)
+    for one, two in zip(model.plain.modules(), other.modules(), strict=True):
+        flags = {name: value for name, value in vars(one).items() if isinstance(value, bool)}
+        assert {name: vars(two)[name] for name in flags} == flags
+    assert other.config.to_dict() == model.plain.config.to_dict()

@@ -36,17 +36,17 @@ class AfterOut(NamedTuple):
 class _Trial(NamedTuple):
     """One pass over a short text, in float32 at least."""
 
-    out: Float[Tensor, "pos d_model"]  # of the last layer's projection
-    block: Float[Tensor, "pos d_model"]  # of the last layer
+    out: Float[Tensor, "pos d_model"]  # of a layer's projection
+    block: Float[Tensor, "pos d_model"]  # of that layer
     unembedded: Float[Tensor, "pos d_vocab"]
     logits: Float[Tensor, "pos d_vocab"]
 
 
 def find(model: Model) -> AfterOut:
-    """What follows the output projections of a model.
+    """What follows the output projections of a model, tried in every layer.
 
     Raises:
-        UnsupportedError: Something that is none of the above.
+        UnsupportedError: Something that is none of the above, or not the same in all layers.
     """
     config = model.plain.config.get_text_config()
 
@@ -57,19 +57,39 @@ def find(model: Model) -> AfterOut:
     scales = {1.0, setting("logit_scale"), 1 / setting("logits_scaling")}
     near = 1e-3 if model.dtype in (torch.float32, torch.float64) else 0.1
     with torch.inference_mode():
-        natural = _run(model, None)
-        step = natural.out.norm() * torch.nn.functional.normalize(natural.block.flip(-1), dim=-1)
-        moved = _run(model, step)
+        natural, moved, step = _try(model, model.n_layers - 1)
         logit_factor = _fitting(scales, natural.unembedded, natural.logits, near)
         factor = _fitting(factors, step, moved.block - natural.block, near)
         names = () if factor is not None else _following_modules(model)
-    if logit_factor is None:
-        raise UnsupportedError(
-            "its logits are no multiple of what its unembedding gives (a soft cap?)"
-        )
-    if factor is None and len(names) != model.n_layers:
-        raise UnsupportedError("something other than a norm or a factor follows its MLPs")
-    return AfterOut(1.0 if factor is None else factor, names, logit_factor)
+        if logit_factor is None:
+            raise UnsupportedError(
+                "its logits are no multiple of what its unembedding gives (a soft cap?)"
+            )
+        if factor is None and len(names) != model.n_layers:
+            raise UnsupportedError("something other than a norm or a factor follows its MLPs")
+        found = AfterOut(1.0 if factor is None else factor, names, logit_factor)
+        _check_layers(model, found, near)
+    return found
+
+
+def _check_layers(model: Model, found: AfterOut, near: float) -> None:
+    """Refuse a model in whose layers a step does not go as far as was found."""
+    for layer in range(model.n_layers):
+        natural, moved, step = _try(model, layer)
+        wanted = found.factor * step
+        if found.norms:
+            norm = model.plain.get_submodule(found.norms[layer])
+            given = natural.out.to(model.dtype)
+            wanted = (norm(given + step.to(given)) - norm(given)).to(step)
+        if _fitting({1.0}, wanted, moved.block - natural.block, near) is None:
+            raise UnsupportedError("something other than a norm or a factor follows its MLPs")
+
+
+def _try(model: Model, layer: int) -> tuple[_Trial, _Trial, Float[Tensor, "pos d_model"]]:
+    """A layer without and with a step at its projection, and the step."""
+    natural = _run(model, layer, None)
+    step = natural.out.norm() * nn.functional.normalize(natural.block.flip(-1), dim=-1)
+    return natural, _run(model, layer, step), step
 
 
 def _fitting(factors: set[float], given: Tensor, got: Tensor, near: float) -> float | None:
@@ -79,8 +99,8 @@ def _fitting(factors: set[float], given: Tensor, got: Tensor, near: float) -> fl
     return best if off[best] < near * float(got.abs().max()) else None
 
 
-def _run(model: Model, step: Float[Tensor, "pos d_model"] | None) -> _Trial:
-    """A pass in which a step is added to what the last layer's projection gives."""
+def _run(model: Model, layer: int, step: Float[Tensor, "pos d_model"] | None) -> _Trial:
+    """A pass in which a step is added to what a layer's projection gives."""
     ids = torch.arange(1, 5, device=model.device)[None]  # [1, pos]
     kept: dict[str, Tensor] = {}
 
@@ -92,12 +112,11 @@ def _run(model: Model, step: Float[Tensor, "pos d_model"] | None) -> _Trial:
         value = output[0] if isinstance(output, tuple | list) else output
         kept[name] = value.reshape(ids.shape[1], -1)
 
-    last = model.n_layers - 1
     with ExitStack() as hooks:
-        for name, part in (("block", f"blocks.{last}"), ("unembedded", "unembed")):
+        for name, part in (("block", f"blocks.{layer}"), ("unembedded", "unembed")):
             handle = model.part(part).register_forward_hook(partial(keep, name))
             hooks.enter_context(handle)
-        hooks.enter_context(hooked(model.plain, model.outs, {}, {last: add}))
+        hooks.enter_context(hooked(model.plain, model.outs, {}, {layer: add}))
         kept["logits"] = model.plain(input_ids=ids, use_cache=False).logits[0]
     return _Trial(**{name: value.to(_wide(value)) for name, value in kept.items()})
 

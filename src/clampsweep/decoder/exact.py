@@ -128,7 +128,7 @@ def _make(model: Model) -> Exact | None:
     ids = torch.tensor([tokens], device=model.device)
     try:
         got = judge.logits(tokens, len(tokens), [], Scope("all"))
-    except (RuntimeError, TypeError, ValueError) as error:
+    except (RuntimeError, TypeError, ValueError, AttributeError, LookupError) as error:
         log.info("near-ties are not decided in float64: %s", " ".join(str(error).split())[:200])
         return None
     with torch.inference_mode():

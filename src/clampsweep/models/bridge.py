@@ -153,13 +153,17 @@ def check_bridge(bridge: Any, plain: Any, outs: list[Any], where: str) -> None:
 @contextmanager
 def _without_installers() -> Iterator[None]:
     """Keep TransformerLens from running pip, or uv, for what some image processors import."""
-    before = dict(os.environ)
-    os.environ |= {"PIP_NO_INDEX": "1", "UV_OFFLINE": "1"}
+    offline = {"PIP_NO_INDEX": "1", "UV_OFFLINE": "1"}
+    before = {name: os.environ.get(name) for name in offline}
+    os.environ |= offline
     try:
         yield
     finally:
-        os.environ.clear()
-        os.environ |= before
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 def _largest_difference(

@@ -160,5 +160,6 @@ def twin(plain: Any) -> Any:
     """
     known: dict[int, Any] = {id(one): one for one in plain.parameters()}
     for module in plain.modules():
-        known |= {id(part): type(part)() for name, part in vars(module).items() if "_hooks" in name}
+        hooks = [part for name, part in vars(module).items() if "_hooks" in name]
+        known |= {id(part): type(part)() for part in hooks if isinstance(part, dict)}
     return copy.deepcopy(plain, known)
