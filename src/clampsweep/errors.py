@@ -30,6 +30,11 @@ class UserError(Exception):
         super().__init__(line if len(line) <= _MOST else f"{line[:1500]} [...] {line[-400:]}")
 
 
+def reason(error: BaseException) -> str:
+    """What an exception of another library says, as the beginning of one line."""
+    return " ".join(str(error).split())[:200] or type(error).__name__
+
+
 def explain_os_error(error: OSError, path: Path | str, action: str) -> UserError:
     """One-line `UserError` for a failed file operation, with the remedy.
 

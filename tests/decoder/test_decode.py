@@ -25,6 +25,7 @@ from clampsweep.models.model import Model
 from clampsweep.names import Neuron
 from clampsweep.texts.request import Decoding
 from reference import SAMPLED, Clamp, Text, decode_alone, draw, nodes, noise, other_weights
+from standing import n_hooks
 from tiny import D_MLP, N_CTX, N_LAYERS, PROMPTS, RAGGED_PROMPTS, WINDOW
 
 SCOPES = ("all", "prompt", "generated", "last", "last_cached", "0,3,8,10,13")
@@ -593,18 +594,11 @@ def test_a_set_neuron_shows_its_value_in_the_vector_and_not_in_the_natural_value
 # Hooks
 
 
-def _hooks(model: Model) -> int:
-    return sum(
-        len(module._forward_hooks) + len(module._forward_pre_hooks)
-        for module in model.plain.modules()
-    )
-
-
 def test_no_hook_remains_after_decode(model: Model) -> None:
     tokens = torch.tensor([model.encode(PROMPTS[0])])
     before = model.plain(tokens).logits
     _decode(model, _joint(), "all", capture_layers=LAYERS)
-    assert _hooks(model) == 0
+    assert n_hooks(model.plain) == 0
     assert torch.equal(model.plain(tokens).logits, before)
 
 
@@ -620,7 +614,7 @@ def test_no_hook_remains_after_an_exception_midway(model: Model) -> None:
     before = model.plain(tokens).logits
     with pytest.raises(KeyboardInterrupt):
         _decode(model, _joint(), "all", capture_layers=LAYERS, on_tokens=stop)
-    assert _hooks(model) == 0
+    assert n_hooks(model.plain) == 0
     assert torch.equal(model.plain(tokens).logits, before)
     assert torch.is_grad_enabled()
 

@@ -24,6 +24,7 @@ from clampsweep.names import Neuron
 from clampsweep.texts.request import Decoding
 from families import make_family
 from reference import Clamp, logits_alone, other_weights
+from standing import n_hooks
 from tiny import ARCHITECTURES, PROMPTS
 
 SCOPES = ("all", "prompt", "generated", "last", "last_cached", "0,3,8,10")
@@ -171,10 +172,6 @@ def test_the_model_is_left_as_it_was(load_tiny: Callable[..., Model], architectu
         assert torch.equal(model.plain(tokens).logits, natural)
 
 
-def _hooks(module: Any) -> int:
-    return sum(len(one._forward_hooks) + len(one._forward_pre_hooks) for one in module.modules())
-
-
 def test_no_clamp_remains_however_a_call_ends(gpt2: Model) -> None:
     judge = exact(gpt2)
     assert judge is not None
@@ -184,7 +181,7 @@ def test_no_clamp_remains_however_a_call_ends(gpt2: Model) -> None:
     with pytest.raises(IndexError):
         judge.logits([*tokens, 10_000], 9, [_edit(CLAMPS["set"])], Scope("all"))
     assert torch.equal(judge.logits(tokens, 9, [], Scope("all")), natural)
-    assert _hooks(gpt2.plain) == 0
+    assert n_hooks(gpt2.plain) == 0
     assert torch.is_grad_enabled()
 
 

@@ -20,6 +20,7 @@ from clampsweep.models.model import Model
 from clampsweep.names import Neuron
 from decoder_calls import GREEDY, engine_of, every_value
 from reference import Clamp, logits_alone, post_activations
+from standing import n_hooks
 from tiny import N_LAYERS
 
 
@@ -27,19 +28,12 @@ def _texts(found: list[Decoded]) -> list[list[int]]:
     return [one.token_ids for one in found]
 
 
-def _hooks(module: Any) -> int:
-    return sum(
-        len(one._forward_hooks) + len(one._forward_pre_hooks) + len(one._backward_hooks)
-        for one in module.modules()
-    )
-
-
 @pytest.mark.parametrize("layer", range(N_LAYERS))
 def test_no_hook_remains_after_decode_or_an_exception_midway(model: Model, layer: int) -> None:
     engine = engine_of(model)
     prompts, edits = every_value(model, layer)
     wanted = decode(model, prompts, edits, Scope("all"), GREEDY, capture_layers=[1])
-    assert (_hooks(model.plain), _hooks(engine.plain)) == (0, 0)
+    assert (n_hooks(model.plain), n_hooks(engine.plain)) == (0, 0)
     told: list[int] = []
 
     def stop(n: int) -> None:
@@ -50,7 +44,7 @@ def test_no_hook_remains_after_decode_or_an_exception_midway(model: Model, layer
     with pytest.raises(KeyboardInterrupt):
         decode(model, prompts, edits, Scope("all"), GREEDY, capture_layers=[1], on_tokens=stop)
     assert len(told) == 3
-    assert (_hooks(model.plain), _hooks(engine.plain)) == (0, 0)
+    assert (n_hooks(model.plain), n_hooks(engine.plain)) == (0, 0)
     assert torch.is_grad_enabled()
     again = decode(model, prompts, edits, Scope("all"), GREEDY, capture_layers=[1])
     assert _texts(again) == _texts(wanted)

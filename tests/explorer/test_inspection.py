@@ -15,6 +15,7 @@ from clampsweep.models.model import Model
 from clampsweep.names import Neuron
 from clampsweep.texts.request import Decoding
 from reference import Clamp, decode_alone
+from standing import n_hooks
 from tiny import PROMPTS
 
 N = 9
@@ -96,18 +97,14 @@ def test_what_is_told_grows_by_a_token_a_step(gpt2: Model) -> None:
 
 
 def test_a_stop_keeps_what_is_there_and_leaves_no_hook(gpt2: Model) -> None:
-    def hooks() -> int:
-        modules = gpt2.plain.modules()
-        return sum(len(one._forward_hooks) + len(one._forward_pre_hooks) for one in modules)
-
     def stop(seen: Sequence[Seen]) -> None:
         if seen[0].n_new == 3:
             raise Stopped
 
-    before = hooks()
+    before = n_hooks(gpt2.plain)
     whole = watched(gpt2)
     partial = watched(gpt2, on_step=stop)
-    assert hooks() == before
+    assert n_hooks(gpt2.plain) == before
     for row, full in zip(partial, whole, strict=True):
         assert row.token_ids == full.token_ids[: len(row.token_ids)]
         assert row.stop_reason == "stopped"

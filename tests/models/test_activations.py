@@ -15,6 +15,7 @@ from clampsweep.models.model import Model
 from clampsweep.models.moments import Moments
 from clampsweep.names import Neuron
 from reference import post_activations
+from standing import n_hooks
 from tiny import D_MLP, N_LAYERS, PROMPTS, RAGGED_PROMPTS
 
 
@@ -115,17 +116,13 @@ def test_no_hook_remains_after_a_stream_however_it_ends(gpt2: Model) -> None:
     def fail(*all_: object) -> None:
         raise KeyboardInterrupt
 
-    def hooks() -> int:
-        modules = gpt2.plain.modules()
-        return sum(len(one._forward_hooks) + len(one._forward_pre_hooks) for one in modules)
-
     half = stream(gpt2, _sequences(gpt2), [0], lambda *all_: None)
     next(half)
-    assert hooks() == 0, "also while it waits"
+    assert n_hooks(gpt2.plain) == 0, "also while it waits"
     half.close()
     with pytest.raises(KeyboardInterrupt):
         next(stream(gpt2, _sequences(gpt2), [0], fail))
-    assert hooks() == 0
+    assert n_hooks(gpt2.plain) == 0
     assert torch.is_grad_enabled()
 
 

@@ -10,13 +10,9 @@ import torch
 from clampsweep.models.hooks import hooked
 from clampsweep.models.model import Model
 from families import load_family
+from standing import n_hooks
 
 IDS = torch.tensor([[5, 6, 7], [8, 9, 10]])
-
-
-def _hooks(model: Model) -> int:
-    modules = model.plain.modules()
-    return sum(len(one._forward_hooks) + len(one._forward_pre_hooks) for one in modules)
 
 
 @pytest.mark.parametrize("name", ["llama", "opt"])  # OPT runs rows and positions as one axis
@@ -33,7 +29,7 @@ def test_a_hook_is_handed_rows_and_positions_before_and_after(name: str, tmp_pat
         model.plain(input_ids=IDS)
     assert seen["before"].shape == (2, 3, model.d_mlp)
     torch.testing.assert_close(model.outs[1](seen["before"]), seen["after"])
-    assert _hooks(model) == 0
+    assert n_hooks(model.plain) == 0
 
 
 @torch.inference_mode()

@@ -11,10 +11,12 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from clampsweep.decoder.attention import UnsupportedError
+from clampsweep.decoder.final_norm import wide
+from clampsweep.models.agreement import tolerance
 from clampsweep.models.hooks import hooked
 from clampsweep.models.model import Model
 
@@ -36,8 +38,8 @@ class AfterOut(NamedTuple):
 class _Trial(NamedTuple):
     """One pass over a short text, in float32 at least."""
 
-    out: Float[Tensor, "pos d_model"]  # of a layer's projection
-    block: Float[Tensor, "pos d_model"]  # of that layer
+    outs: list[Float[Tensor, "pos d_model"]]  # of each layer's projection
+    blocks: list[Float[Tensor, "pos d_model"]]  # of each layer
     unembedded: Float[Tensor, "pos d_vocab"]
     logits: Float[Tensor, "pos d_vocab"]
 
@@ -55,41 +57,51 @@ def find(model: Model) -> AfterOut:
 
     factors = {1.0, setting("residual_multiplier")}
     scales = {1.0, setting("logit_scale"), 1 / setting("logits_scaling")}
-    near = 1e-3 if model.dtype in (torch.float32, torch.float64) else 0.1
+    near = tolerance(model.dtype)
     with torch.inference_mode():
-        natural, moved, step = _try(model, model.n_layers - 1)
+        natural = _run(model)
         logit_factor = _fitting(scales, natural.unembedded, natural.logits, near)
-        factor = _fitting(factors, step, moved.block - natural.block, near)
-        names = () if factor is not None else _following_modules(model)
         if logit_factor is None:
             raise UnsupportedError(
                 "its logits are no multiple of what its unembedding gives (a soft cap?)"
             )
+        moves = [_move(model, natural, layer) for layer in range(model.n_layers)]
+        factor = _fitting(factors, moves[-1].step, moves[-1].change, near)
+        names = () if factor is not None else _following_modules(model)
         if factor is None and len(names) != model.n_layers:
             raise UnsupportedError("something other than a norm or a factor follows its MLPs")
         found = AfterOut(1.0 if factor is None else factor, names, logit_factor)
-        _check_layers(model, found, near)
+        for layer, move in enumerate(moves):
+            wanted = _predicted(model, found, natural, layer, move.step)
+            if _fitting({1.0}, wanted, move.change, near) is None:
+                raise UnsupportedError("something other than a norm or a factor follows its MLPs")
     return found
 
 
-def _check_layers(model: Model, found: AfterOut, near: float) -> None:
-    """Refuse a model in whose layers a step does not go as far as was found."""
-    for layer in range(model.n_layers):
-        natural, moved, step = _try(model, layer)
-        wanted = found.factor * step
-        if found.norms:
-            norm = model.plain.get_submodule(found.norms[layer])
-            given = natural.out.to(model.dtype)
-            wanted = (norm(given + step.to(given)) - norm(given)).to(step)
-        if _fitting({1.0}, wanted, moved.block - natural.block, near) is None:
-            raise UnsupportedError("something other than a norm or a factor follows its MLPs")
+class _Move(NamedTuple):
+    """A step that is added to what a layer's projection gives, and what it changes there."""
+
+    step: Float[Tensor, "pos d_model"]
+    change: Float[Tensor, "pos d_model"]  # of what the layer gives
 
 
-def _try(model: Model, layer: int) -> tuple[_Trial, _Trial, Float[Tensor, "pos d_model"]]:
-    """A layer without and with a step at its projection, and the step."""
-    natural = _run(model, layer, None)
-    step = natural.out.norm() * nn.functional.normalize(natural.block.flip(-1), dim=-1)
-    return natural, _run(model, layer, step), step
+def _move(model: Model, natural: _Trial, layer: int) -> _Move:
+    """A step as long as what the projection gives, in a direction that it does not have."""
+    block = natural.blocks[layer]
+    step = natural.outs[layer].norm() * nn.functional.normalize(block.flip(-1), dim=-1)
+    return _Move(step, _run(model, layer, step).blocks[layer] - block)
+
+
+def _predicted(
+    model: Model, found: AfterOut, natural: _Trial, layer: int, step: Float[Tensor, "pos d_model"]
+) -> Float[Tensor, "pos d_model"]:
+    """What a step changes in what a layer gives, if it is as found."""
+    if not found.norms:
+        return found.factor * step
+    norm = model.plain.get_submodule(found.norms[layer])
+    given = natural.outs[layer].to(model.dtype)
+    changed: Tensor = norm(given + step.to(given)) - norm(given)
+    return changed.to(step)
 
 
 def _fitting(factors: set[float], given: Tensor, got: Tensor, near: float) -> float | None:
@@ -99,35 +111,44 @@ def _fitting(factors: set[float], given: Tensor, got: Tensor, near: float) -> fl
     return best if off[best] < near * float(got.abs().max()) else None
 
 
-def _run(model: Model, layer: int, step: Float[Tensor, "pos d_model"] | None) -> _Trial:
-    """A pass in which a step is added to what a layer's projection gives."""
-    ids = torch.arange(1, 5, device=model.device)[None]  # [1, pos]
+def _run(
+    model: Model, moved: int | None = None, step: Float[Tensor, "pos d_model"] | None = None
+) -> _Trial:
+    """A pass; in one layer, if any, a step is added to what its projection gives."""
+    layers = range(model.n_layers)
+    outs: dict[int, Tensor] = {}
     kept: dict[str, Tensor] = {}
 
-    def add(output: Float[Tensor, "one pos d_model"]) -> Tensor:
-        kept["out"] = output[0]
-        return output if step is None else output + step.to(output)
+    def at_out(layer: int, output: Float[Tensor, "one pos d_model"]) -> Tensor | None:
+        outs[layer] = output[0]
+        return output + step.to(output) if layer == moved and step is not None else None
 
     def keep(name: str, module: Any, args: Any, output: Any) -> None:
         value = output[0] if isinstance(output, tuple | list) else output
-        kept[name] = value.reshape(ids.shape[1], -1)
+        kept[name] = value.flatten(0, -2)  # [pos, width]
 
+    blocks = [f"blocks.{layer}" for layer in layers]
     with ExitStack() as hooks:
-        for name, part in (("block", f"blocks.{layer}"), ("unembedded", "unembed")):
-            handle = model.part(part).register_forward_hook(partial(keep, name))
-            hooks.enter_context(handle)
-        hooks.enter_context(hooked(model.plain, model.outs, {}, {layer: add}))
-        kept["logits"] = model.plain(input_ids=ids, use_cache=False).logits[0]
-    return _Trial(**{name: value.to(_wide(value)) for name, value in kept.items()})
+        for name in [*blocks, "unembed"]:
+            hooks.enter_context(model.part(name).register_forward_hook(partial(keep, name)))
+        after = {layer: partial(at_out, layer) for layer in layers}
+        hooks.enter_context(hooked(model.plain, model.outs, {}, after))
+        logits = model.plain(input_ids=_text(model), use_cache=False).logits[0]
+    return _Trial(
+        [wide(outs[layer]) for layer in layers],
+        [wide(kept[name]) for name in blocks],
+        wide(kept["unembed"]),
+        wide(logits),
+    )
 
 
-def _wide(value: Tensor) -> torch.dtype:
-    return torch.float64 if value.dtype == torch.float64 else torch.float32
+def _text(model: Model) -> Int[Tensor, "one pos"]:
+    """Token ids that any model has."""
+    return torch.arange(1, 5, device=model.device)[None]
 
 
 def _following_modules(model: Model) -> tuple[str, ...]:
     """Name of the module that each layer's projection hands its output to, and nothing else."""
-    ids = torch.arange(1, 5, device=model.device)[None]  # [1, pos]
     given: list[Tensor] = []  # by the projections so far
     found: list[str] = []
 
@@ -145,5 +166,5 @@ def _following_modules(model: Model) -> tuple[str, ...]:
             if not list(module.children()) and not isinstance(module, nn.Dropout | nn.Identity):
                 hooks.enter_context(module.register_forward_pre_hook(partial(look, name)))
         hooks.enter_context(hooked(model.plain, model.outs, {}, dict.fromkeys(layers, note)))
-        model.plain(input_ids=ids, use_cache=False)
+        model.plain(input_ids=_text(model), use_cache=False)
     return tuple(found)

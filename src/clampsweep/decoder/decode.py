@@ -20,6 +20,7 @@ from clampsweep.decoder.choice import Chooser, NotFiniteError
 from clampsweep.decoder.engine import Engine
 from clampsweep.decoder.interventions import Edit, Scope
 from clampsweep.decoder.rows import Decoded, DecodeJob, RowTexts
+from clampsweep.errors import reason
 from clampsweep.models.model import Model
 from clampsweep.texts.request import Decoding
 
@@ -149,5 +150,5 @@ def _make_engine(model: Model) -> Engine | str:
         TypeError,
         RuntimeError,
     ) as error:
-        return f"the fast path does not fit this model ({' '.join(str(error).split())[:200]})"
+        return f"the fast path does not fit this model ({reason(error)})"
     return engine

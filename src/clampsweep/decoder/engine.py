@@ -104,7 +104,7 @@ class Split:
         directions: Those of the split layer; None if there is no edit.
         shared_heads: Whether rows share residual streams as far as the unembedding.
         random: Of each layer above with edits that are sent along random directions: what one unit
-            of every edit's neuron adds to the residual stream. [edit, d_model]
+            of every edit's neuron adds to what W_out gives. [edit, d_model]
     """
 
     def __init__(

@@ -12,6 +12,8 @@ from jaxtyping import Bool, Float64, Int
 from torch import Tensor, nn
 
 from clampsweep.decoder.interventions import Edit, LayerEdits, Scope, apply, by_layer, pushes
+from clampsweep.errors import reason
+from clampsweep.models.agreement import difference, tolerance
 from clampsweep.models.hooks import PostHook, hooked
 from clampsweep.models.model import Model, twin
 from clampsweep.models.rotations import has_changing_rope
@@ -129,12 +131,12 @@ def _make(model: Model) -> Exact | None:
     try:
         got = judge.logits(tokens, len(tokens), [], Scope("all"))
     except (RuntimeError, TypeError, ValueError, AttributeError, LookupError) as error:
-        log.info("near-ties are not decided in float64: %s", " ".join(str(error).split())[:200])
+        log.info("near-ties are not decided in float64: %s", reason(error))
         return None
     with torch.inference_mode():
         wanted = twin(model.plain)(input_ids=ids, use_cache=False).logits[0, -1].double()
-    off = float((got - wanted).abs().max() / wanted.abs().max())
-    if not off < (1e-3 if model.dtype in (torch.float32, torch.float64) else 0.1):
+    off = difference(got, wanted)
+    if not off < tolerance(model.dtype):
         log.info("near-ties are not decided in float64: there logits are off by %.1g", off)
         return None
     return judge

@@ -45,7 +45,9 @@ class _Batch:
         self.positions = torch.arange(0, device=model.device)  # [pos], of the current pass
         self.covered = torch.zeros_like(self.positions, dtype=torch.bool)  # [pos]
         self.pushed: dict[int, Tensor] = {}  # [edit, pos] by layer, of the current pass
-        self.options = _options(model)
+        self.newest_only = newest_logits_only(model)
+        parameters = inspect.signature(model.plain.forward).parameters
+        self.takes_positions = "position_ids" in parameters
 
     def forward(self, new: Int[Tensor, "row pos"]) -> Float[Tensor, "row d_vocab"]:
         """Logits after feeding new tokens; the cache grows by them.
@@ -70,8 +72,8 @@ class _Batch:
 
     def _inputs(self) -> dict[str, Any]:
         """What `generate` would hand to the model, were these rows alone in it."""
-        options = dict(self.options)
-        if "position_ids" in options:
+        options: dict[str, Any] = dict(self.newest_only)
+        if self.takes_positions:
             every = torch.arange(self.tokens.shape[1], device=self.tokens.device)  # [pos]
             options["position_ids"] = every.expand(self.tokens.shape)  # [row, pos]
         inputs: dict[str, Any] = self.model.plain.prepare_inputs_for_generation(
@@ -148,14 +150,6 @@ def _new_cache(model: Model, *, rolls_back: bool) -> Any:
     return cache
 
 
-def _options(model: Model) -> dict[str, Any]:
-    """What `generate` tells a model beside tokens and cache, where the model can be told."""
-    options: dict[str, Any] = dict(newest_logits_only(model))
-    if "position_ids" in inspect.signature(model.plain.forward).parameters:
-        options["position_ids"] = None
-    return options
-
-
 @contextmanager
 def _hooked(model: Model, batch: _Batch) -> Iterator[None]:
     """The model with the hooks of a batch."""
@@ -182,7 +176,8 @@ def nll(
         for row, (prompt, text) in enumerate(zip(prompts, texts, strict=True)):
             ids = torch.tensor([[*prompt, *text]], device=model.device)  # [1, pos]
             # A position's logits are of the next token: those of the text, [text pos, d_vocab].
-            logits = model.plain(input_ids=ids).logits[0, len(prompt) - 1 : -1].double()
+            logits = model.plain(input_ids=ids, use_cache=False).logits[0]  # [pos, d_vocab]
+            logits = logits[len(prompt) - 1 : -1].double()
             nats[row] = float(torch.nn.functional.cross_entropy(logits, ids[0, len(prompt) :]))
     return nats
 

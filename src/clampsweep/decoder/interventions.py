@@ -70,7 +70,7 @@ class Edit:
     """A change of one neuron's post-activation: a becomes gain * a + shift, or a donor's value.
 
     If the neuron has a random direction, its activation stays as it is, and what the change would
-    have added to the residual stream is added along that direction, with the same length.
+    have added to what W_out gives is added there along that direction, with the same length.
 
     Attributes:
         neuron: The neuron.
@@ -236,7 +236,7 @@ def pushes(
     positions: Int[Tensor, " pos"],
     covered: Bool[Tensor, " pos"],
 ) -> Float[Tensor, "edit pos"]:
-    """How far redirected edits move the residual stream, in units of their neuron's activation.
+    """How far redirected edits move what W_out gives, in units of their neuron's activation.
 
     Args:
         activation: Natural post-activation at the fed positions.

@@ -26,6 +26,7 @@ from clampsweep.decoder.heads import Heads
 from clampsweep.decoder.interventions import Edit, Scope, edit
 from clampsweep.decoder.nodes import Nodes
 from clampsweep.decoder.rows import DecodeJob, RowTexts
+from clampsweep.models.agreement import difference, tolerance
 from clampsweep.models.hooks import hooked
 from clampsweep.models.model import Model
 from clampsweep.names import Neuron
@@ -125,8 +126,8 @@ def check(engine: Engine) -> None:
             raise UnsupportedError(f"{n} of its {model.n_layers} layers do not attend to keys")
         for row, token in enumerate(next_tokens):
             wanted = _plain_logits(model, [*prompts[row], token], edits[row])
-            off = float((logits[row] - wanted).abs().max() / wanted.abs().max())
-            if not off < (1e-3 if model.dtype in (torch.float32, torch.float64) else 0.1):
+            off = difference(logits[row], wanted)
+            if not off < tolerance(model.dtype):
                 raise UnsupportedError(f"its logits are off by {off:.1g} of the largest")
 
 

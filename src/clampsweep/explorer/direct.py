@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from clampsweep.environment import environment
 
 
 @contextmanager
@@ -14,11 +15,5 @@ def no_proxy() -> Iterator[None]:
     To exempt 127.0.0.1 would not do: httpx prepares every proxy that is set, and a SOCKS proxy
     needs a package that may not be installed.
     """
-    before = os.environ.get("no_proxy")
-    os.environ["no_proxy"] = "*"
-    try:
+    with environment(no_proxy="*"):
         yield
-    finally:
-        os.environ.pop("no_proxy")
-        if before is not None:
-            os.environ["no_proxy"] = before

@@ -6,9 +6,9 @@ architectures, so it is made only for what asks for it, and compared before it i
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,16 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from transformers import DynamicCache
 
-from clampsweep.errors import UserError
+from clampsweep.environment import environment
+from clampsweep.errors import UserError, reason
+from clampsweep.models.agreement import difference, tolerance
+from clampsweep.models.hooks import hooked
 from clampsweep.names import hook_post
 
 _TOKENS = 12  # of the text that both are compared on
 
 # What a loader for a hundred architectures trips over, where it does not fit one.
-FAULTS = (
+_FAULTS = (
     ValueError,
     LookupError,
     AttributeError,
@@ -59,12 +62,9 @@ def find_adapter(config: Any, dtype: torch.dtype, where: str) -> Any:
             f"{where}: TransformerLens does not know the architecture {named}, so the neurons of "
             "its MLPs have no names here; use a model of another one (docs/models.md)"
         ) from error
-    try:
+    with _refused(f"{where}: TransformerLens cannot name this model: "):
         sizes = build_bridge_config_from_hf(config, architecture, "model", dtype)
         return ArchitectureAdapterFactory.select_architecture_adapter(sizes)
-    except FAULTS as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(f"{where}: TransformerLens cannot name this model: {reason}") from error
 
 
 def boot(folder: Path, dtype: torch.dtype, device: torch.device, where: str) -> Any:
@@ -81,16 +81,12 @@ def boot(folder: Path, dtype: torch.dtype, device: torch.device, where: str) -> 
     """
     from transformer_lens.model_bridge import TransformerBridge
 
-    try:
-        with _without_installers():
-            bridge = TransformerBridge.boot_transformers(
-                str(folder), dtype=dtype, device=device, trust_remote_code=False
-            )
-    except FAULTS as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(
-            f"{where}: TransformerLens cannot make its bridge of this model: {reason}"
-        ) from error
+    said = f"{where}: TransformerLens cannot make its bridge of this model: "
+    # Or TransformerLens would run pip, or uv, for what some models' image processors import.
+    with _refused(said), environment(PIP_NO_INDEX="1", UV_OFFLINE="1"):
+        bridge = TransformerBridge.boot_transformers(
+            str(folder), dtype=dtype, device=device, trust_remote_code=False
+        )
     bridge.eval()
     return bridge
 
@@ -105,14 +101,9 @@ def process(bridge: Any, where: str) -> None:
     Raises:
         UserError: It cannot process this model's.
     """
-    try:
+    said = f"{where}: TransformerLens cannot process this model's weights ("
+    with _refused(said, "); write weight_processing: none"):
         bridge.enable_compatibility_mode()
-    except FAULTS as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(
-            f"{where}: TransformerLens cannot process this model's weights ({reason}); write "
-            "weight_processing: none"
-        ) from error
 
 
 def check_bridge(bridge: Any, plain: Any, outs: list[Any], where: str) -> None:
@@ -132,17 +123,10 @@ def check_bridge(bridge: Any, plain: Any, outs: list[Any], where: str) -> None:
     """
     vocabulary = plain.get_input_embeddings().num_embeddings
     ids = torch.arange(1, _TOKENS + 1, device=plain.device)[None] % vocabulary  # [1, pos]
-    exact = next(plain.parameters()).dtype in (torch.float32, torch.float64)
-    with torch.inference_mode():
-        try:
-            off = _largest_difference(bridge, plain, outs, ids)
-        except FAULTS as error:
-            reason = " ".join(str(error).split())[:200]
-            raise UserError(
-                f"{where}: TransformerLens's bridge does not run this model ({reason}); "
-                "write weight_processing: none"
-            ) from error
-    if not off < (1e-3 if exact else 0.1):
+    said = f"{where}: TransformerLens's bridge does not run this model ("
+    with torch.inference_mode(), _refused(said, "); write weight_processing: none"):
+        off = _largest_difference(bridge, plain, outs, ids)
+    if not off < tolerance(next(plain.parameters()).dtype):
         raise UserError(
             f"{where}: TransformerLens's bridge differs from Hugging Face's own model here (by "
             f"{off:.2g} of the largest value), so what needs it is refused; write "
@@ -151,47 +135,36 @@ def check_bridge(bridge: Any, plain: Any, outs: list[Any], where: str) -> None:
 
 
 @contextmanager
-def _without_installers() -> Iterator[None]:
-    """Keep TransformerLens from running pip, or uv, for what some image processors import."""
-    offline = {"PIP_NO_INDEX": "1", "UV_OFFLINE": "1"}
-    before = {name: os.environ.get(name) for name in offline}
-    os.environ |= offline
+def _refused(before: str, after: str = "") -> Iterator[None]:
+    """What TransformerLens trips over, as one line: its reason between two parts of a sentence."""
     try:
         yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+    except _FAULTS as error:
+        raise UserError(f"{before}{reason(error)}{after}") from error
 
 
 def _largest_difference(
     bridge: Any, plain: Any, outs: list[Any], ids: Int[Tensor, "one pos"]
 ) -> float:
     """How far the two are apart, as a share of the largest value compared."""
-    layers = [0, len(outs) - 1]
+    layers = {0, len(outs) - 1}
     inputs: dict[int, Tensor] = {}
     seen: dict[int, Tensor] = {}
 
-    def keep(layer: int) -> Any:
-        return lambda module, args: inputs.__setitem__(layer, args[0].reshape(ids.shape[1], -1))
+    def keep(layer: int, activation: Tensor) -> None:
+        inputs[layer] = activation
 
-    def see(layer: int) -> Any:
-        return lambda value, hook: seen.__setitem__(layer, value.reshape(ids.shape[1], -1))
+    def see(layer: int, activation: Tensor, hook: object) -> None:
+        seen[layer] = activation.reshape(inputs[layer].shape)
 
-    handles = [outs[layer].register_forward_pre_hook(keep(layer)) for layer in layers]
-    try:
+    with hooked(plain, outs, {layer: partial(keep, layer) for layer in layers}):
         wanted = _log_probabilities(plain(input_ids=ids, use_cache=False).logits[0])
-    finally:
-        for handle in handles:
-            handle.remove()
     stepped = _plain_step(plain, ids)
-    with bridge.hooks(fwd_hooks=[(hook_post(layer), see(layer)) for layer in layers]):
+    with bridge.hooks(fwd_hooks=[(hook_post(layer), partial(see, layer)) for layer in layers]):
         once = bridge.forward(ids)[0]
     pairs = [(_log_probabilities(once), wanted), (_bridge_step(bridge, plain, ids), stepped)]
     pairs += [(seen[layer], inputs[layer]) for layer in layers]
-    return max(float((got - right).abs().max() / right.abs().max()) for got, right in pairs)
+    return max(difference(got, right) for got, right in pairs)
 
 
 def _log_probabilities(logits: Float[Tensor, "*pos d_vocab"]) -> Float[Tensor, "*pos d_vocab"]:

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from clampsweep.errors import UserError, explain_os_error
+from clampsweep.errors import UserError, explain_os_error, reason
 from clampsweep.models.hugging_face import check_skeleton, load_tokenizer
 from clampsweep.models.loading import DIGESTS, MANIFEST, quiet
 from clampsweep.models.source_folder import belongs, check_config, check_files, check_no_adapter
@@ -66,9 +66,8 @@ def fetch(spec: ModelSpec, folder: Path) -> None:
     except OSError as error:
         raise explain_os_error(error, folder, "write") from error
     except ValueError as error:
-        reason = " ".join(str(error).split())[:200]
         raise UserError(
-            f"{spec.where}: transformers cannot read {spec.origin}: {reason}"
+            f"{spec.where}: transformers cannot read {spec.origin}: {reason(error)}"
         ) from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)

@@ -16,7 +16,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from clampsweep.errors import UserError
+from clampsweep.errors import UserError, reason
 from clampsweep.models.whole import Report, check_report, few
 
 
@@ -93,7 +93,7 @@ def check_vocabulary(tokenizer: Any, plain: Any, where: str) -> None:
     """Refuse a tokenizer with a token for common text that the model has no row for.
 
     A special token without a row (Gemma 3 of 1 B has one, for images) does no harm until a prompt
-    names it: `tokens.encode` refuses that.
+    names it: `tokens.check_ids` refuses that.
 
     Args:
         tokenizer: Of the model.
@@ -104,7 +104,7 @@ def check_vocabulary(tokenizer: Any, plain: Any, where: str) -> None:
         UserError: There is such a token, or the token that prompts begin with is one.
     """
     rows = n_rows(plain)
-    special = set(tokenizer.all_special_ids) - {tokenizer.bos_token_id}
+    special = set(tokenizer.all_special_ids)
     special |= {at for at, one in tokenizer.added_tokens_decoder.items() if one.special}
     special -= {tokenizer.bos_token_id}
     lost = {at: token for token, at in tokenizer.get_vocab().items() if at >= rows}
@@ -122,11 +122,6 @@ def n_rows(plain: Any) -> int:
     return int(plain.get_input_embeddings().weight.shape[0])
 
 
-def reason(error: BaseException) -> str:
-    """The beginning of an exception's text, as one line."""
-    return " ".join(str(error).split())[:200] or type(error).__name__
-
-
 def _read(folder: Path, dtype: torch.dtype, where: str) -> tuple[Any, Report]:
     from transformers import AutoModelForCausalLM
 
@@ -141,9 +136,16 @@ def _read(folder: Path, dtype: torch.dtype, where: str) -> tuple[Any, Report]:
                 output_loading_info=True,
                 ignore_mismatched_sizes=True,  # so that they are listed
             )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise _unreadable(error, where) from error
-    except (ImportError, RuntimeError, SafetensorError) as error:
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        ImportError,
+        RuntimeError,
+        SafetensorError,
+    ) as error:
         raise _unreadable(error, where) from error
     plain, report = loaded
     mismatched = [(name, list(one), list(two)) for name, one, two in report["mismatched_keys"]]

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from clampsweep.errors import UserError
+from clampsweep.errors import UserError, reason
 from clampsweep.models.bridge import boot, check_bridge, find_adapter, process
 from clampsweep.models.devices import device_of
 from clampsweep.models.hooks import hooked
@@ -109,10 +109,9 @@ def _self_check(model: Model, spec: ModelSpec) -> None:
     try:
         outs = model.outs
     except (ValueError, LookupError, AttributeError, TypeError) as error:
-        reason = " ".join(str(error).split())[:200]
         raise UserError(
             f"{spec.where}: this model's layers have no one MLP output projection, so no neurons "
-            f"to clamp (TransformerLens's blocks.N.mlp.out: {reason})"
+            f"to clamp (TransformerLens's blocks.N.mlp.out: {reason(error)})"
         ) from error
     widths: dict[int, int] = {}
     ids = torch.arange(4, device=model.device)[None]  # [1, pos]

@@ -113,10 +113,9 @@ class Model:
         along: Int[Tensor, " edit"] | None = None,
         dtype: torch.dtype | None = None,
     ) -> Float[Tensor, "edit d_model"]:
-        """What one unit of each neuron adds to the residual stream.
+        """What one unit of each neuron adds to what W_out gives.
 
-        That is what comes out of W_out, before any norm or factor that a model puts between it and
-        the residual stream. Not to be called while the projections are hooked.
+        That is before any norm or factor that a model puts between W_out and the residual stream.
 
         Args:
             layer: Layer of the neurons.

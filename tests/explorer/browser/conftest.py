@@ -31,6 +31,7 @@ from harness import CONFIG, REPO, Project  # noqa: E402
 from factories import baseline, generation  # noqa: E402
 from patience import PATIENCE, wait_for  # noqa: E402
 from reference import Clamp, Text, decode_alone, draw, noise  # noqa: E402
+from standing import n_hooks  # noqa: E402
 from sweep_tables import BROKEN, FINE, make, write  # noqa: E402
 from tiny import PROMPTS, RAGGED_PROMPTS, make_tiny  # noqa: E402
 
@@ -201,9 +202,7 @@ def _engine(model: Any) -> list[Any]:
 
 
 def _n_hooks(model: Any) -> int:
-    modules = list(model.plain.modules())
-    modules += [module for engine in _engine(model) for module in engine.plain.modules()]
-    return sum(len(one._forward_hooks) + len(one._forward_pre_hooks) for one in modules)
+    return sum(map(n_hooks, [model.plain, *(engine.plain for engine in _engine(model))]))
 
 
 def _tiny_project(folder: Path) -> Project:
