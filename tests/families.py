@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
 from clampsweep.models.directions import random_direction
@@ -110,6 +111,10 @@ class Family:
     def projection(self, plain: Any, layer: int) -> Any:
         """The output projection of a layer's MLP in a Hugging Face model."""
         return plain.get_submodule(self.out.format(layer))
+
+    def block(self, plain: Any, layer: int) -> Any:
+        """A layer of a Hugging Face model."""
+        return plain.get_submodule(f"{self.out.partition('{}')[0]}{layer}")
 
 
 def _rope(kind: str, **more: Any) -> dict[str, Any]:
@@ -744,8 +749,24 @@ class Clamp:
     direction: int = OWN
 
 
+@dataclass(frozen=True)
+class Push:
+    """A multiple of a fixed direction, added to the residual stream after a layer."""
+
+    layer: int
+    multiple: float
+
+    def vector(self, d_model: int) -> np.ndarray:
+        """The direction: [d_model]."""
+        return np.random.default_rng([17, self.layer]).normal(size=d_model)
+
+
 def hf_text(
-    family: Family, plain: Any, prompt_ids: Sequence[int], n: int, clamps: Sequence[Clamp] = ()
+    family: Family,
+    plain: Any,
+    prompt_ids: Sequence[int],
+    n: int,
+    clamps: Sequence[Clamp | Push] = (),
 ) -> list[int]:
     """Greedy text of at most n tokens, without the EOS token, by `generate` alone.
 
@@ -770,8 +791,11 @@ def hf_text(
 
 
 @contextmanager
-def _clamped(family: Family, plain: Any, clamps: Sequence[Clamp]) -> Iterator[None]:
-    """Set neurons where they enter their layer's output projection, or push what leaves it."""
+def _clamped(family: Family, plain: Any, clamps: Sequence[Clamp | Push]) -> Iterator[None]:
+    """Set neurons where they enter their layer's output projection, or push what leaves it.
+
+    Or push what leaves the layer.
+    """
 
     def before(
         clamp: Clamp, module: Any, args: tuple[torch.Tensor, ...]
@@ -789,8 +813,17 @@ def _clamped(family: Family, plain: Any, clamps: Sequence[Clamp]) -> Iterator[No
         step = column.norm() * torch.from_numpy(unit).to(column)
         return output + (clamp.value - args[0][..., clamp.index, None]) * step
 
+    def pushed(push: Push, module: Any, args: Any, output: Any) -> Any:
+        hidden = output[0] if isinstance(output, tuple) else output
+        step = torch.from_numpy(push.multiple * push.vector(hidden.shape[-1])).to(hidden)
+        return (hidden + step, *output[1:]) if isinstance(output, tuple) else hidden + step
+
     handles = []
     for clamp in clamps:
+        if isinstance(clamp, Push):
+            block = family.block(plain, clamp.layer)
+            handles.append(block.register_forward_hook(partial(pushed, clamp)))
+            continue
         out = family.projection(plain, clamp.layer)
         if clamp.direction == OWN:
             handles.append(out.register_forward_pre_hook(partial(before, clamp)))

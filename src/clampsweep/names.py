@@ -1,14 +1,20 @@
-"""Names of neurons (`L11N373`), of joint targets (`L3N5+L11N373`) and of their hook points.
+"""Names of neurons (`L11N373`), joint targets (`L3N5+L11N373`), directions and hook points.
 
-A control that sends a neuron's change along a random direction is named `L11N373R4`.
+A neuron of a joint target may have a value of its own: `L3N5=2.5+L11N373=-1`. A control that sends
+a neuron's change along a random direction is named `L11N373R4`. A direction of the residual stream
+after a layer is named `L15@refusal`, and a random one that takes its place `L15R4@refusal`.
 """
 
 from __future__ import annotations
 
+import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-_NEURON = re.compile(r"L([0-9]+)N([0-9]+)(?:R([0-9]+))?")
+_VALUE = r"(?:=(-?[0-9][0-9.e-]*))?"
+_NEURON = re.compile(rf"L([0-9]+)N([0-9]+)(?:R([0-9]+))?{_VALUE}")
+_DIRECTION = re.compile(r"L([0-9]+)(?:R([0-9]+))?@([A-Za-z0-9][A-Za-z0-9_.-]*)")
+_SHOWN = 3  # neurons that a short name holds
 
 OWN = -1
 
@@ -22,16 +28,47 @@ class Neuron:
         index: Place in the layer.
         direction: Number of the random direction along which a change of the neuron is sent, in
             place of its own output direction and with the same length (a control); OWN if none.
+        value: What the operation uses for this neuron of a target, whatever the others have;
+            None where all have the combination's.
     """
 
     layer: int
     index: int
     direction: int = OWN
+    value: float | None = None
+
+    @property
+    def bare(self) -> Neuron:
+        """The neuron without a value."""
+        return replace(self, value=None)
 
     def __str__(self) -> str:
-        """Name as in the literature, `L11N373`; `L11N373R4` with random direction 4."""
+        """Name as in the literature, `L11N373`; `L11N373R4=2.5` with all that may follow."""
         random = "" if self.direction == OWN else f"R{self.direction}"
-        return f"L{self.layer}N{self.index}{random}"
+        # Names are joined by +, so that an exponent has none.
+        own = "" if self.value is None else f"={self.value!r}".replace("e+", "e")
+        return f"L{self.layer}N{self.index}{random}{own}"
+
+
+@dataclass(frozen=True, order=True)
+class Direction:
+    """A direction of the residual stream after a layer, `blocks.<layer>.hook_resid_post`.
+
+    Attributes:
+        layer: Layer.
+        name: What it is called.
+        random: Number of the random direction of the same length that takes its place (a control);
+            OWN if none.
+    """
+
+    layer: int
+    name: str
+    random: int = OWN
+
+    def __str__(self) -> str:
+        """Name, `L15@refusal`; `L15R4@refusal` for random direction 4."""
+        random = "" if self.random == OWN else f"R{self.random}"
+        return f"L{self.layer}{random}@{self.name}"
 
 
 def parse_neuron(name: str) -> Neuron:
@@ -43,24 +80,77 @@ def parse_neuron(name: str) -> Neuron:
     match = _NEURON.fullmatch(name)
     if match is None:
         raise ValueError(f"{name!r} is not a neuron name; write L<layer>N<index>, such as L11N373")
-    return Neuron(int(match[1]), int(match[2]), OWN if match[3] is None else int(match[3]))
+    value = None if match[4] is None else float(match[4])
+    if value is not None and not math.isfinite(value):
+        raise ValueError(f"{name!r} has a value that is not finite")
+    return Neuron(int(match[1]), int(match[2]), OWN if match[3] is None else int(match[3]), value)
+
+
+def parse_direction(name: str) -> Direction:
+    """Direction that a name such as `L15@refusal` stands for.
+
+    Raises:
+        ValueError: The name does not have that form.
+    """
+    match = _DIRECTION.fullmatch(name)
+    if match is None:
+        raise ValueError(
+            f"{name!r} is not a direction's name; write L<layer>@<name>, such as L15@refusal"
+        )
+    return Direction(int(match[1]), match[3], OWN if match[2] is None else int(match[2]))
+
+
+def plain_direction(target: str) -> str:
+    """Name of the direction that a random one takes the place of, or of the direction itself."""
+    return str(replace(parse_direction(target), random=OWN))
+
+
+def is_direction(target: str) -> bool:
+    """Whether a target's name is that of a direction."""
+    return "@" in target
 
 
 def parse_target(name: str) -> tuple[Neuron, ...]:
     """Neurons of a target, in layer order: one, or several joined by `+`.
 
     Raises:
-        ValueError: A part is no neuron name, or stands twice.
+        ValueError: A part is no neuron name, or stands twice, or some have values of their own.
     """
-    neurons = tuple(sorted(parse_neuron(part) for part in name.split("+")))
-    if len(set(neurons)) < len(neurons):
+    neurons = tuple(sorted((parse_neuron(part) for part in name.split("+")), key=_place))
+    if len({(one.layer, one.index, one.direction) for one in neurons}) < len(neurons):
         raise ValueError(f"{name!r} names a neuron twice")
+    if len({one.value is None for one in neurons}) > 1:
+        raise ValueError(f"{name!r} gives some neurons a value and some none")
     return neurons
+
+
+def neurons_in(target: str | None) -> tuple[Neuron, ...]:
+    """Neurons that a target consists of; none of a direction or a baseline."""
+    return () if target is None or is_direction(target) else parse_target(target)
+
+
+def layers_in(target: str | None) -> tuple[int, ...]:
+    """Layers that a target is in, ascending; none of a baseline."""
+    if target is not None and is_direction(target):
+        return (parse_direction(target).layer,)
+    return tuple(sorted({neuron.layer for neuron in neurons_in(target)}))
 
 
 def target_name(neurons: tuple[Neuron, ...]) -> str:
     """Name of the neurons that one intervention changes together, `L3N5+L11N373`."""
-    return "+".join(str(neuron) for neuron in sorted(neurons))
+    return "+".join(str(neuron) for neuron in sorted(neurons, key=_place))
+
+
+def short_name(target: str) -> str:
+    """A target's name for people: of many neurons the first few, and how many more there are."""
+    parts = target.split("+")
+    if len(parts) <= _SHOWN:
+        return target
+    return f"{'+'.join(parts[:2])} and {len(parts) - 2} more"
+
+
+def _place(neuron: Neuron) -> tuple[int, int, int]:
+    return neuron.layer, neuron.index, neuron.direction
 
 
 def hook_post(layer: int) -> str:

@@ -9,14 +9,15 @@ import pandas as pd
 
 from clampsweep.words import signed
 
-VALUED = frozenset({"set", "add", "scale"})
+VALUED = frozenset({"set", "add", "scale", "steer"})
 
-_OPERATIONS = ("set", "add", "scale", "mean", "zero", "resample")
+_OPERATIONS = ("set", "add", "scale", "mean", "zero", "resample", "steer")
 
 VALUE_MEANS = {
     "set": "value that the neuron is set to (activation units)",
     "add": "value added to the neuron (activation units)",
     "scale": "factor that the neuron is multiplied by",
+    "steer": "multiple of the direction that is added to the residual stream",
 }
 
 

@@ -80,7 +80,7 @@ def test_the_engine_finds_every_layer_and_projection_of_its_own_model(model: Mod
 
 def _split(model: Model, rows: list[list[Edit]], scope: str, lengths: tuple[int, ...]) -> Split:
     edits = by_layer(rows, model.device, model.dtype)
-    return Split(engine_of(model), edits, Scope.parse(scope), torch.tensor(lengths))
+    return Split(engine_of(model), edits, {}, Scope.parse(scope), torch.tensor(lengths))
 
 
 @pytest.mark.parametrize("layer", range(N_LAYERS))
@@ -107,14 +107,15 @@ def test_without_an_edit_rows_never_part(gpt2: Model) -> None:
 def test_equal_directions_of_the_split_layer_are_held_once(model: Model, layer: int) -> None:
     neurons = [7, 3, 7, 39, 3, 7]
     rows = [[edit(Neuron(layer, neuron), "set", 1.0 * at)] for at, neuron in enumerate(neurons)]
-    directions = _split(model, rows, "all", (4,)).directions
+    split = _split(model, rows, "all", (4,))
+    directions = split.directions
     assert directions is not None
     assert len(directions.vectors) == 3
     for at, neuron in enumerate(neurons):
         got = directions.vectors[directions.of_edit[at]]
         wanted = w_out(model, Neuron(layer, neuron)).to(got)
         torch.testing.assert_close(got, wanted, rtol=1e-5, atol=1e-6)
-    assert (directions.unembedded is None) == (layer < N_LAYERS - 1)
+    assert (split.head_directions is None) == (layer < N_LAYERS - 1)
 
 
 def test_random_directions_are_kept_apart_from_the_neurons_own(gpt2: Model) -> None:

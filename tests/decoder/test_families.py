@@ -15,38 +15,44 @@ import torch
 import clampsweep.decoder.decode
 from clampsweep.decoder.decode import decode, fast_path
 from clampsweep.decoder.interventions import Scope, edit
+from clampsweep.decoder.steering import Change, Steer
 from clampsweep.errors import UserError
 from clampsweep.models.model import Model
 from clampsweep.names import Neuron
 from clampsweep.texts.request import Decoding
-from families import FAMILIES, N_NEW, PROMPTS, Clamp, Family, hf_text, load_family
+from families import FAMILIES, N_NEW, PROMPTS, Clamp, Family, Push, hf_text, load_family
 
 GREEDY = Decoding("greedy", N_NEW)
 SWEPT = [name for name, family in FAMILIES.items() if not family.refused]
 REFUSED = [name for name, family in FAMILIES.items() if family.refused]
-Row = tuple[str, tuple[Clamp, ...]]
+Row = tuple[str, tuple[Clamp | Push, ...]]
 
 
 def _rows(n_layers: int) -> list[Row]:
     """Every prompt as it is, and then with a neuron of the first layer, the last or both set.
 
-    And twice with what a neuron's clamp adds sent along a random direction.
+    And twice with what a neuron's clamp adds sent along a random direction, and twice steered.
     """
     first, last = Clamp(0, 3, 15.0), Clamp(n_layers - 1, 7, -15.0)
     pushed = Clamp(0, 3, 15.0, direction=0), Clamp(n_layers - 1, 7, -15.0, direction=1)
-    clamps = [(first,), (last,), (first, last), (last,), *((one,) for one in pushed)]
+    steered = Push(0, 1.5), Push(n_layers - 1, -1.5)
+    clamps: list[tuple[Clamp | Push, ...]] = [(first,), (last,), (first, last), (last,)]
+    clamps += [(one,) for one in (*pushed, *steered)]
     plain: list[Row] = [(prompt, ()) for prompt in PROMPTS]
-    return [*plain, *zip([*PROMPTS, *PROMPTS[:2]], clamps, strict=True)]
+    return [*plain, *zip([*PROMPTS, *PROMPTS], clamps, strict=True)]
 
 
 def _decode(model: Model, rows: list[Row]) -> list[list[int]]:
     """Texts of rows that are decoded in one call."""
     prompts = [model.encode(prompt) for prompt, _ in rows]
-    edits = [
-        [edit(Neuron(one.layer, one.index, one.direction), "set", one.value) for one in clamps]
-        for _, clamps in rows
-    ]
+    edits = [[_change(model, one) for one in clamps] for _, clamps in rows]
     return [text.token_ids for text in decode(model, prompts, edits, Scope("all"), GREEDY)]
+
+
+def _change(model: Model, one: Clamp | Push) -> Change:
+    if isinstance(one, Push):
+        return Steer(one.layer, one.vector(model.d_model), one.multiple)
+    return edit(Neuron(one.layer, one.index, one.direction), "set", one.value)
 
 
 def _wanted(family: Family, model: Model, rows: list[Row]) -> list[list[int]]:

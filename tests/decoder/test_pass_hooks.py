@@ -59,7 +59,7 @@ def _pass(
     """A pass over one prompt that all rows share, each position a cell if they run apart."""
     n, n_rows = len(TOKENS), len(edits)
     layer_edits = by_layer(edits, model.device, model.dtype)
-    split = Split(engine_of(model), layer_edits, Scope("all"), torch.tensor([n]))
+    split = Split(engine_of(model), layer_edits, {}, Scope("all"), torch.tensor([n]))
     if split.apart:
         token, row = torch.arange(n).repeat(n_rows), torch.arange(n_rows).repeat_interleave(n)
     else:
@@ -71,7 +71,7 @@ def _pass(
         for layer, each in layer_edits.items()
     }
     means = Means(model, range(N_LAYERS), layer_edits, n_rows)
-    forward = ForwardPass(engine_of(model), split, means, cells, edited, stop_at)
+    forward = ForwardPass(engine_of(model), split, means, cells, edited, {}, stop_at)
     position = torch.arange(n)
     below = KeyValues(range(split.layer + 1), [n], torch.tensor([0]), n_rows, 4, model.dtype)
     above_layers = range(split.layer + 1, N_LAYERS)

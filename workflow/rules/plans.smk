@@ -1,7 +1,7 @@
 # From the requests of the studies to prompts, pinned plans and batches. No rules, no torch.
 from functools import cache
 
-from clampsweep.texts import planner, promptset, scratch, selection, wanted
+from clampsweep.texts import directions, planner, promptset, scratch, selection, wanted
 from clampsweep.texts.combination import read_batch
 from clampsweep.texts.request import Named
 
@@ -55,6 +55,7 @@ def request_plan(name):
     """Pinned plan of all rows of a request, and the batches that hold them."""
     request, prompts = REQUESTS[name], request_prompts(name)
     baseline_plan(name)
+    or_stop(directions.pin_directions, RESULTS, request.directions)
     selected = None
     if request.needs_statistics:
         selected = or_stop(selection.read_selected, selection_file(name))
@@ -71,6 +72,14 @@ def texts_of(batches):
 def vectors_of(batches):
     """Tables of vectors of batches."""
     return [str(PLANNER.outputs(batch).vectors) for batch in batches]
+
+
+@cache
+def directions_of(batch):
+    """Pinned directions that a batch's texts are steered along."""
+    found = or_stop(read_batch, RESULTS / "batches" / f"{batch}.json").combinations
+    digests = sorted({one.direction for one in found} - {None})
+    return [str(directions.pinned(RESULTS, digest)) for digest in digests]
 
 
 @cache

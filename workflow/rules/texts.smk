@@ -46,6 +46,7 @@ rule prompts:
 rule generate:
     input:
         batch="results/batches/{batch}.json",
+        directions=lambda w: directions_of(w.batch),
         model=lambda w: ancient(fetched(model_of(w.batch))),
     output:
         generations="results/generations/{batch}.parquet",

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from clampsweep.config.checker import Checker, Key
 from clampsweep.config.limits import beyond
+from clampsweep.config.targets import parse_directions, parse_targets
 from clampsweep.models.spec import ModelSpec
-from clampsweep.names import OWN, Neuron, parse_neuron, target_name
+from clampsweep.names import neurons_in
 from clampsweep.operations import VALUED
+from clampsweep.texts.directions import Steering
 from clampsweep.texts.request import Decoding, PromptsetSpec, Selection, TextRequest
 
 
@@ -28,24 +30,84 @@ def parse_request(
     checker.check(entry, "config/sweep", key)
     model = checker.choose((*key, "model"), entry["model"], models, "model")
     decoding = parse_decoding(checker, (*key, "decoding"), entry["decoding"])
-    targets = parse_targets(checker, (*key, "neurons"), entry["neurons"], model)
-    joint = [] if isinstance(targets, Selection) else [name for name in targets if "+" in name]
-    if joint and entry["operation"] == "mean":
-        raise checker.fault(
-            (*key, "neurons"),
-            f"operation mean takes single neurons, got {joint[0]!r}; name them one by one",
-        )
+    targets, along = _changed(checker, key, entry, model)
     return TextRequest(
         name=str(key[-1]),
         model=model,
         promptset=checker.choose((*key, "promptset"), entry["promptset"], promptsets, "promptset"),
         targets=targets,
         operation=entry["operation"],
-        values=parse_values(checker, key, entry, model),
+        values=_values(checker, key, entry, model, targets, along),
         scope=parse_scope(checker, (*key, "scope"), entry["scope"]),
         decoding=decoding,
         seeds=parse_seeds(checker, key, entry, decoding),
+        directions=along,
     )
+
+
+class _Changed(NamedTuple):
+    """What an entry changes: its targets, and the directions that they name."""
+
+    targets: tuple[str, ...] | Selection
+    directions: tuple[Steering, ...]
+
+
+def _changed(checker: Checker, key: Key, entry: Mapping[str, Any], model: ModelSpec) -> _Changed:
+    """The targets of an entry: neurons, or directions for steer."""
+    operation = entry["operation"]
+    wanted, other = "neurons", "directions"
+    if operation == "steer":
+        wanted, other = other, wanted
+    if other in entry:
+        raise checker.fault((*key, other), f"operation {operation!r} takes {wanted}; remove it")
+    if wanted not in entry:
+        raise checker.fault(key, f"lacks the key {wanted!r}, which operation {operation!r} needs")
+    if operation == "steer":
+        along = parse_directions(checker, (*key, wanted), entry[wanted], model)
+        return _Changed(tuple(one.target for one in along), along)
+    targets = parse_targets(checker, (*key, wanted), entry[wanted], model)
+    joint = [] if isinstance(targets, Selection) else [name for name in targets if "+" in name]
+    if joint and operation == "mean":
+        raise checker.fault(
+            (*key, wanted),
+            f"operation mean takes single neurons, got {joint[0]!r}; name them one by one, or give "
+            "each its value, such as {L3N5: 0.2, L7N1: -0.1}, with operation set",
+        )
+    return _Changed(targets, ())
+
+
+def _values(
+    checker: Checker,
+    key: Key,
+    entry: Mapping[str, Any],
+    model: ModelSpec,
+    targets: tuple[str, ...] | Selection,
+    along: tuple[Steering, ...],
+) -> tuple[float | None, ...]:
+    """The values of an entry, or None where the neurons have values of their own."""
+    names = () if isinstance(targets, Selection) or along else targets
+    own = [any(neuron.value is not None for neuron in neurons_in(name)) for name in names]
+    if any(own):
+        _check_own(checker, key, entry, own)
+        return (None,)
+    values = parse_values(checker, key, entry, model)
+    longest = max((abs(part) for one in along for part in one.vector), default=0.0)
+    for at, value in enumerate(values):
+        if value is not None and (why := beyond(value * longest, model)):
+            raise checker.fault((*key, "values", at), f"{why} (value times direction)")
+    return values
+
+
+def _check_own(checker: Checker, key: Key, entry: Mapping[str, Any], own: Sequence[bool]) -> None:
+    """Refuse values of neurons' own beside others, or for an operation that takes none."""
+    if entry["operation"] not in VALUED:
+        why = f"operation {entry['operation']!r} takes no values; write names alone"
+        raise checker.fault((*key, "neurons", own.index(True)), why)
+    if not all(own):
+        why = "has no values of its own, but another target has; give all targets some, or none"
+        raise checker.fault((*key, "neurons", own.index(False)), why)
+    if "values" in entry:
+        raise checker.fault((*key, "values"), "the neurons have values of their own; remove it")
 
 
 def parse_decoding(checker: Checker, key: Key, entry: Mapping[str, Any]) -> Decoding:
@@ -120,73 +182,3 @@ def parse_seeds(
             "nothing is drawn with greedy decoding; remove it or use method: sample",
         )
     return (None,)
-
-
-def parse_targets(
-    checker: Checker, key: Key, entry: list[Any] | Mapping[str, Any], model: ModelSpec
-) -> tuple[str, ...] | Selection:
-    """Names of the neurons to change, or how to select them.
-
-    Raises:
-        UserError: A name or the selection does not fit the model.
-    """
-    if isinstance(entry, Mapping):
-        checker.check(entry, "config/selection", key)
-        layer = entry["layer"]
-        if isinstance(layer, str) and layer not in ("last", "all"):
-            raise checker.fault((*key, "layer"), f"got {layer!r}; allowed: last, all or a layer")
-        if isinstance(layer, int) and not 0 <= layer < model.n_layers:
-            raise checker.fault(
-                (*key, "layer"),
-                f"got {layer}; {model.name} has layers 0-{model.n_layers - 1}",
-            )
-        number = {"last": model.n_layers - 1, "all": None}.get(layer, layer)
-        most = model.d_mlp * (model.n_layers if number is None else 1)
-        if entry["top"] > most:
-            raise checker.fault((*key, "top"), f"got {entry['top']}; there are {most} neurons")
-        return Selection(entry["select"], number, entry["top"])
-    return parse_target_names(checker, key, entry, model)
-
-
-def parse_target_names(
-    checker: Checker, key: Key, entry: Sequence[Any], model: ModelSpec | None = None
-) -> tuple[str, ...]:
-    """Names of targets, those that are changed together joined by `+`.
-
-    Raises:
-        UserError: A name is none, stands twice, or does not fit the model, if one is given.
-    """
-    checker.check(entry, "common/neuron_names", key)
-    found: list[str] = []
-    for at, item in enumerate(entry):
-        names = [item] if isinstance(item, str) else item
-        if not isinstance(item, str):
-            checker.check(item, "common/joint_neurons", (*key, at))
-        neurons = [_neuron(checker, (*key, at), name, model) for name in names]
-        if len(set(neurons)) < len(neurons):
-            raise checker.fault((*key, at), f"{item!r} names a neuron twice; remove one")
-        target = target_name(tuple(neurons))
-        if target in found:
-            raise checker.fault((*key, at), f"{target!r} stands in the list twice; remove one")
-        found.append(target)
-    return tuple(found)
-
-
-def _neuron(checker: Checker, key: Key, name: str, model: ModelSpec | None) -> Neuron:
-    try:
-        neuron = parse_neuron(name)
-    except ValueError as error:
-        raise checker.fault(key, str(error)) from error
-    if neuron.direction != OWN:
-        raise checker.fault(key, f"{name!r} names a random direction; write 'controls' for these")
-    if model is None:
-        return neuron
-    for what, plural, number, limit in (
-        ("layer", "layers", neuron.layer, model.n_layers),
-        ("neuron", "neurons", neuron.index, model.d_mlp),
-    ):
-        if number >= limit:
-            raise checker.fault(
-                key, f"{name!r} names {what} {number}; {model.name} has {plural} 0-{limit - 1}"
-            )
-    return neuron

@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from clampsweep.decoder.interventions import LayerEdits, Scope
+from clampsweep.decoder.steering import LayerSteers
 from clampsweep.names import OWN
 
 
@@ -70,6 +71,20 @@ class Cells:
         edit, within = ranges(edit, count[edit_rows])  # [pair] each
         return CellsOfEdits(first[edit_rows[edit]] + within, edit)
 
+    def covered(
+        self, cell: Int[Tensor, " pair"], scope: Scope, n_prompt: Int[Tensor, " row"]
+    ) -> Bool[Tensor, " pair"]:
+        """Whether a scope reaches each of some cells.
+
+        Args:
+            cell: The cells.
+            scope: Positions that are changed.
+            n_prompt: Tokens of each row's prompt.
+        """
+        if scope.reruns_newest:  # comes here in the last layer only, where only the newest counts
+            return torch.ones_like(cell, dtype=torch.bool)
+        return scope.covers(self.position[cell], n_prompt[self.row[cell]])
+
 
 @dataclass
 class EditedCells:
@@ -102,12 +117,8 @@ class EditedCells:
             n_prompt: Tokens of each row's prompt.
         """
         cell, number = cells.of_edits(edits.row, len(n_prompt))  # [pair] each
-        position = cells.position[cell]  # [pair]
-        if scope.reruns_newest:  # comes here in the last layer only, where only the newest counts
-            covered = torch.ones_like(cell, dtype=torch.bool)
-        else:
-            covered = scope.covers(position, n_prompt[edits.row[number]])  # [pair]
-        return cls(cell, number, edits.take(number), position, covered)
+        covered = cells.covered(cell, scope, n_prompt)
+        return cls(cell, number, edits.take(number), cells.position[cell], covered)
 
     @property
     def direct(self) -> Bool[Tensor, " pair"]:
@@ -124,3 +135,42 @@ class EditedCells:
         direct = self.direct
         # [direct pair] into [cell, d_mlp]
         activation[self.cell[direct], self.edits.neuron[direct]] = new[direct]
+
+
+@dataclass
+class SteeredCells:
+    """What is added after one layer in one pass, once for every cell of its rows.
+
+    Attributes:
+        cell: Cell of each.
+        number: Its direction.
+        multiple: How many times the direction is added; 0 where the scope does not reach.
+        vectors: The directions.
+    """
+
+    cell: Int[Tensor, " pair"]
+    number: Int[Tensor, " pair"]
+    multiple: Float[Tensor, " pair"]
+    vectors: Float[Tensor, "direction d_model"]
+
+    @classmethod
+    def of(
+        cls, steers: LayerSteers, cells: Cells, scope: Scope, n_prompt: Int[Tensor, " row"]
+    ) -> SteeredCells:
+        """What is added after a layer, set out by cell.
+
+        Args:
+            steers: The layer's.
+            cells: The pass's.
+            scope: Positions that are steered.
+            n_prompt: Tokens of each row's prompt.
+        """
+        cell, which = cells.of_edits(steers.row, len(n_prompt))  # [pair] each
+        covered = cells.covered(cell, scope, n_prompt)  # [pair]
+        multiple = steers.multiple[which] * covered
+        return cls(cell, steers.number[which], multiple, steers.vectors)
+
+    def add_to(self, residual: Float[Tensor, "cell d_model"]) -> Float[Tensor, "cell d_model"]:
+        """The residual streams of the cells, steered."""
+        step = self.multiple[:, None] * self.vectors[self.number]  # [pair, d_model]
+        return residual.index_add(0, self.cell, step)

@@ -18,8 +18,9 @@ from clampsweep.decoder import general, trajectories
 from clampsweep.decoder.attention import UnsupportedError
 from clampsweep.decoder.choice import Chooser, NotFiniteError
 from clampsweep.decoder.engine import Engine
-from clampsweep.decoder.interventions import Edit, Scope
+from clampsweep.decoder.interventions import Scope
 from clampsweep.decoder.rows import Decoded, DecodeJob, RowTexts
+from clampsweep.decoder.steering import Change
 from clampsweep.errors import reason
 from clampsweep.models.model import Model
 from clampsweep.texts.request import Decoding
@@ -32,7 +33,7 @@ _ENGINES: WeakKeyDictionary[Any, Engine | str] = WeakKeyDictionary()
 def decode(
     model: Model,
     prompts: Sequence[Sequence[int]],
-    edits: Sequence[Sequence[Edit]],
+    edits: Sequence[Sequence[Change]],
     scope: Scope,
     decoding: Decoding,
     *,
@@ -46,8 +47,8 @@ def decode(
     Args:
         model: Loaded model.
         prompts: Token ids of each row, within the context.
-        edits: The edits of each row; none for a baseline.
-        scope: Positions that the edits change; one for all rows.
+        edits: What changes each row: edits of neurons, steering; nothing for a baseline.
+        scope: Positions that are changed; one for all rows.
         decoding: Greedy or sampling, and how many tokens at most.
         streams: For sampling, the integers that seed each row's draws; None when greedy.
         capture_layers: Layers whose mean activation over generated positions is wanted.
@@ -114,17 +115,17 @@ def _with_nll(
 
 
 def fast_path(
-    model: Model, edits: Sequence[Sequence[Edit]], scope: Scope, longest: int = 0
+    model: Model, edits: Sequence[Sequence[Change]], scope: Scope, longest: int = 0
 ) -> Engine | str:
     """The engine that shares trajectories, or why these rows go the general path.
 
     Args:
         model: Loaded model.
-        edits: The edits of each row.
-        scope: Positions that they change.
+        edits: What changes each row.
+        scope: Positions that are changed.
         longest: Tokens that the longest prompt and its text may have together.
     """
-    layers = {change.neuron.layer for row in edits for change in row}
+    layers = {change.layer for row in edits for change in row}
     if scope.reruns_newest and layers and min(layers) < model.n_layers - 1:
         return f"scope {scope.name} below the last layer computes every position twice"
     if model.plain not in _ENGINES:

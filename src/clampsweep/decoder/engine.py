@@ -14,6 +14,7 @@ from clampsweep.decoder.after_out import find
 from clampsweep.decoder.attention import PackedPass, UnsupportedError, exchange
 from clampsweep.decoder.interventions import LayerEdits, Scope
 from clampsweep.decoder.packing import pack
+from clampsweep.decoder.steering import LayerSteers
 from clampsweep.decoder.unembedding import Unembedding
 from clampsweep.models.model import Model, twin
 from clampsweep.models.rotations import has_changing_rope
@@ -79,30 +80,43 @@ class Directions:
     Attributes:
         vectors: What one unit of a neuron's activation adds.
         of_edit: The direction of each of the layer's edits.
-        unembedded: `Unembedding.unembed` of what they add to the residual stream; None where it is
-            not needed, or where a norm cannot be taken apart.
     """
 
     vectors: Float[Tensor, "direction d_model"]
     of_edit: Int[Tensor, " edit"]
+
+
+@dataclass(frozen=True)
+class HeadDirections:
+    """Along what rows that share a residual stream as far as the unembedding differ there.
+
+    Attributes:
+        vectors: First those of the last layer's edits, then those that it is steered along.
+        unembedded: `Unembedding.unembed` of them; None where the norm cannot be taken apart.
+    """
+
+    vectors: Float[Tensor, "direction d_model"]
     unembedded: Float[Tensor, "direction d_vocab"] | None
 
 
 class Split:
-    """Where the rows of one call part, and along which directions their edits move them.
+    """Where the rows of one call part, and along which directions they are moved.
 
     Args:
         engine: The model's.
         edits: Edits of all rows, by layer.
-        scope: Positions that they change.
+        steers: What is added to the residual streams of all rows, by layer.
+        scope: Positions that are changed.
         lengths: Tokens of each prompt. [prompt]
 
     Attributes:
-        layer: The lowest layer that an edit changes; the last one if there is no edit.
+        layer: The lowest layer that is changed; the last one if nothing is.
         apart: Whether there are layers above it; there every row runs on its own.
         prompts_apart: Whether that holds for prompts too, because the scope reaches them.
-        directions: Those of the split layer; None if there is no edit.
+        directions: Those of the split layer's edits; None if it has none.
         shared_heads: Whether rows share residual streams as far as the unembedding.
+        head_directions: Along what they differ there; None if they do not, or share none.
+        steered: The layers above the split after which rows are steered.
         random: Of each layer above with edits that are sent along random directions: what one unit
             of every edit's neuron adds to what W_out gives. [edit, d_model]
     """
@@ -111,19 +125,23 @@ class Split:
         self,
         engine: Engine,
         edits: Mapping[int, LayerEdits],
+        steers: Mapping[int, LayerSteers],
         scope: Scope,
         lengths: Int[Tensor, " prompt"],
     ):
         model = engine.model
-        self.layer = min(edits, default=model.n_layers - 1)
+        self.layer = min({*edits, *steers}, default=model.n_layers - 1)
         self.apart = self.layer < model.n_layers - 1
         self.prompts_apart = self.apart and _reaches_prompts(scope, lengths)
-        self.directions = (
-            _directions(engine, self.layer, edits[self.layer], unembed=not self.apart)
-            if edits
+        here = edits.get(self.layer)
+        self.directions = None if here is None else _directions(model, self.layer, here)
+        self.shared_heads = not self.apart and not (edits and engine.norms_after)
+        self.head_directions = (
+            _head_directions(engine, self.directions, steers.get(self.layer))
+            if self.shared_heads
             else None
         )
-        self.shared_heads = not self.apart and not (edits and engine.norms_after)
+        self.steered = [layer for layer in steers if layer > self.layer]
         self.random: dict[int, Float[Tensor, "edit d_model"]] = {
             layer: model.output_directions(layer, layer_edits.neuron, layer_edits.along)
             for layer, layer_edits in edits.items()
@@ -131,14 +149,23 @@ class Split:
         }
 
 
-def _directions(engine: Engine, layer: int, edits: LayerEdits, *, unembed: bool) -> Directions:
+def _directions(model: Model, layer: int, edits: LayerEdits) -> Directions:
     """Output directions of a layer's edits, each distinct one computed once."""
     pairs = torch.stack([edits.neuron, edits.along], 1)  # [edit, 2]
     pairs, of_edit = torch.unique(pairs, dim=0, return_inverse=True)  # [direction, 2], [edit]
-    vectors = engine.model.output_directions(layer, *pairs.unbind(1))
-    unembed = unembed and not engine.norms_after
-    unembedded = engine.unembedding.unembed(engine.factor * vectors) if unembed else None
-    return Directions(vectors, of_edit, unembedded)
+    return Directions(model.output_directions(layer, *pairs.unbind(1)), of_edit)
+
+
+def _head_directions(
+    engine: Engine, directions: Directions | None, steers: LayerSteers | None
+) -> HeadDirections | None:
+    """What the last layer's changes add to the residual stream, unembedded as well."""
+    vectors = [] if directions is None else [engine.factor * directions.vectors]
+    vectors += [] if steers is None else [steers.vectors]
+    if not vectors:
+        return None
+    joined = torch.cat(vectors)  # [direction, d_model]
+    return HeadDirections(joined, engine.unembedding.unembed(joined))
 
 
 def _reaches_prompts(scope: Scope, lengths: Int[Tensor, " prompt"]) -> bool:

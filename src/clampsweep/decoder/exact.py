@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -11,7 +12,8 @@ import torch
 from jaxtyping import Bool, Float64, Int
 from torch import Tensor, nn
 
-from clampsweep.decoder.interventions import Edit, LayerEdits, Scope, apply, by_layer, pushes
+from clampsweep.decoder.interventions import LayerEdits, Scope, apply, by_layer, pushes
+from clampsweep.decoder.steering import Change, steers_by_layer
 from clampsweep.errors import reason
 from clampsweep.models.agreement import difference, tolerance
 from clampsweep.models.hooks import PostHook, hooked
@@ -45,15 +47,15 @@ class Exact:
         self._model, self._outs = model, model.outs_of(self._plain)
 
     def logits(
-        self, tokens: Sequence[int], n_prompt: int, edits: Sequence[Edit], scope: Scope
+        self, tokens: Sequence[int], n_prompt: int, edits: Sequence[Change], scope: Scope
     ) -> Float64[Tensor, " d_vocab"]:
         """Logits of the next token.
 
         Args:
             tokens: Prompt and text so far.
             n_prompt: How many of them are the prompt.
-            edits: The text's edits.
-            scope: Positions that they change.
+            edits: What changes the text.
+            scope: Positions that are changed.
         """
         ids = torch.tensor([list(tokens)], device=self._plain.device)  # [1, pos]
         positions = torch.arange(len(tokens), device=self._plain.device)  # [pos]
@@ -61,7 +63,13 @@ class Exact:
         before, after = {}, {}
         for layer, changes in by_layer([edits], ids.device, torch.float64).items():
             before[layer], after[layer] = self._hooks(layer, changes, positions, covered)
-        with torch.inference_mode(), hooked(self._plain, self._outs, before, after):
+        residual = {
+            self._model.part(f"blocks.{layer}", self._plain): partial(
+                steers.add_to, covered=covered
+            )
+            for layer, steers in steers_by_layer([edits], ids.device, torch.float64).items()
+        }
+        with torch.inference_mode(), hooked(self._plain, self._outs, before, after, residual):
             logits: Tensor = self._plain(input_ids=ids, use_cache=False).logits[0, -1]
         return logits
 

@@ -34,7 +34,7 @@ class _Batch:
 
     def __init__(self, model: Model, job: DecodeJob, texts: RowTexts):
         self.model, self.scope, self.texts = model, job.scope, texts
-        self.edits = texts.edits
+        self.edits, self.steers = texts.edits, texts.steers
         self.directions = {layer: self._directions(layer) for layer in self.edits}
         prompts = torch.tensor(job.prompts, device=model.device)  # [row, pos]
         self.n_prompt = prompts.shape[1]
@@ -97,6 +97,10 @@ class _Batch:
         step = self.pushed[layer][:, :, None] * self.directions[layer][:, None]
         return output.index_add(0, self.edits[layer].redirected.row, step)
 
+    def steer(self, layer: int, residual: Float[Tensor, "row pos d_model"]) -> Tensor:
+        """After a layer: adds what is steered along directions."""
+        return self.steers[layer].add_to(residual, self.covered)
+
     def change(self, layer: int, activation: Float[Tensor, "row pos d_mlp"]) -> Tensor:
         """Before W_out: edits what the scope covers, and captures."""
         edits, means = self.edits.get(layer), self.texts.means
@@ -123,6 +127,7 @@ class _Batch:
                 stay = torch.isin(edits.redirected.row, going)  # [redirected edit]
                 self.directions[layer] = self.directions[layer][stay]
             self.edits = {layer: edits.select(going, n) for layer, edits in self.edits.items()}
+            self.steers = {layer: one.select(going, n) for layer, one in self.steers.items()}
             self.rows, self.tokens = self.rows[going], self.tokens[going]
             if self.cache is not None:
                 self.cache.reorder_cache(going)
@@ -157,7 +162,8 @@ def _hooked(model: Model, batch: _Batch) -> Iterator[None]:
     before = {layer: partial(batch.change, layer) for layer in layers}
     sent = [layer for layer, directions in batch.directions.items() if len(directions)]
     after = {layer: partial(batch.push, layer) for layer in sent}
-    with torch.inference_mode(), hooked(model.plain, model.outs, before, after):
+    steered = {model.part(f"blocks.{at}"): partial(batch.steer, at) for at in batch.steers}
+    with torch.inference_mode(), hooked(model.plain, model.outs, before, after, steered):
         yield
 
 

@@ -85,6 +85,11 @@ class Edit:
     shift: float = 0.0
     donor: tuple[float, ...] = ()
 
+    @property
+    def layer(self) -> int:
+        """Layer of the neuron."""
+        return self.neuron.layer
+
 
 def edit(
     neuron: Neuron, operation: str, value: float | None = None, donor: Sequence[float] = ()
@@ -173,19 +178,20 @@ class LayerEdits:
 
 
 def by_layer(
-    rows: Sequence[Sequence[Edit]], device: torch.device, dtype: torch.dtype
+    rows: Sequence[Sequence[object]], device: torch.device, dtype: torch.dtype
 ) -> dict[int, LayerEdits]:
     """Edits of a batch's rows, gathered by layer.
 
     Args:
-        rows: The edits of each row, in batch order; an empty one is a baseline row.
+        rows: The changes of each row, in batch order; others than edits are left out.
         device: Where the model is.
         dtype: The model's.
     """
     pairs_of: dict[int, list[tuple[int, Edit]]] = {}  # by layer: row and edit
     for row, edits in enumerate(rows):
         for change in edits:
-            pairs_of.setdefault(change.neuron.layer, []).append((row, change))
+            if isinstance(change, Edit):
+                pairs_of.setdefault(change.neuron.layer, []).append((row, change))
     layer_edits = {}
     for layer, pairs in sorted(pairs_of.items()):
         shifts = [change.donor or (change.shift,) for _, change in pairs]

@@ -15,7 +15,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from clampsweep.decoder.attention import Layout
-from clampsweep.decoder.cells import Cells, EditedCells, ranges
+from clampsweep.decoder.cells import Cells, EditedCells, SteeredCells, ranges
 from clampsweep.decoder.engine import Engine, Split
 from clampsweep.decoder.heads import Heads
 from clampsweep.decoder.key_values import KeyValues, PromptTokens
@@ -80,7 +80,7 @@ class Nodes:
         lengths = [len(prompt) for prompt in self._prompts]
         self._lengths = torch.tensor(lengths, device=self._device)  # [prompt]
         self._n_prompt = self._lengths[self._group]  # [job row]
-        self.split = Split(engine, texts.edits, job.scope, self._lengths)
+        self.split = Split(engine, texts.edits, texts.steers, job.scope, self._lengths)
         self._stores = _stores(
             engine, self.split, self._lengths, self._group, job.decoding.max_new_tokens
         )
@@ -182,8 +182,12 @@ class Nodes:
             layer: EditedCells.of(layer_edits, cells, self._scope, self._n_prompt)
             for layer, layer_edits in self._texts.edits.items()
         }
+        steered = {
+            layer: SteeredCells.of(steers, cells, self._scope, self._n_prompt)
+            for layer, steers in self._texts.steers.items()
+        }
         means = self._texts.means
-        forward = ForwardPass(self._engine, self.split, means, cells, edited, stop_at)
+        forward = ForwardPass(self._engine, self.split, means, cells, edited, steered, stop_at)
         store_below, store_above = self._stores
         layout_below = Layout(store_below, below)
         layout_above = layout_below if store_above is None else Layout(store_above, above)

@@ -15,7 +15,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from clampsweep.decoder.attention import Layout, PackedPass, UnsupportedError, running
-from clampsweep.decoder.cells import Cells, EditedCells
+from clampsweep.decoder.cells import Cells, EditedCells, SteeredCells
 from clampsweep.decoder.engine import Engine, Split
 from clampsweep.decoder.parting import Parting
 from clampsweep.decoder.rows import Means, Natural
@@ -36,6 +36,13 @@ def _at_norm(module: Any, args: tuple[Tensor, ...]) -> None:
 def _packed(value: Tensor) -> Float[Tensor, "token width"]:
     """A value without the batch's axis, which some models drop by themselves."""
     return value.flatten(0, -2)
+
+
+def _after_block(steered: SteeredCells, module: Any, args: Any, output: Any) -> Any:
+    """After a layer above the split: its residual stream, steered."""
+    hidden = output[0] if isinstance(output, tuple) else output  # [1, cell, d_model]
+    moved = steered.add_to(_packed(hidden)).view(hidden.shape)
+    return (moved, *output[1:]) if isinstance(output, tuple) else moved
 
 
 class _Expansion:
@@ -75,10 +82,11 @@ class ForwardPass:
         means: What takes the captured layers' activations.
         cells: The tokens as the rows see them.
         edited: The edits of every edited layer, by cell.
+        steered: What is added after every steered layer, by cell.
         stop_at: Layer at whose output projection the pass ends; None if at the final norm.
 
     Attributes:
-        parting: What the edits of the split layer add to what rows share there.
+        parting: What the changes of the split layer add to what rows share there.
     """
 
     def __init__(
@@ -88,11 +96,14 @@ class ForwardPass:
         means: Means,
         cells: Cells,
         edited: Mapping[int, EditedCells],
+        steered: Mapping[int, SteeredCells],
         stop_at: int | None = None,
     ):
         self._engine, self._split, self._means = engine, split, means
         self._cells, self._edited, self._stop_at = cells, edited, stop_at
-        self.parting = Parting(engine, split, cells, edited.get(split.layer))
+        self._steered = steered
+        here = split.layer
+        self.parting = Parting(engine, split, cells, edited.get(here), steered.get(here))
         self._sent: dict[int, Tensor] = {}  # [pair] by layer: change along random directions
 
     def run(
@@ -145,6 +156,9 @@ class ForwardPass:
                     add(block.register_forward_pre_hook(at_block, with_kwargs=True))
                 for layer in split.random:
                     add(engine.outs[layer].register_forward_hook(partial(self._after_out, layer)))
+                for layer in split.steered:
+                    at_end = partial(_after_block, self._steered[layer])
+                    add(engine.blocks[layer].register_forward_hook(at_end))
             yield
 
     def _at_out(self, layer: int, module: Any, args: tuple[Tensor, ...]) -> tuple[Tensor] | None:

@@ -11,7 +11,8 @@ import torch
 from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
-from clampsweep.decoder.interventions import Edit, LayerEdits, Scope, by_layer
+from clampsweep.decoder.interventions import LayerEdits, Scope, by_layer
+from clampsweep.decoder.steering import Change, steers_by_layer
 from clampsweep.models.model import Model
 from clampsweep.texts.request import Decoding
 
@@ -22,8 +23,8 @@ class DecodeJob:
 
     Attributes:
         prompts: Token ids of each row.
-        edits: The edits of each row; none for a baseline.
-        scope: Positions that the edits change.
+        edits: What changes each row: edits of neurons, steering; nothing for a baseline.
+        scope: Positions that are changed.
         decoding: Greedy or sampling, and how many tokens at most.
         streams: For sampling, the integers that seed each row's draws; None when greedy.
         capture_layers: Layers whose mean activation over generated positions is wanted.
@@ -32,7 +33,7 @@ class DecodeJob:
     """
 
     prompts: Sequence[Sequence[int]]
-    edits: Sequence[Sequence[Edit]]
+    edits: Sequence[Sequence[Change]]
     scope: Scope
     decoding: Decoding
     streams: Sequence[tuple[int, ...]] | None = None
@@ -84,6 +85,7 @@ class RowTexts:
     Attributes:
         chosen: Tokens of each row's text.
         edits: Edits of all rows, by layer.
+        steers: What is added to the residual streams of all rows, by layer.
         means: Sums of the captured layers' activations.
         nll_known: Whether the likelihood of the texts has been counted.
     """
@@ -97,6 +99,7 @@ class RowTexts:
         self._nll: Float64[np.ndarray, " row"] = np.zeros(n)
         self.nll_known = False
         self.edits = by_layer(job.edits, model.device, model.dtype)
+        self.steers = steers_by_layer(job.edits, model.device, model.dtype)
         self.means = Means(model, job.capture_layers, self.edits, n)
 
     def take(

@@ -1,8 +1,9 @@
 """The fast path of the decoder: what rows have in common is computed once.
 
-A clamp in layer L leaves layers 0..L as they are, up to the MLP's output. So rows of one prompt
-with the same tokens so far share one node in those layers (`decoder.nodes`), and part there: each
-row's clamp is added to the node's output as `(new value - natural value) * W_out[neuron]`
+A clamp in layer L leaves layers 0..L as they are, up to the MLP's output; so does steering after
+it. So rows of one prompt with the same tokens so far share one node in those layers
+(`decoder.nodes`), and part there: each row's clamp is added to the node's output as
+`(new value - natural value) * W_out[neuron]`, what it is steered along as it is
 (`decoder.pass_hooks`). In the last layer that sum goes through the unembedding as well
 (`decoder.unembedding`). Above layer L every row runs on its own. Nothing is padded: tokens run
 packed through the plain Hugging Face model (`decoder.engine`), with the attention of
@@ -26,6 +27,7 @@ from clampsweep.decoder.heads import Heads
 from clampsweep.decoder.interventions import Edit, Scope, edit
 from clampsweep.decoder.nodes import Nodes
 from clampsweep.decoder.rows import DecodeJob, RowTexts
+from clampsweep.decoder.steering import Change, Steer, steers_by_layer
 from clampsweep.models.agreement import difference, tolerance
 from clampsweep.models.hooks import hooked
 from clampsweep.models.model import Model
@@ -107,7 +109,9 @@ def nll(
 
 
 def check(engine: Engine) -> None:
-    """Compare the fast path with the plain model: two prompts, clamps in two layers, one step.
+    """Compare the fast path with the plain model: two prompts, two changed layers, one step.
+
+    A layer's neuron is clamped, and in the third row the stream after it is steered.
 
     Raises:
         UnsupportedError: Their logits differ.
@@ -117,9 +121,10 @@ def check(engine: Engine) -> None:
     next_tokens = [4, 5, 4]  # two rows of one prompt part
     last = model.n_layers - 1
     for layers in ({0, last}, {last}):
-        edits = [
+        edits: list[list[Change]] = [
             [edit(Neuron(layer, row), "set", 2.0 + row) for layer in layers] for row in range(3)
         ]
+        edits[2] += [_trial_steer(engine, layer) for layer in layers]
         logits = _two_steps(engine, prompts, edits, next_tokens)
         if engine.n_attending != model.n_layers:
             n = model.n_layers - engine.n_attending
@@ -131,10 +136,17 @@ def check(engine: Engine) -> None:
                 raise UnsupportedError(f"its logits are off by {off:.1g} of the largest")
 
 
+def _trial_steer(engine: Engine, layer: int) -> Steer:
+    """A step along a neuron's output direction, twice as long."""
+    model = engine.model
+    vectors = model.output_directions(layer, torch.tensor([1], device=model.device))
+    return Steer(layer, vectors[0].double().cpu().numpy(), 2.0)
+
+
 def _two_steps(
     engine: Engine,
     prompts: Sequence[Sequence[int]],
-    edits: Sequence[Sequence[Edit]],
+    edits: Sequence[Sequence[Change]],
     next_tokens: Sequence[int],
 ) -> Float[Tensor, "row two d_vocab"]:
     """Logits of every row after its prompt, and after one token more."""
@@ -152,10 +164,19 @@ def _all_logits(engine: Engine, heads: Heads) -> Float[Tensor, "row d_vocab"]:
 
 
 def _plain_logits(
-    model: Model, tokens: Sequence[int], edits: Sequence[Edit]
+    model: Model, tokens: Sequence[int], edits: Sequence[Change]
 ) -> Float[Tensor, "two d_vocab"]:
-    """Logits of the plain model at the last two positions, clamped by an ordinary hook."""
-    values = {change.neuron.layer: (change.neuron.index, change.shift) for change in edits}
+    """Logits of the plain model at the last two positions, changed by ordinary hooks."""
+    values = {
+        change.layer: (change.neuron.index, change.shift)
+        for change in edits
+        if isinstance(change, Edit)
+    }
+    every = torch.ones(len(tokens), dtype=torch.bool, device=model.device)  # [pos]
+    residual = {
+        model.part(f"blocks.{layer}"): partial(steers.add_to, covered=every)
+        for layer, steers in steers_by_layer([edits], model.device, model.dtype).items()
+    }
 
     def clamp(layer: int, activation: Tensor) -> Tensor:
         neuron, value = values[layer]
@@ -165,6 +186,6 @@ def _plain_logits(
 
     hooks = {layer: partial(clamp, layer) for layer in values}
     ids = torch.tensor([list(tokens)], device=model.device)
-    with torch.inference_mode(), hooked(model.plain, model.outs, hooks):
+    with torch.inference_mode(), hooked(model.plain, model.outs, hooks, residual=residual):
         logits: Tensor = model.plain(input_ids=ids, use_cache=False).logits[0, -2:]
     return logits

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from clampsweep.decoder.choice import NotFiniteError
 from clampsweep.decoder.rows import Decoded
 from clampsweep.errors import UserError
-from clampsweep.generation.donors import Lenders, lenders
+from clampsweep.generation.changes import Supplies, supplies
 from clampsweep.generation.frames import Frames
 from clampsweep.generation.parts import cut, decode_part, estimate
 from clampsweep.models.hugging_face import n_rows
@@ -76,13 +76,17 @@ def generate(
         if kept.made(generations, vectors):
             log.info("another job made this batch meanwhile")
         else:
-            _run(model, combinations, rows_per_forward, kept)
+            _run(model, combinations, rows_per_forward, kept, batch.parent.parent)
             kept.join(generations, vectors)
         kept.end(generations, vectors)
 
 
 def _run(
-    model: Model, combinations: Sequence[Combination], rows_per_forward: int, scratch: Scratch
+    model: Model,
+    combinations: Sequence[Combination],
+    rows_per_forward: int,
+    scratch: Scratch,
+    results: Path,
 ) -> None:
     """Decode what is missing of a batch into parts.
 
@@ -96,7 +100,7 @@ def _run(
     todo = [[one for one in part if one.key not in finished] for part in parts]
     said = f"{len(combinations)} combinations in {len(parts)} parts, {len(finished)} already done"
     log.info("%s", said)
-    _run_parts(model, [part for part in todo if part], tokens, rows_per_forward, scratch)
+    _run_parts(model, [part for part in todo if part], tokens, rows_per_forward, scratch, results)
 
 
 def _run_parts(
@@ -105,17 +109,18 @@ def _run_parts(
     tokens: Mapping[str, Sequence[int]],
     rows_per_forward: int,
     scratch: Scratch,
+    results: Path,
 ) -> None:
     """Decode the parts still missing, each written as soon as it is done."""
     combinations = [one for part in todo for one in part]
-    lent = lenders(model, combinations, rows_per_forward)
+    given = supplies(model, combinations, rows_per_forward, results)
     total = sum(one.decoding.max_new_tokens for one in combinations)
-    estimate(model, todo, tokens, lent)
+    estimate(model, todo, tokens, given)
     done, failed = 0, []
     bar: Any
     with tqdm(total=total, unit="tok", mininterval=1, smoothing=0.1) as bar:
         for part in todo:
-            good, decoded = _decode_finite(model, part, tokens, lent, bar.update)
+            good, decoded = _decode_finite(model, part, tokens, given, bar.update)
             failed += [one for one in part if one not in good]
             if not good:
                 continue
@@ -132,14 +137,14 @@ def _decode_finite(
     model: Model,
     part: Sequence[Combination],
     tokens: Mapping[str, Sequence[int]],
-    lent: Lenders,
+    given: Supplies,
     on_tokens: Callable[[int], object],
 ) -> tuple[list[Combination], list[Decoded]]:
     """The rows of a part whose logits are finite, and what they became."""
     good = list(part)
     while good:
         try:
-            return good, decode_part(model, good, tokens, lent, part[0].decoding, on_tokens)
+            return good, decode_part(model, good, tokens, given, part[0].decoding, on_tokens)
         except NotFiniteError as error:
             good = [one for at, one in enumerate(good) if at not in set(error.rows)]
     return [], []

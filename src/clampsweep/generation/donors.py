@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from clampsweep.decoder.decode import decode
 from clampsweep.decoder.interventions import Scope
-from clampsweep.generation.frames import neurons_of
 from clampsweep.models.activations import traces
 from clampsweep.models.model import Model
-from clampsweep.names import Neuron
+from clampsweep.names import Neuron, neurons_in
 from clampsweep.texts.combination import Combination
 from clampsweep.texts.request import Decoding
 
@@ -28,7 +27,7 @@ def lenders(model: Model, combinations: Sequence[Combination], rows_per_forward:
     donors = sorted({one.donor for one in combinations if one.donor is not None})
     if not donors:
         return {}
-    neurons = sorted({neuron for one in combinations for neuron in neurons_of(one)})
+    neurons = sorted({neuron for one in combinations for neuron in neurons_in(one.target)})
     greedy = Decoding("greedy", combinations[0].decoding.max_new_tokens)
     prompts = {text: model.encode(text) for text in donors}
     sequences: dict[str, list[int]] = {}

@@ -8,19 +8,9 @@ import pandas as pd
 
 from clampsweep.decoder.rows import Decoded
 from clampsweep.models.model import Model
-from clampsweep.names import Neuron, parse_target
+from clampsweep.names import neurons_in
 from clampsweep.provenance import text_digest
 from clampsweep.texts.combination import Combination
-
-
-def layers_of(one: Combination) -> tuple[int, ...]:
-    """Layers that a combination changes, ascending."""
-    return tuple(sorted({neuron.layer for neuron in neurons_of(one)}))
-
-
-def neurons_of(one: Combination) -> tuple[Neuron, ...]:
-    """Neurons that a combination changes, in layer order; none in a baseline."""
-    return parse_target(one.target) if one.target else ()
 
 
 class Frames:
@@ -71,7 +61,7 @@ class Frames:
 def _generation_row(
     one: Combination, got: Decoded, model: Model, prompt: Sequence[int]
 ) -> dict[str, object]:
-    neurons = neurons_of(one)
+    neurons = neurons_in(one.target)
     return {
         "key": one.key,
         "text_digest": text_digest(one.prompt),

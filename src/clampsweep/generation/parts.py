@@ -10,12 +10,11 @@ from dataclasses import replace
 from typing import Any
 
 from clampsweep.decoder.decode import decode
-from clampsweep.decoder.interventions import Edit, Scope, edit
+from clampsweep.decoder.interventions import Scope
 from clampsweep.decoder.rows import Decoded
-from clampsweep.generation.donors import Lenders
-from clampsweep.generation.frames import layers_of, neurons_of
+from clampsweep.generation.changes import Supplies, changes
 from clampsweep.models.model import Model
-from clampsweep.names import Neuron
+from clampsweep.names import layers_in
 from clampsweep.texts.combination import Combination, stream
 from clampsweep.texts.request import Decoding
 
@@ -30,7 +29,7 @@ def estimate(
     model: Model,
     parts: Sequence[Sequence[Combination]],
     tokens: Mapping[str, Sequence[int]],
-    lent: Lenders,
+    given: Supplies,
 ) -> None:
     """Say how long the parts will take, by a few tokens of some of their rows."""
     rows = sum(map(len, parts))
@@ -41,7 +40,7 @@ def estimate(
     def seconds(part: Sequence[Combination], n_new: int) -> float:
         decoding = replace(part[0].decoding, max_new_tokens=n_new)
         start = time.perf_counter()
-        decode_part(model, part, tokens, lent, decoding, lambda n: None)
+        decode_part(model, part, tokens, given, decoding, lambda n: None)
         return time.perf_counter() - start
 
     seconds(sample[:2], 1)  # what is done once does not count
@@ -63,7 +62,7 @@ def cut(
     """
     groups: dict[tuple[Any, ...], list[Combination]] = {}
     for one in combinations:
-        groups.setdefault((one.scope or "", layers_of(one)), []).append(one)
+        groups.setdefault((one.scope or "", layers_in(one.target)), []).append(one)
     parts: list[list[Combination]] = []
     for _, group in sorted(groups.items()):
         parts.append([])
@@ -83,7 +82,7 @@ def decode_part(
     model: Model,
     part: Sequence[Combination],
     tokens: Mapping[str, Sequence[int]],
-    lent: Lenders,
+    given: Supplies,
     decoding: Decoding,
     on_tokens: Callable[[int], object],
 ) -> list[Decoded]:
@@ -91,20 +90,13 @@ def decode_part(
     return decode(
         model,
         [tokens[one.prompt] for one in part],
-        [_edits(one, lent) for one in part],
+        [changes(one, given) for one in part],
         Scope.parse(part[0].scope or "all"),
         decoding,
         streams=(
             [stream(one.prompt, one.seed) for one in part] if decoding.method == "sample" else None
         ),
-        capture_layers=layers_of(part[0]) or tuple(range(model.n_layers)),
+        capture_layers=layers_in(part[0].target) or tuple(range(model.n_layers)),
         on_tokens=on_tokens,
         with_nll=True,
     )
-
-
-def _edits(one: Combination, lent: Lenders) -> list[Edit]:
-    values: Mapping[Neuron, tuple[float, ...]] = lent[one.donor] if one.donor else {}
-    return [
-        edit(neuron, one.operation, one.value, values.get(neuron, ())) for neuron in neurons_of(one)
-    ]

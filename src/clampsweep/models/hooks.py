@@ -1,8 +1,8 @@
-"""Hooks at the output projections of a model's MLPs, before and after, the same on every path.
+"""Hooks at the output projections of a model's MLPs and after its layers, the same on every path.
 
 What goes into a layer's output projection W_out is the MLP post-activation; what comes out of it,
 before any norm or factor that stands between it and the residual stream, is where changes along
-other directions are added.
+other directions are added. What comes out of a layer is the residual stream after it.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ def hooked(
     outs: Sequence[Any],
     before: Mapping[int, PostHook],
     after: Mapping[int, PostHook] | None = None,
+    residual: Mapping[Any, PostHook] | None = None,
 ) -> Iterator[None]:
     """A model that is being looked at, or changed, at its MLPs' output projections.
 
@@ -36,6 +37,7 @@ def hooked(
         outs: The output projection of each of its layers.
         before: By layer, what is handed the post-activations.
         after: By layer, what is handed the projections' outputs.
+        residual: By layer's module, what is handed the residual stream after it.
     """
     current = _Pass()
     with ExitStack() as hooks:
@@ -50,6 +52,8 @@ def hooked(
         for layer, hook in (after or {}).items():
             point = getattr(outs[layer], "hook_out", outs[layer])
             add(point.register_forward_hook(partial(current.at_output, hook)))
+        for block, hook in (residual or {}).items():
+            add(block.register_forward_hook(partial(current.at_block, hook)))
         yield
 
 
@@ -71,6 +75,12 @@ class _Pass:
 
     def at_output(self, hook: PostHook, module: Any, args: Any, output: Tensor) -> Any:
         return self._call(hook, output)
+
+    def at_block(self, hook: PostHook, module: Any, args: Any, output: Any) -> Any:
+        if not isinstance(output, tuple):
+            return self._call(hook, output)
+        changed = self._call(hook, output[0])
+        return None if changed is None else (changed, *output[1:])
 
     def _call(self, hook: PostHook, value: Tensor) -> Tensor | None:
         if not self._rows:

@@ -60,6 +60,11 @@ class Model:
         return int(self.manifest["d_mlp"])
 
     @property
+    def d_model(self) -> int:
+        """Width of the residual stream."""
+        return int(self.adapter.cfg.d_model)
+
+    @property
     def n_ctx(self) -> int:
         """Context length in tokens."""
         return int(self.adapter.cfg.n_ctx)

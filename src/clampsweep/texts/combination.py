@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from clampsweep.errors import UserError
-from clampsweep.names import parse_target
+from clampsweep.names import layers_in
 from clampsweep.provenance import json_digest, text_digest
 from clampsweep.texts.request import Decoding
 
@@ -32,6 +32,7 @@ class Combination:
         decoding: How tokens are chosen.
         seed: Of sampling or resampling, None where nothing is drawn.
         donor: For resample, the prompt whose baseline run lends its activations.
+        direction: For steer, the digest of the direction (`texts.directions`).
     """
 
     model: str
@@ -43,6 +44,7 @@ class Combination:
     decoding: Decoding
     seed: int | None
     donor: str | None = None
+    direction: str | None = None
 
     @cached_property
     def key(self) -> str:
@@ -51,12 +53,13 @@ class Combination:
 
     def _rest(self) -> list[Any]:
         value = None if self.value is None else float(self.value)
-        return [self.target, self.operation, value, self.scope, self.seed, self.donor]
+        rest = [self.target, self.operation, value, self.scope, self.seed, self.donor]
+        return rest if self.direction is None else [*rest, {"direction": self.direction}]
 
     @property
     def layer(self) -> int | None:
         """Lowest layer that is changed, None in a baseline."""
-        return parse_target(self.target)[0].layer if self.target else None
+        return min(layers_in(self.target), default=None)
 
     def order(self) -> tuple[Any, ...]:
         """Sort key of packing: rows that can share work stand together."""
@@ -101,6 +104,7 @@ def batch_json(combinations: Sequence[Combination]) -> dict[str, Any]:
                 "scope": one.scope,
                 "seed": one.seed,
                 "donor": one.donor and text_digest(one.donor),
+                **({} if one.direction is None else {"direction": one.direction}),
             }
             for one in combinations
         ],
@@ -135,6 +139,7 @@ def read_batch(path: Path | str) -> Batch:
                 decoding,
                 row["seed"],
                 row["donor"] and texts[row["donor"]],
+                row.get("direction"),
             )
             for row in content["combinations"]
         ]

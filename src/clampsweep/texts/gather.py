@@ -9,7 +9,7 @@ import pandas as pd
 
 from clampsweep import tables
 from clampsweep.errors import UserError
-from clampsweep.names import parse_target
+from clampsweep.names import layers_in
 from clampsweep.provenance import record
 from clampsweep.tables import Column, Schema
 from clampsweep.texts.pinned import read_plan
@@ -90,8 +90,7 @@ def gather(
     unused = tables.footer(batches[0]).get("unused_settings", {})  # of the one model
     provenance = record(code=code, plan=plan.stem, unused_settings=unused)
     tables.write(merged[list(GENERATIONS.columns)], generations, GENERATIONS, provenance)
-    swept = [parse_target(name) for name in merged["target"].dropna().unique()]
-    layers = {neuron.layer for neurons in swept for neuron in neurons}
+    layers = {layer for name in merged["target"].dropna().unique() for layer in layers_in(name)}
     vector_rows = pd.concat(
         [
             frame[frame["layer"].isin(layers) & frame["key"].isin(set(rows["key"]))]

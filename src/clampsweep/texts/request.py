@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from clampsweep.models.spec import ModelSpec
+from clampsweep.names import short_name
+from clampsweep.texts.directions import Steering
 
 
 @dataclass(frozen=True)
@@ -70,13 +72,15 @@ class TextRequest:
         name: Folder of `results/` that its tables go to, such as `bcr` or `bcr/controls`.
         model: The model.
         promptset: Where the prompts come from.
-        targets: Names of neurons, or where they will be named; none for baselines alone.
+        targets: Names of neurons or directions, or where they will be named; none for baselines
+            alone.
         operation: What is done to them; `none` for baselines alone.
         values: What the operation uses, None where it takes no value.
         scope: Positions that are changed.
         decoding: How tokens are chosen.
         seeds: Of sampling or resampling, None where nothing is drawn.
         drawn: Number of prompts drawn from the promptset, and the seed; None for all.
+        directions: For steer: those that targets name.
     """
 
     name: str
@@ -89,6 +93,7 @@ class TextRequest:
     decoding: Decoding
     seeds: tuple[int | None, ...]
     drawn: tuple[int, int] | None = None
+    directions: tuple[Steering, ...] = ()
 
     @property
     def title(self) -> str:
@@ -103,12 +108,12 @@ class TextRequest:
         if isinstance(self.targets, Selection):
             return f"{self.targets.top} selected neurons ({self.targets.select})"
         if len(self.targets) > 3:
-            return f"{len(self.targets)} neurons"
-        return ", ".join(self.targets)
+            return f"{len(self.targets)} {'directions' if self.directions else 'neurons'}"
+        return ", ".join(map(short_name, self.targets))
 
     @property
     def needs_statistics(self) -> bool:
-        """Whether the neurons or the values follow from the baseline's neuron statistics."""
+        """Whether the targets or the values follow from the baseline's neuron statistics."""
         return not isinstance(self.targets, tuple) or self.operation == "mean"
 
     def selection(self) -> dict[str, Any] | list[str]:
@@ -129,6 +134,7 @@ class TextRequest:
             targets=(),
             operation="none",
             values=(),
+            directions=(),
             decoding=decoding,
             seeds=seeds,
         )

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from clampsweep.errors import UserError
+from clampsweep.names import plain_direction
 from clampsweep.provenance import json_digest
 from clampsweep.texts.combination import Combination
 from clampsweep.texts.request import TextRequest
@@ -44,6 +45,7 @@ def interventions(
     texts, model = list(prompts["text"]), request.model.identity
     resampled = request.seeds if request.operation == "resample" else ()
     donors = {seed: _donors(texts, seed) for seed in resampled}
+    digests = {one.target: one.digest for one in request.directions}
     return [
         Combination(
             model,
@@ -55,6 +57,7 @@ def interventions(
             request.decoding,
             seed,
             donors[seed][text] if donors else None,
+            digests[plain_direction(target)] if digests else None,
         )
         for text in texts
         for target, mean in pairs

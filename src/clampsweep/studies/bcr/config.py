@@ -9,7 +9,7 @@ from typing import Any
 
 from clampsweep.config.checker import Checker, Key
 from clampsweep.config.contract import Context
-from clampsweep.config.requests import parse_target_names
+from clampsweep.config.targets import parse_target_names
 from clampsweep.errors import UserError
 from clampsweep.operations import VALUED
 from clampsweep.strict_yaml import read_yaml

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from clampsweep.config.checker import Checker, Key
 from clampsweep.config.contract import Context
-from clampsweep.names import Neuron, parse_neuron, parse_target
+from clampsweep.names import Neuron, layers_in, neurons_in, parse_neuron
 from clampsweep.studies.srm.plane import Srm, fault_of, several_layers
 from clampsweep.texts.request import Selection, TextRequest
 
@@ -57,7 +57,7 @@ def _check_basis(checker: Checker, key: Key, basis: list[Any], request: TextRequ
     if len(kinds) > 1:
         raise checker.fault(key, "give two neurons, or two groups of prompts, not one of each")
     if kinds == {True}:
-        changed = {neuron for name in targets for neuron in parse_target(name)}
+        changed = {neuron.bare for name in targets for neuron in neurons_in(name)}
         _check_neurons(checker, key, basis, changed, layers, request.model.d_mlp)
         return
     for place, part in enumerate(basis):
@@ -79,7 +79,7 @@ def _changed(request: TextRequest) -> _Changed:
         layer = request.targets.layer
         return _Changed((), [] if layer is None else [layer])
     targets = request.targets if isinstance(request.targets, tuple) else ()
-    layers = {neuron.layer for name in targets for neuron in parse_target(name)}
+    layers = {layer for name in targets for layer in layers_in(name)}
     return _Changed(targets, sorted(layers))
 
 

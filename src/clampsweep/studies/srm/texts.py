@@ -10,7 +10,7 @@ import pandas as pd
 from jaxtyping import Bool, Float64, Int
 
 from clampsweep.errors import UserError
-from clampsweep.names import parse_target
+from clampsweep.names import neurons_in
 from clampsweep.studies.srm.plane import PROMPT_FACTORS, PromptGroup, Srm, check_vectors, describe
 
 MIN_ANGLE = 1.0  # degrees between basis vectors; below, noise decides the plane
@@ -62,7 +62,7 @@ def select(vectors: pd.DataFrame, prompts: pd.DataFrame, srm: Srm) -> GroupedTex
     """
     layers = sorted(int(layer) for layer in vectors["layer"].unique())
     targets = vectors["target"].dropna().unique()
-    changed = {neuron for name in targets for neuron in parse_target(name)}
+    changed = {neuron.bare for name in targets for neuron in neurons_in(name)}
     check_vectors(srm, layers, changed)
     layer = srm.neurons[0].layer if srm.neurons else layers[0]
     rows = vectors[vectors["layer"] == layer].reset_index(drop=True)

@@ -56,7 +56,7 @@ def _known(view: Tables, stats: pd.DataFrame) -> list[tuple[str, names.Neuron, p
     """Target, neuron and statistics of the neurons that the first targets consist of."""
     found = []
     for target in view.targets[:MAX_TARGETS]:
-        for neuron in names.parse_target(target):
+        for neuron in names.neurons_in(target):
             own = stats[(stats["layer"] == neuron.layer) & (stats["neuron"] == neuron.index)]
             found += [(target, neuron, row) for _, row in own.iterrows()]
     return found[:MAX_TARGETS]
