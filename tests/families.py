@@ -814,9 +814,9 @@ def _clamped(family: Family, plain: Any, clamps: Sequence[Clamp | Push]) -> Iter
         return output + (clamp.value - args[0][..., clamp.index, None]) * step
 
     def pushed(push: Push, module: Any, args: Any, output: Any) -> Any:
-        hidden = output[0] if isinstance(output, tuple) else output
+        hidden = output if isinstance(output, torch.Tensor) else output[0]
         step = torch.from_numpy(push.multiple * push.vector(hidden.shape[-1])).to(hidden)
-        return (hidden + step, *output[1:]) if isinstance(output, tuple) else hidden + step
+        return hidden + step if hidden is output else (hidden + step, *output[1:])
 
     handles = []
     for clamp in clamps:

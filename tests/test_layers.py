@@ -31,7 +31,7 @@ FLOORS = (
 )
 FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names}
 
-HEAVY = {"torch", "transformers", "transformer_lens", "safetensors", "gguf"}
+HEAVY = {"torch", "transformers", "transformer_lens", "gguf"}
 HEAVY_FOLDERS = {"models", "decoder", "generation", "explorer", "studies"}
 LIGHT_PARTS = {"study", "config", "files", "tables", "figures", "report"}  # of a study
 MAX_FUNCTION_LINES = 60

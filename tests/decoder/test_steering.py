@@ -124,6 +124,9 @@ def _alone(
     return text
 
 
+_KNOWN: dict[Any, list[list[int]]] = {}  # both paths are held against the same runs
+
+
 def _greedy(logits: torch.Tensor, step: int) -> int:
     return int(logits.argmax())
 
@@ -136,7 +139,7 @@ def _texts(model: Model, rows: Sequence[Row], scope: str, decoding: Decoding = G
 
 
 @pytest.mark.parametrize("scope", SCOPES)
-@pytest.mark.parametrize("layers", [(0, 1), (1, 2), (2,), (0, 2)])
+@pytest.mark.parametrize("layers", [(0, 1), (2,), (0, 2)])
 def test_steered_texts_equal_hugging_faces_one_prompt_at_a_time(
     model: Model,
     hugging_face: Callable[[Model], Any],
@@ -145,7 +148,9 @@ def test_steered_texts_equal_hugging_faces_one_prompt_at_a_time(
     scope: str,
 ) -> None:
     rows, plain = _rows(layers), hugging_face(model)
-    wanted = [_alone(plain, model, row, scope, _greedy) for row in rows]
+    if (key := (model.folder, layers, scope)) not in _KNOWN:
+        _KNOWN[key] = [_alone(plain, model, row, scope, _greedy) for row in rows]
+    wanted = _KNOWN[key]
     assert wanted[0] != wanted[1] or scope != "all", "steering changes the text"
     assert _texts(model, rows, scope) == wanted
     assert n_hooks(model.plain) == 0
@@ -214,7 +219,7 @@ def test_a_direction_written_into_a_model_is_found_by_the_dose(tmp_path: Path, p
     model = load(tmp_path / "model", spec, threads=1, device="cpu")
 
     def shares(vector: np.ndarray) -> list[float]:
-        doses = (-8.0, 0.0, 2.0, 8.0, 64.0)
+        doses = (-64.0, 0.0, 2.0, 8.0, 64.0)
         rows: list[Row] = [
             (prompt, (Steer(1, vector, dose),)) for dose in doses for prompt in PROMPTS
         ]

@@ -77,9 +77,9 @@ class _Pass:
         return self._call(hook, output)
 
     def at_block(self, hook: PostHook, module: Any, args: Any, output: Any) -> Any:
-        if not isinstance(output, tuple):
+        if isinstance(output, Tensor):
             return self._call(hook, output)
-        changed = self._call(hook, output[0])
+        changed = self._call(hook, output[0])  # of a tuple, and in GPT-1 of a list
         return None if changed is None else (changed, *output[1:])
 
     def _call(self, hook: PostHook, value: Tensor) -> Tensor | None:
