@@ -7,6 +7,7 @@ another neuron nor a random direction does.
 
 from __future__ import annotations
 
+import json
 import re
 from itertools import product
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from harness import Project, Run, new_batches
+from safetensors.torch import save_file
 
 from clampsweep import tables
 from clampsweep.names import parse_neuron
@@ -68,9 +70,18 @@ def planted_model() -> Any:
     return model
 
 
+def planted_direction() -> Any:
+    """What the planted neuron adds to the residual stream at the clamp: [d_model]."""
+    w_out = planted_model().transformer.h[LAYER].mlp.c_proj.weight
+    return (CLAMP * w_out[parse_neuron(PLANTED).index]).detach().float()
+
+
 @pytest.fixture(scope="module")
 def done(untouched: Project, tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, Run]:
-    """A sweep of the planted neuron and one of an ordinary one, with controls; and the run."""
+    """A sweep of the planted neuron, one of an ordinary one, and one along what the first adds.
+
+    With controls; and the run.
+    """
     project = untouched.copy(tmp_path_factory.mktemp("planted") / "project")
     make_tiny(project.folder / "planted", "gpt2", model=planted_model())
     project.prompts = dict(PROMPTS)
@@ -85,8 +96,16 @@ def done(untouched: Project, tmp_path_factory: pytest.TempPathFactory) -> tuple[
             "variability": {"seeds": N_SEEDS, "temperature": 2.0},
         },
         "ordinary": {**SWEEP, "neurons": [ORDINARY], "controls": some},
+        "steered": {
+            **SWEEP,
+            "operation": "steer",
+            "directions": {"file": "letter.safetensors", "layers": [LAYER]},
+            "values": [-1, 1],
+            "controls": {"count": N_CONTROLS},
+        },
     }
-    project.config["run"] = ["planted", "ordinary"]
+    save_file({"letter": planted_direction()}, project.folder / "letter.safetensors")
+    project.config["run"] = ["planted", "ordinary", "steered"]
     return project, project.write().run().checked()
 
 
@@ -129,8 +148,9 @@ def at(project: Project, sweep: str, value: int) -> pd.DataFrame:
 
 def test_one_call_makes_sweeps_controls_and_sampled_baselines(done: tuple[Project, Run]) -> None:
     project, run = done
-    sweeps = ("planted", "ordinary", "planted/controls", "ordinary/controls", "planted/variability")
-    counts = {"select_controls": 2, "special": 2, "variability": 1, "gather": len(sweeps)}
+    single = ("planted", "ordinary", "steered")
+    sweeps = (*single, *(f"{name}/controls" for name in single), "planted/variability")
+    counts = {"select_controls": 3, "special": 3, "variability": 1, "gather": len(sweeps)}
     assert counts.items() <= run.rules.items()
     n_texts = {
         "planted": N + 2 * N,
@@ -138,6 +158,8 @@ def test_one_call_makes_sweeps_controls_and_sampled_baselines(done: tuple[Projec
         "planted/controls": N + 2 * N_CONTROLS * 2 * N,
         "ordinary/controls": N_DRAWN + 2 * N_CONTROLS * N_DRAWN,
         "planted/variability": N_SEEDS * N,
+        "steered": N + 2 * N,
+        "steered/controls": N + N_CONTROLS * 2 * N,
     }
     assert {sweep: len(project.table("generations", sweep)) for sweep in sweeps} == n_texts
 
@@ -320,3 +342,31 @@ def test_sampled_baselines_differ_from_seed_to_seed(done: tuple[Project, Run]) -
         "surface": list(range(N_SEEDS)),
     }
     assert set(rows["n"]) == {N}
+
+
+# A direction that is planted
+
+
+def test_a_planted_direction_is_told_from_random_ones(done: tuple[Project, Run]) -> None:
+    project = done[0]
+    rows = primary(project, "steered")
+    assert set(rows["kind"]) == {"direction"}
+    assert set(rows["n_controls"]) == {N_CONTROLS}
+    assert is_special(project.table("special", "steered"), 0.05)["special"].all()
+    controls = read(project, "steered/controls/controls", CONTROLS)
+    assert list(controls["control"]) == [f"L{LAYER}R{at}@letter" for at in range(N_CONTROLS)]
+
+
+def test_steering_far_enough_along_it_writes_the_letter(done: tuple[Project, Run]) -> None:
+    texts = done[0].table("generations", "steered").query("operation == 'steer'")
+    dose = {value: n_runs_of_u(rows) / N for value, rows in texts.groupby("value")}
+    assert dose[-1.0] == 0
+    assert dose[1.0] > 0.9
+    theirs = done[0].table("generations", "steered/controls").query("value == 1")
+    assert n_runs_of_u(theirs) == 0
+
+
+def test_what_steers_is_pinned_by_its_numbers(done: tuple[Project, Run]) -> None:
+    (pinned,) = done[0].path("results/directions").glob("*.json")
+    vector = json.loads(pinned.read_text())["vector"]
+    assert vector == planted_direction().double().tolist()

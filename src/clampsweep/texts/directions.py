@@ -110,7 +110,7 @@ def _of_safetensors(path: Path) -> Iterator[Stored]:
             yield from (Stored(name, layer, row) for layer, row in enumerate(rows) if row.any())
 
 
-def _numbers(dtype: str, content: bytes) -> Float64[np.ndarray, " number"] | None:
+def _numbers(dtype: str, content: bytes | bytearray) -> Float64[np.ndarray, " number"] | None:
     """Numbers of a tensor, flat; None if they are of another kind."""
     if dtype == "BF16":  # the upper half of a float32
         wide = np.frombuffer(content, "<u2").astype("<u4") << 16

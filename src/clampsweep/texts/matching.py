@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from clampsweep.errors import UserError
-from clampsweep.names import Neuron, parse_target, target_name
+from clampsweep.names import Neuron, parse_direction, parse_target, target_name
 from clampsweep.provenance import json_digest
 from clampsweep.tables import Column, Schema
 from clampsweep.texts.selection import check_positions
@@ -88,6 +88,32 @@ def choose(
             rows.append(_row(sizes, target, "direction", sent, None))
     frame = pd.DataFrame(rows, columns=list(CONTROLS.columns))
     return frame.astype({"layer": "Int64", "neuron": "Int64", "distance": "float64"})
+
+
+def in_place_of(targets: Sequence[str], number: int, seed: int) -> pd.DataFrame:
+    """Controls of directions (`CONTROLS`): so many random ones of the same length for each.
+
+    Args:
+        targets: Names of directions.
+        number: Random directions for each.
+        seed: Decides which ones.
+    """
+    rows = []
+    for target in targets:
+        direction = parse_direction(target)
+        for at in range(number):
+            control = replace(direction, random=seed * MAX_COUNT + at)
+            rows.append(
+                {
+                    "target": target,
+                    "control": str(control),
+                    "kind": "direction",
+                    "layer": direction.layer,
+                }
+            )
+    frame = pd.DataFrame(rows, columns=list(CONTROLS.columns))
+    sizes = [name for name, column in CONTROLS.columns.items() if column.type == "float"]
+    return frame.astype({"layer": "Int64", "neuron": "Int64"} | dict.fromkeys(sizes, "float64"))
 
 
 def _sizes(stats: pd.DataFrame) -> pd.DataFrame:

@@ -121,6 +121,9 @@ def _controls(
     if "values" in found and entry["operation"] not in VALUED:
         taken = f"operation {entry['operation']!r} takes none"
         raise checker.fault((*key, "values"), f"{taken}; remove it")
+    if "matching" in entry["controls"] and request.directions:
+        why = "controls of a direction are random ones of the same length"
+        raise checker.fault((*key, "matching"), f"{why}; remove it")
     if "prompts" in found and entry["operation"] == "resample":
         why = "controls of operation 'resample' run on all prompts, so that donors are the same"
         raise checker.fault((*key, "prompts"), f"{why}; remove it")

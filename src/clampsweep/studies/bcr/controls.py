@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from clampsweep import tables
+from clampsweep.names import is_direction
 from clampsweep.provenance import record
-from clampsweep.texts.matching import CONTROLS, choose
+from clampsweep.texts.matching import CONTROLS, choose, in_place_of
 from clampsweep.texts.selection import NEURON_STATS, write_selected
 
 log = logging.getLogger(__name__)
@@ -32,14 +33,16 @@ def write_controls(
     Args:
         stats: The sweep's `neuron_stats`.
         targets: The sweep's targets.
-        number: Control neurons of each target, and as many directions.
+        number: Control neurons of each target, and as many directions; of a direction these alone.
         seed: Decides which ones.
         matching: `norm`, `activation`, both or none.
         code: Code digest, for the footer.
         table: Output, `CONTROLS`.
     """
-    frame = tables.read(stats, NEURON_STATS)
-    chosen = choose(frame, targets, number, seed, matching)
+    if all(map(is_direction, targets)):
+        chosen = in_place_of(targets, number, seed)
+    else:
+        chosen = choose(tables.read(stats, NEURON_STATS), targets, number, seed, matching)
     tables.write(chosen, table, CONTROLS, record(code=code))
 
 

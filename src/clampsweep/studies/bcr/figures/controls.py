@@ -51,7 +51,9 @@ def controls(view: Tables) -> Figure:
         f"Net effect of the target and of each control: {beside.sizes}.",
         "Above: share of the controls whose largest net effect, in either direction, is smaller.",
     ]
-    return finish(figure, view, _handles(), [*remarks, *left_out(view, MAX_TARGETS)])
+    return finish(
+        figure, view, _handles(set(beside.counts["kind"])), [*remarks, *left_out(view, MAX_TARGETS)]
+    )
 
 
 def _rows(counts: pd.DataFrame, detector: str, column: str, target: str) -> pd.DataFrame:
@@ -86,9 +88,11 @@ def _draw(
     )
 
 
-def _handles() -> list[Line2D]:
+def _handles(kinds: set[str]) -> list[Line2D]:
     marks = [("target", BLUE, "D", 5.0)]
-    marks += [(label, colour, "o", 3.0) for label, colour, _ in CONTROLS.values()]
+    marks += [
+        (label, colour, "o", 3.0) for kind, (label, colour, _) in CONTROLS.items() if kind in kinds
+    ]
     return [
         Line2D([], [], linestyle="none", marker=marker, color=colour, ms=size, label=label)
         for label, colour, marker, size in marks

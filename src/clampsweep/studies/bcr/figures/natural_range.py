@@ -33,6 +33,8 @@ def natural_range(view: Tables) -> Figure:
     if not view.neuron_stats["n_positions"].any():
         return empty(view, "Every baseline is empty: the natural range is not known.")
     known = _known(view, view.neuron_stats)
+    if not known and any(map(names.is_direction, view.targets)):
+        return empty(view, "Directions were steered along: they have no natural range of values.")
     if not known:
         return empty(view, "The activation statistics hold none of these neurons.")
     columns = min(2, len(known))
@@ -43,8 +45,8 @@ def natural_range(view: Tables) -> Figure:
             continue
         target, neuron, own = known[place]
         _draw_bands(ax, own)
-        _draw_clamps(ax, view, target, own)
-        joint = f" (in {target})" if str(neuron) != target else ""
+        _draw_clamps(ax, view, target, own, neuron.value)
+        joint = f" (in {names.short_name(target)})" if str(neuron) != target else ""
         ax.set_title(f"{neuron}{joint}\n{_in_words(own)}", fontsize=6.5)
         ax.set_ylabel("activation" if place % columns == 0 else "")
         clamp_axis(ax, view, WIDTH / columns - 0.6)
@@ -69,12 +71,15 @@ def _draw_bands(ax: Axes, own: pd.Series[float]) -> None:
     ax.axhline(own["mean"], color="#333333", linewidth=0.8)
 
 
-def _draw_clamps(ax: Axes, view: Tables, target: str, own: pd.Series[float]) -> None:
+def _draw_clamps(
+    ax: Axes, view: Tables, target: str, own: pd.Series[float], value_of_its_own: float | None
+) -> None:
     rows = intervened(view.generations)
     rows = rows[rows["target"] == target].drop_duplicates(["operation", "value", "scope"])
     marks = zip(view.positions(rows), rows["operation"], rows["value"], strict=True)
     for x, operation, value in marks:
-        reached = becomes(operation, value, own)
+        used = value if value_of_its_own is None else value_of_its_own
+        reached = becomes(operation, used, own)
         if reached is None:
             continue
         low, middle, high = reached
