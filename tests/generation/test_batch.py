@@ -26,7 +26,7 @@ from clampsweep.texts import promptset
 from clampsweep.texts.combination import Combination
 from clampsweep.texts.gather import GENERATIONS, VECTORS, gather
 from clampsweep.texts.planner import Planner, pin_plan
-from clampsweep.texts.request import Decoding, PromptsetSpec, TextRequest
+from clampsweep.texts.request import RAW, Decoding, PromptsetSpec, TextRequest
 from clampsweep.texts.scratch import clear
 from clampsweep.texts.selection import NEURON_STATS, Selected
 from clampsweep.texts.tables import BATCH_GENERATIONS, BATCH_VECTORS
@@ -577,6 +577,7 @@ def test_neuron_statistics_are_of_the_planned_baselines(
         batches=[bench.planner.outputs(batch)[0] for batch in batches],
         model_folder=bench.folder,
         spec=bench.spec,
+        prompt_format=RAW,
         threads=1,
         device="cpu",
         code="c0de",

@@ -10,7 +10,13 @@ from clampsweep.config.limits import beyond
 from clampsweep.models.spec import ModelSpec
 from clampsweep.names import OWN, Neuron, parse_neuron, target_name
 from clampsweep.operations import VALUED
-from clampsweep.texts.request import Decoding, PromptsetSpec, Selection, TextRequest
+from clampsweep.texts.request import (
+    Decoding,
+    PromptFormat,
+    PromptsetSpec,
+    Selection,
+    TextRequest,
+)
 
 
 def parse_request(
@@ -45,7 +51,23 @@ def parse_request(
         scope=parse_scope(checker, (*key, "scope"), entry["scope"]),
         decoding=decoding,
         seeds=parse_seeds(checker, key, entry, decoding),
+        prompt_format=parse_prompt_format(checker, key, entry),
     )
+
+
+def parse_prompt_format(checker: Checker, key: Key, entry: Mapping[str, Any]) -> PromptFormat:
+    """How prompts reach the model.
+
+    Raises:
+        UserError: There is a system prompt, and no chat.
+    """
+    found = PromptFormat.of(entry)
+    if found.system is not None and found.kind != "chat":
+        raise checker.fault(
+            (*key, "system_prompt"),
+            "only a chat has one; write prompt_format: chat, or remove it",
+        )
+    return found
 
 
 def parse_decoding(checker: Checker, key: Key, entry: Mapping[str, Any]) -> Decoding:
@@ -61,6 +83,13 @@ def parse_decoding(checker: Checker, key: Key, entry: Mapping[str, Any]) -> Deco
     checker.check(entry, f"config/decoding_{entry['method']}", key)
     for name in ("temperature", "top_p"):
         checker.finite((*key, name), entry.get(name, 1.0))
+    for at, text in enumerate(entry.get("stop_strings", ())):
+        if not text or "\ufffd" in text:
+            raise checker.fault(
+                (*key, "stop_strings", at),
+                f"got {text!r}; write at least one character, and not U+FFFD, which stands for "
+                "bytes that are none",
+            )
     return Decoding(**entry)
 
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from clampsweep.errors import UserError
 from clampsweep.names import parse_target
 from clampsweep.provenance import json_digest, text_digest
-from clampsweep.texts.request import Decoding
+from clampsweep.texts.request import RAW, Decoding, PromptFormat
 
 ID_DIGITS = 16  # hex digits of a batch's name
 
@@ -32,6 +32,7 @@ class Combination:
         decoding: How tokens are chosen.
         seed: Of sampling or resampling, None where nothing is drawn.
         donor: For resample, the prompt whose baseline run lends its activations.
+        prompt_format: How the prompt, and the donor, reach the model.
     """
 
     model: str
@@ -43,6 +44,7 @@ class Combination:
     decoding: Decoding
     seed: int | None
     donor: str | None = None
+    prompt_format: PromptFormat = RAW
 
     @cached_property
     def key(self) -> str:
@@ -51,7 +53,9 @@ class Combination:
 
     def _rest(self) -> list[Any]:
         value = None if self.value is None else float(self.value)
-        return [self.target, self.operation, value, self.scope, self.seed, self.donor]
+        written = self.prompt_format.as_json()  # of raw prompts nothing, as in older keys
+        rest = [self.target, self.operation, value, self.scope, self.seed, self.donor]
+        return [*rest, written] if written else rest
 
     @property
     def layer(self) -> int | None:
@@ -82,7 +86,11 @@ def batch_id(combinations: Iterable[Combination]) -> str:
 
 
 def batch_json(combinations: Sequence[Combination]) -> dict[str, Any]:
-    """A batch as JSON values, each prompt's text once; `read_batch` reads it."""
+    """A batch as JSON values, each prompt's text once; `read_batch` reads it.
+
+    Args:
+        combinations: Of one model, decoding and prompt format.
+    """
     first = combinations[0]
     texts = {one.prompt for one in combinations} | {
         one.donor for one in combinations if one.donor is not None
@@ -90,6 +98,7 @@ def batch_json(combinations: Sequence[Combination]) -> dict[str, Any]:
     return {
         "model": first.model,
         "decoding": first.decoding.as_json(),
+        **first.prompt_format.as_json(),
         "prompts": {text_digest(text): text for text in sorted(texts)},
         "combinations": [
             {
@@ -122,7 +131,7 @@ def read_batch(path: Path | str) -> Batch:
     """
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
-        decoding = Decoding(**content["decoding"])
+        decoding, prompt_format = Decoding(**content["decoding"]), PromptFormat.of(content)
         texts = content["prompts"]
         combinations = [
             Combination(
@@ -135,6 +144,7 @@ def read_batch(path: Path | str) -> Batch:
                 decoding,
                 row["seed"],
                 row["donor"] and texts[row["donor"]],
+                prompt_format,
             )
             for row in content["combinations"]
         ]
