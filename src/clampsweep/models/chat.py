@@ -14,7 +14,7 @@ from clampsweep.errors import UserError, reason
 DAY = datetime(2024, 7, 26)
 """What `strftime_now` of a template says, at midnight: the day that Llama 3's falls back on."""
 
-_CODES = "aAbBcdDeFhHIjmMpSTyYxX"  # of strftime; a minus before them drops leading zeros
+_CODES = "aAbBcdDeFhHIjmMpSTyYxX%"  # of strftime; a minus before them drops leading zeros
 
 
 def encode_chat(tokenizer: Any, text: str, system: str | None, name: str) -> list[int]:
