@@ -65,7 +65,7 @@ def parse_prompt_format(checker: Checker, key: Key, entry: Mapping[str, Any]) ->
     if found.system is not None and found.kind != "chat":
         raise checker.fault(
             (*key, "system_prompt"),
-            "only a chat has one; write prompt_format: chat, or remove it",
+            f"got {found.system!r}, but prompts are raw; write prompt_format: chat, or remove it",
         )
     return found
 
@@ -84,11 +84,9 @@ def parse_decoding(checker: Checker, key: Key, entry: Mapping[str, Any]) -> Deco
     for name in ("temperature", "top_p"):
         checker.finite((*key, name), entry.get(name, 1.0))
     for at, text in enumerate(entry.get("stop_strings", ())):
-        if not text or "\ufffd" in text:
+        if not text:
             raise checker.fault(
-                (*key, "stop_strings", at),
-                f"got {text!r}; write at least one character, and not U+FFFD, which stands for "
-                "bytes that are none",
+                (*key, "stop_strings", at), "got ''; write at least one character, or remove it"
             )
     return Decoding(**entry)
 
