@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from clampsweep.texts.combination import Combination
 from clampsweep.texts.planner import Planner
+from clampsweep.texts.request import PromptFormat
 from requested import GREEDY, SAMPLED, many
 
 
@@ -46,6 +47,7 @@ POOL = [
     *many(2, target="L0N7", prompt="Another one"),
     *many(1, model="n"),
     *many(1, decoding=GREEDY),
+    *many(2, prompt_format=PromptFormat("chat")),
     *(Combination("m", text, None, "none", None, None, SAMPLED, 0) for text in ("a", "b", "c")),
 ]
 

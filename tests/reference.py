@@ -76,6 +76,7 @@ def decode_alone(
     scope: str,
     n_new: int,
     pick: Callable[[torch.Tensor, int], int] = lambda logits, step: int(logits.argmax()),
+    stop_strings: Sequence[str] = (),
 ) -> Text:
     """The text that a prompt becomes; `pick` chooses from the logits of a step."""
     text = Text()
@@ -83,6 +84,10 @@ def decode_alone(
         while True:
             tokens = [*prompt, *text.token_ids]
             logits = model.plain(torch.tensor([tokens]), use_cache=False).logits[0, -1]
+            said = model.tokenizer.decode(text.token_ids, skip_special_tokens=False)
+            if any(one in said for one in stop_strings):
+                text.stop_reason = "stop_string"
+                return text
             if len(text.token_ids) == n_new:
                 return text
             if len(tokens) == model.n_ctx:

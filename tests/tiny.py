@@ -29,13 +29,25 @@ PROMPTS = (
 )
 # Of six to thirteen tokens.
 RAGGED_PROMPTS = ("is it so", "he ran off", "rain or sun", "the end of", "the rain is cold")
+# A chat template that writes a BOS, and little else: the context is short.
+CHAT = (
+    "{{ bos_token }}{% for message in messages %}"
+    "{{ message['role'][0] + ':' + message['content'] | trim }}\n{% endfor %}"
+    "{% if add_generation_prompt %}a:{% endif %}"
+)
 _MERGES = ("th", "he", "in", "er", "an", "on", "re", "ed", "or", "is", "Ġt", "Ġa", "Ġs", "Ġo")
 # What the models say: the pairs above, these characters, and two bytes that are UTF-8 together.
 _SAID = "abcdefghijklmnopqrstuvwxyz.,ĠÃ©"
 
 
 def make_tiny(
-    folder: Path | str, architecture: str, seed: int = 0, *, model: Any = None, **overrides: Any
+    folder: Path | str,
+    architecture: str,
+    seed: int = 0,
+    *,
+    model: Any = None,
+    chat_template: str | None = None,
+    **overrides: Any,
 ) -> ModelSpec:
     """Make a model's folder; return its config entry (`source: path`, float64, no BOS).
 
@@ -44,11 +56,12 @@ def make_tiny(
         architecture: One of `ARCHITECTURES`, or `mistral`.
         seed: Of the weights.
         model: Weights to save instead of those of `random_model`.
+        chat_template: Of the tokenizer, such as `CHAT`.
         overrides: Fields of the `ModelSpec` that shall be other than said.
     """
     model = model or random_model(architecture, seed)
     model.save_pretrained(folder)
-    tiny_tokenizer().save_pretrained(folder)
+    tiny_tokenizer(chat_template).save_pretrained(folder)
     spec = ModelSpec(
         where=f"test.yaml: models.tiny-{architecture}",
         name=f"tiny-{architecture}",
@@ -64,7 +77,7 @@ def make_tiny(
     return replace(spec, **overrides)
 
 
-def tiny_tokenizer() -> Any:
+def tiny_tokenizer(chat_template: str | None = None) -> Any:
     """Byte-level BPE of 272 tokens: BOS, EOS, the 256 bytes, and a few pairs of letters."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
@@ -75,7 +88,11 @@ def tiny_tokenizer() -> Any:
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, bos_token="<bos>", eos_token="<eos>", model_max_length=N_CTX
+        tokenizer_object=tokenizer,
+        bos_token="<bos>",
+        eos_token="<eos>",
+        model_max_length=N_CTX,
+        chat_template=chat_template,
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 
 import configs
 from clampsweep.errors import UserError
-from clampsweep.texts.request import Decoding, Selection, TextRequest
+from clampsweep.texts.request import RAW, Decoding, PromptFormat, Selection, TextRequest
 from configs import (
     BASE,
     as_sweep,
@@ -219,6 +219,41 @@ DECODING = {
         "sweeps.main.decoding.temperature",
         ["inf", "finite"],
     ),
+    "a stop string of nothing": (
+        sweep("decoding: {stop_strings: [a, '']}"),
+        "sweeps.main.decoding.stop_strings[1]",
+        ["''", "at least one character"],
+    ),
+    "a stop string that stands for bytes": (
+        sweep('decoding: {stop_strings: ["a\\uFFFD"]}'),
+        "sweeps.main.decoding.stop_strings[0]",
+        ["'a\N{REPLACEMENT CHARACTER}'", "ufffd"],
+    ),
+    "half a surrogate pair in a stop string": (
+        sweep('decoding: {stop_strings: ["a\\uD800"]}'),
+        "sweeps.main.decoding.stop_strings[0]",
+        ["must match"],
+    ),
+    "a stop string twice": (
+        sweep("decoding: {stop_strings: [a, b, a]}"),
+        "sweeps.main.decoding.stop_strings",
+        ["'a'", "twice", "remove"],
+    ),
+    "a stop string that is a number": (
+        sweep("decoding: {stop_strings: [3]}"),
+        "sweeps.main.decoding.stop_strings[0]",
+        ["3", "string", "quotes"],
+    ),
+    "no stop strings": (
+        sweep("decoding: {stop_strings: []}"),
+        "sweeps.main.decoding.stop_strings",
+        ["0 entries", "at least 1"],
+    ),
+    "stop strings alone": (
+        sweep("decoding: {stop_strings: stop}"),
+        "sweeps.main.decoding.stop_strings",
+        ["'stop'", "array"],
+    ),
     "top_p above one": (
         sweep("decoding: {method: sample, temperature: 1, top_p: 1.5}"),
         "sweeps.main.decoding.top_p",
@@ -238,6 +273,35 @@ DECODING = {
 }
 
 
+PROMPT_FORMAT = {
+    "another": (
+        sweep("prompt_format: instruct"),
+        "sweeps.main.prompt_format",
+        ["'instruct'", "raw, chat"],
+    ),
+    "a system prompt without a chat": (
+        sweep("system_prompt: Be short."),
+        "sweeps.main.system_prompt",
+        ["'Be short.'", "prompt_format: chat", "remove"],
+    ),
+    "an empty system prompt of a raw prompt": (
+        sweep("system_prompt: '', prompt_format: raw"),
+        "sweeps.main.system_prompt",
+        ["''", "prompt_format: chat", "remove"],
+    ),
+    "half a surrogate pair": (
+        sweep('prompt_format: chat, system_prompt: "a\\uD800"'),
+        "sweeps.main.system_prompt",
+        ["must match"],
+    ),
+    "a system prompt of nothing": (
+        sweep("prompt_format: chat, system_prompt: null"),
+        "sweeps.main.system_prompt",
+        ["None", "string"],
+    ),
+}
+
+
 KINDS = {
     "neurons": NEURONS,
     "values": VALUES,
@@ -246,6 +310,7 @@ KINDS = {
     "scope": SCOPES,
     "selection": SELECTIONS,
     "decoding": DECODING,
+    "prompt format": PROMPT_FORMAT,
 }
 
 
@@ -350,6 +415,27 @@ def test_a_joint_target_has_one_name_whatever_its_order_and_spelling(entry):
 def test_the_first_and_the_last_neuron_are_in_range():
     found = only(config=BASE, overlay=sweep("neurons: [L0N0, L2N39]"))
     assert found.targets == ("L0N0", "L2N39")
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("prompt_format: raw", RAW),
+        ("prompt_format: chat", PromptFormat("chat")),
+        ("prompt_format: chat, system_prompt: ''", PromptFormat("chat", "")),
+        ('prompt_format: chat, system_prompt: "Be\\nshort."', PromptFormat("chat", "Be\nshort.")),
+    ],
+)
+def test_a_prompt_format_is_read_with_its_system_prompt(text, wanted):
+    assert only(config=BASE, overlay=sweep(text)).prompt_format == wanted
+    assert only(config=BASE).prompt_format == RAW
+
+
+@pytest.mark.parametrize("method", ["method: greedy", "method: sample, temperature: 1"])
+def test_stop_strings_are_taken_with_either_method_in_any_order(method):
+    text = f'decoding: {{{method}, stop_strings: ["\\n\\n", "###", " "]}}'
+    found = only(config=BASE, overlay=sweep(text)).decoding
+    assert found.stop_strings == ("\n\n", " ", "###")
 
 
 def test_sampling_draws_with_the_seeds_given_or_with_one():

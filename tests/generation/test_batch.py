@@ -26,13 +26,13 @@ from clampsweep.texts import promptset
 from clampsweep.texts.combination import Combination
 from clampsweep.texts.gather import GENERATIONS, VECTORS, gather
 from clampsweep.texts.planner import Planner, pin_plan
-from clampsweep.texts.request import Decoding, PromptsetSpec, TextRequest
+from clampsweep.texts.request import RAW, Decoding, PromptFormat, PromptsetSpec, TextRequest
 from clampsweep.texts.scratch import clear
 from clampsweep.texts.selection import NEURON_STATS, Selected
 from clampsweep.texts.tables import BATCH_GENERATIONS, BATCH_VECTORS
 from clampsweep.texts.wanted import baselines, interventions
 from reference import Clamp, decode_alone, post_activations
-from tiny import D_MLP, N_CTX, N_LAYERS, PROMPTS, RAGGED_PROMPTS
+from tiny import CHAT, D_MLP, N_CTX, N_LAYERS, PROMPTS, RAGGED_PROMPTS, tiny_tokenizer
 
 GREEDY = Decoding("greedy", 6)
 WARM = Decoding("sample", 6, temperature=2.5, top_k=20, top_p=0.95)
@@ -187,6 +187,82 @@ def test_a_batch_holds_what_each_combination_gives_alone(
         assert row["min_margin"] == pytest.approx(min(text.margins), rel=1e-3, abs=1e-3)
         changed += text.token_ids != greedy[one.prompt]
     assert changed >= 2, "the interventions do something"
+
+
+CHATS = PromptFormat("chat", "be good")
+
+
+def _as_chat(text: str) -> list[int]:
+    """Token ids of a prompt in the tiny template, by hand."""
+    ids: list[int] = tiny_tokenizer()(f"<bos>s:be good\nu:{text}\na:").input_ids
+    return ids
+
+
+@pytest.fixture
+def chats(tmp_path: Path, tiny_folder: Callable[..., Any]) -> Bench:
+    """Of a tiny Llama whose tokenizer has a chat template, and whose raw prompts have a BOS."""
+    made = tiny_folder("llama", chat_template=CHAT, prepend_bos=True)
+    return Bench(tmp_path / "results", *made)
+
+
+@pytest.mark.parametrize("operation", ["set", "resample"])
+def test_prompts_and_donors_of_a_batch_of_chats_are_what_the_template_writes(
+    chats: Bench, load_tiny: Callable[..., Model], operation: str
+) -> None:
+    """Their baselines, and the donors' runs, end by a stop string as every text does."""
+    model = load_tiny("llama", chat_template=CHAT, prepend_bos=True)
+    seeds = (0,) if operation == "resample" else (None,)
+    values = (None,) if operation == "resample" else (-20.0,)
+    strings = ("a", "e", "t")
+    request = _request(
+        chats.spec,
+        operation=operation,
+        values=values,
+        seeds=seeds,
+        prompt_format=CHATS,
+        decoding=replace(GREEDY, stop_strings=strings),
+    )
+    wanted = _wanted(request, _prompts())
+    greedy = {text: decode_alone(model, _as_chat(text), (), "all", 6, stop_strings=strings)
+              for text in TEXTS}  # fmt: skip
+    donors = {
+        text: post_activations(model.plain, [*_as_chat(text), *alone.token_ids])
+        for text, alone in greedy.items()
+    }
+    found = chats.run(wanted)
+    rows = found["generations"].set_index("key")
+    for one in wanted:
+        row, clamps = rows.loc[one.key], _clamps(one, donors)
+        ids = _as_chat(one.prompt)
+        text = decode_alone(model, ids, clamps, "all", 6, stop_strings=strings)
+        assert row["token_ids"].tolist() == text.token_ids, one
+        assert (row["stop_reason"], row["n_prompt_tokens"]) == (text.stop_reason, len(ids))
+        assert row["text"] == model.decode(text.token_ids, ids)
+    assert set(rows["stop_reason"]) >= {"stop_string"}
+
+
+def test_chats_and_raw_prompts_are_generated_apart_and_their_tables_say_which(
+    chats: Bench,
+) -> None:
+    requests = [_request(chats.spec), _request(chats.spec, prompt_format=CHATS)]
+    batches = chats.planner.assign(
+        [one for request in requests for one in baselines(request, _prompts())]
+    )
+    said = []
+    for batch in batches:
+        chats.generate(batch)
+        footer = tables.footer(chats.planner.outputs(batch)[0])
+        said.append((footer.get("prompt_format"), footer.get("system_prompt")))
+    assert sorted(said, key=str) == [("chat", "be good"), (None, None)]
+
+
+def test_a_model_without_a_chat_template_is_refused_before_anything_is_computed(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = baselines(_request(bench.spec, prompt_format=CHATS), _prompts())
+    message = _refused(bench, wanted, monkeypatch)
+    assert "prompt_format: chat" in message
+    assert f"{bench.spec.name} has no chat template" in message
 
 
 def test_a_row_says_what_was_done(bench: Bench) -> None:
@@ -562,11 +638,13 @@ def test_a_sweep_goes_from_plan_to_gathered_tables(bench: Bench, llama: Model) -
     assert vectors[["prompt_id", "layer"]].drop_duplicates().shape[0] == len(TEXTS) * N_LAYERS
 
 
+@pytest.mark.parametrize("prompt_format", [RAW, CHATS])
 def test_neuron_statistics_are_of_the_planned_baselines(
-    bench: Bench, llama: Model, tmp_path: Path
+    chats: Bench, load_tiny: Callable[..., Model], tmp_path: Path, prompt_format: PromptFormat
 ) -> None:
     """Rows that the plan does not name do not count, though they share its batches."""
-    prompts, request = _prompts(), _request(bench.spec)
+    bench, model = chats, load_tiny("llama", chat_template=CHAT, prepend_bos=True)
+    prompts, request = _prompts(), _request(bench.spec, prompt_format=prompt_format)
     tables.write(prompts, tmp_path / "prompts.parquet", promptset.PROMPTS, {})
     found = bench.run(_wanted(request, prompts))
     used = prompts.iloc[1:]
@@ -577,15 +655,17 @@ def test_neuron_statistics_are_of_the_planned_baselines(
         batches=[bench.planner.outputs(batch)[0] for batch in batches],
         model_folder=bench.folder,
         spec=bench.spec,
+        prompt_format=prompt_format,
         threads=1,
         device="cpu",
         code="c0de",
         output=tmp_path / "stats.parquet",
     )
     texts = found["generations"].set_index("key")["token_ids"]
+    encode = model.encode if prompt_format == RAW else _as_chat
     wanted = neuron_statistics(
-        llama,
-        [llama.encode(text) for text in used["text"]],
+        model,
+        [encode(text) for text in used["text"]],
         [texts[one.key].tolist() for one in baselines(request, used)],
     )
     got = tables.read(tmp_path / "stats.parquet", NEURON_STATS)

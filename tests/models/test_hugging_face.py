@@ -24,7 +24,7 @@ from transformers import (
 )
 
 from clampsweep.errors import UserError
-from clampsweep.generation.batch import encode
+from clampsweep.generation.prompts import encode
 from clampsweep.models import loading
 from clampsweep.models.fetching import fetch
 from clampsweep.models.hugging_face import load_plain

@@ -19,10 +19,11 @@ from batch_history import quickly
 from clampsweep.errors import UserError
 from clampsweep.texts.combination import Combination, batch_id, batch_json, read_batch, stream
 from clampsweep.texts.planner import Planner
-from clampsweep.texts.request import Decoding
+from clampsweep.texts.request import RAW, Decoding, PromptFormat
 from requested import GREEDY, PLAIN, SAMPLED, many
 
 folders = batch_history.folders
+CHAT = PromptFormat("chat")
 
 
 AWKWARD = (
@@ -60,11 +61,41 @@ AWKWARD = (
         {"decoding": Decoding("sample", 8, 0.7, 41, 0.9)},
         {"decoding": Decoding("sample", 8, 0.7, 40, 0.8)},
         {"decoding": Decoding("sample", 8, 0.7, 40, None)},
+        {"decoding": Decoding("sample", 8, 0.7, 40, 0.9, ("###",))},
+        {"prompt_format": CHAT},
+        {"prompt_format": PromptFormat("chat", "Be short.")},
+        {"prompt_format": PromptFormat("chat", "")},
     ],
     ids=str,
 )
 def test_a_key_changes_with_each_part_of_the_identity(changes):
     assert dataclasses.replace(PLAIN, **changes).key != PLAIN.key
+
+
+def test_keys_and_batches_of_raw_prompts_without_stop_strings_are_those_of_earlier_versions():
+    """As they were before there were chats and stop strings, so that texts of then are found."""
+    baseline = Combination("m", "The glass is", None, "none", None, None, GREEDY, None)
+    assert PLAIN.key == "c7a004b4aff457b8101b628ba7977c5d"
+    assert baseline.key == "11a484b91a7ba8d87e122d4d9faee00e"
+    assert batch_id(many(3)) == "437fc2911c1a5431"
+    assert set(batch_json([PLAIN])) == {"model", "decoding", "prompts", "combinations"}
+    assert set(batch_json([PLAIN])["decoding"]) == {
+        "method", "max_new_tokens", "temperature", "top_k", "top_p"
+    }  # fmt: skip
+
+
+def test_a_key_is_the_same_for_stop_strings_in_any_order():
+    one, other = (
+        dataclasses.replace(PLAIN, decoding=Decoding("greedy", 8, stop_strings=strings))
+        for strings in (("a", "b"), ("b", "a"))
+    )
+    assert one == other
+    assert one.key == other.key
+
+
+def test_chats_with_different_system_prompts_have_different_keys():
+    formats = [CHAT, *(PromptFormat("chat", system) for system in ("", "a", "b"))]
+    assert len({dataclasses.replace(PLAIN, prompt_format=one).key for one in formats}) == 4
 
 
 def test_a_key_is_32_hex_digits_and_the_same_in_every_process():
@@ -139,6 +170,7 @@ def test_a_batch_says_each_text_once():
             decoding=st.just(SAMPLED),
             seed=st.none() | st.integers(0, 2**63),
             donor=st.none() | st.text(st.characters(exclude_categories=["Cs"]), min_size=1),
+            prompt_format=st.sampled_from([RAW, CHAT, PromptFormat("chat", "é\n")]),
         ),
         min_size=1,
         max_size=8,
@@ -155,7 +187,17 @@ def test_a_pinned_batch_reads_back_as_it_was(folders, wanted):
     assert {one.key: one for one in found} == {one.key: one for one in wanted}
 
 
-@pytest.mark.parametrize("decoding", [GREEDY, SAMPLED, Decoding("sample", 3, 1.0)], ids=str)
+@pytest.mark.parametrize(
+    "decoding",
+    [
+        GREEDY,
+        SAMPLED,
+        Decoding("sample", 3, 1.0),
+        Decoding("greedy", 3, stop_strings=("\n\n", "学")),
+        Decoding("sample", 3, 1.0, stop_strings=("b", "a")),
+    ],
+    ids=str,
+)
 def test_awkward_prompts_and_each_decoding_read_back_as_they_were(tmp_path, decoding):
     wanted = [
         dataclasses.replace(PLAIN, prompt=text, donor=text[::-1], decoding=decoding)

@@ -123,8 +123,8 @@ def test_new_batches_do_not_exceed_the_size_and_are_no_more_than_needed(folders,
     sizes: dict[Any, list[int]] = {}
     for keys in new:
         members = [by_key[key] for key in keys]
-        kind = {(one.model, one.decoding, one.target is None) for one in members}
-        assert len(kind) == 1  # one model, one decoding, and baselines apart
+        kind = {(one.model, one.decoding, one.prompt_format, one.target is None) for one in members}
+        assert len(kind) == 1  # one model, one decoding, one format, and baselines apart
         sizes.setdefault(kind.pop(), []).append(len(keys))
     for found in sizes.values():
         assert max(found) <= run[1]

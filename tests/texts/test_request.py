@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from clampsweep.texts.request import Decoding, Named, Selection
+from clampsweep.texts.request import RAW, Decoding, Named, PromptFormat, Selection
 from requested import GREEDY, REQUEST, SAMPLED, change
 
 SELECTION = Selection("consistent", 2, 3)
@@ -25,6 +25,19 @@ NAMED = Named("select_controls", "main")
 )
 def test_a_request_is_called_by_model_neurons_operation_and_decoding(targets, words):
     assert change(targets=targets).title == f"tiny, {words}, set, greedy, 8 tokens"
+
+
+@pytest.mark.parametrize(
+    ("prompt_format", "words"),
+    [
+        (RAW, ""),
+        (PromptFormat("chat"), "chat, "),
+        (PromptFormat("chat", "Be short."), "chat with a system prompt, "),
+    ],
+)
+def test_a_request_is_called_by_its_prompts_where_they_are_chats(prompt_format, words):
+    title = change(prompt_format=prompt_format).title
+    assert title == f"tiny, L0N1, L1N2+L2N3, set, {words}greedy, 8 tokens"
 
 
 @pytest.mark.parametrize(
@@ -50,7 +63,9 @@ def test_the_targets_are_plain_values_as_a_parameter_and_tell_what_they_were(tar
 
 
 def test_a_request_for_baselines_alone_changes_nothing_but_how_they_are_decoded():
-    found = change(targets=SELECTION, drawn=(2, 3)).baselines("main/sampled", SAMPLED, (0, 1))
+    chat = PromptFormat("chat", "Be short.")
+    request = change(targets=SELECTION, drawn=(2, 3), prompt_format=chat)
+    found = request.baselines("main/sampled", SAMPLED, (0, 1))
     assert found == change(
         name="main/sampled",
         targets=(),
@@ -59,6 +74,7 @@ def test_a_request_for_baselines_alone_changes_nothing_but_how_they_are_decoded(
         decoding=SAMPLED,
         seeds=(0, 1),
         drawn=(2, 3),
+        prompt_format=chat,
     )
     assert not found.needs_statistics
     assert REQUEST.decoding == GREEDY
@@ -79,6 +95,24 @@ def test_sampling_is_its_length_temperature_and_cuts():
         "top_k": 40,
         "top_p": 0.9,
     }
+
+
+@pytest.mark.parametrize("method", ["greedy", "sample"])
+def test_stop_strings_are_said_where_there_are_any_in_one_order(method):
+    found = Decoding(method, 8, 0.7, stop_strings=("b", "a"))
+    assert found.as_json()["stop_strings"] == ["a", "b"]
+    assert Decoding(**json.loads(json.dumps(found.as_json()))) == (
+        found if method == "sample" else Decoding(method, 8, stop_strings=("a", "b"))
+    )
+
+
+@pytest.mark.parametrize("system", [None, "", "Be short."])
+def test_a_chat_is_said_by_its_config_keys_and_a_raw_prompt_by_nothing(system):
+    chat = PromptFormat("chat", system)
+    assert chat.as_json() == {"prompt_format": "chat", "system_prompt": system}
+    assert PromptFormat.of(chat.as_json()) == chat
+    assert RAW.as_json() == {}
+    assert PromptFormat.of({}) == RAW
 
 
 def test_cuts_not_given_are_null_in_sampling():

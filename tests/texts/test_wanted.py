@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from clampsweep.errors import UserError
 from clampsweep.texts import promptset
-from clampsweep.texts.request import Decoding, Named, PromptsetSpec, Selection
+from clampsweep.texts.request import RAW, Decoding, Named, PromptFormat, PromptsetSpec, Selection
 from clampsweep.texts.selection import Selected
 from clampsweep.texts.wanted import baselines, interventions
 from requested import GREEDY, MODEL, REQUEST, SAMPLED, change, keys, prompts
@@ -56,6 +56,14 @@ def test_there_is_one_baseline_per_prompt_whatever_is_changed():
     )
     other = change(targets=("L2N2",), operation="add", values=(1.0,), scope="last")
     assert baselines(other, table) == first
+
+
+def test_all_texts_of_a_request_have_its_prompt_format():
+    table, chat = prompts("One", "Two"), PromptFormat("chat", "Be short.")
+    request = change(prompt_format=chat, operation="resample", values=(None,), seeds=(3,))
+    found = [*baselines(request, table), *interventions(request, table, None)]
+    assert {one.prompt_format for one in found} == {chat}
+    assert {one.prompt_format for one in baselines(REQUEST, table)} == {RAW}
 
 
 def test_sampled_baselines_have_the_seeds_and_greedy_ones_of_a_resampling_have_none():

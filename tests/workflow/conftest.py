@@ -81,11 +81,13 @@ def kinds(
     plain = {name: value for name, value in project.sweep.items() if name != "values"}
     selection = {"select": "consistent", "layer": "last", "top": 2}
     sample = {"method": "sample", "max_new_tokens": 6, "temperature": 1.5, "top_k": 40}
+    sample["stop_strings"] = ["a", "e"]
+    chat = {"prompt_format": "chat", "system_prompt": "be good"}
     project.config["sweeps"] = {
         "chosen": {**plain, "neurons": selection, "values": [-5, 5]},
         "mean": {**plain, "neurons": ["L1N3", "L2N7"], "operation": "mean"},
         "resampled": {**plain, "operation": "resample", "seeds": [0, 1]},
-        "sampled": {**plain, "values": [5], "decoding": sample, "seeds": [0, 1]},
+        "sampled": {**plain, **chat, "values": [5], "decoding": sample, "seeds": [0, 1]},
     }
     project.config["run"] = list(project.config["sweeps"])
     with project.write().start() as running:

@@ -172,7 +172,7 @@ class Project:
     @classmethod
     def make(cls, folder: Path) -> Project:
         """A project with a tiny random GPT-2, four prompts and a sweep of three clamps."""
-        from tiny import make_tiny
+        from tiny import CHAT, make_tiny
 
         folder.mkdir(parents=True)
         for name in COPIED:
@@ -181,7 +181,7 @@ class Project:
         compileall.compile_dir(folder / "src", quiet=1)  # once, and not in each job
         for name in ("config", "promptsets"):
             (folder / name).mkdir()
-        make_tiny(folder / "tiny", "gpt2")
+        make_tiny(folder / "tiny", "gpt2", chat_template=CHAT)
         return cls(folder).write()
 
     def copy(self, folder: Path) -> Project:

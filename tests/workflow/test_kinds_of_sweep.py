@@ -8,6 +8,7 @@ import pytest
 from harness import PROMPTS, Project, Run, Running
 
 from clampsweep.names import parse_neuron
+from tiny import tiny_tokenizer
 
 N = len(PROMPTS)
 
@@ -104,6 +105,21 @@ def test_resampling_has_seeds_but_its_greedy_baseline_none(done: tuple[Project, 
     assert texts.loc[texts["operation"] == "none", "seed"].isna().all()
     assert len(texts) == N + 2 * N
     assert len(project.table("recovery", "resampled")) == 3 * 2 * N
+
+
+def test_chats_are_read_by_the_template_and_end_by_stop_strings(done: tuple[Project, Run]) -> None:
+    """In the sampled sweep; its statistics are of the same tokens."""
+    project = done[0]
+    texts = project.table("generations", "sampled")
+    tokenizer = tiny_tokenizer()
+    for row in texts.itertuples():
+        chat = f"<bos>s:be good\nu:{PROMPTS[row.prompt_id]}\na:"
+        assert row.n_prompt_tokens == len(tokenizer(chat).input_ids)
+        assert (row.stop_reason == "stop_string") == bool({*"ae"} & {*row.text}), row
+    assert set(texts["stop_reason"]) >= {"stop_string", "max_new_tokens"}
+    positions = texts.loc[texts["operation"] == "none", "n_new_tokens"].sum()
+    assert set(project.table("neuron_stats", "sampled")["n_positions"]) == {positions}
+    assert "chat with a system prompt" in project.path("results/sampled/summary.md").read_text()
 
 
 def test_each_sampled_text_is_compared_with_the_baseline_of_its_seed(

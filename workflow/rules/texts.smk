@@ -87,6 +87,7 @@ rule neuron_stats:
         device=CONFIG.compute.device,
     params:
         model=lambda w: REQUESTS[w.request].model.loading(),
+        prompt_format=lambda w: REQUESTS[w.request].prompt_format.as_json(),
         code=code_of("texts/neuron_stats"),
     message:
         "Statistics of every neuron over the baseline of {wildcards.request}"

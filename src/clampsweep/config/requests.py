@@ -12,7 +12,13 @@ from clampsweep.models.spec import ModelSpec
 from clampsweep.names import neurons_in
 from clampsweep.operations import VALUED
 from clampsweep.texts.directions import Steering
-from clampsweep.texts.request import Decoding, PromptsetSpec, Selection, TextRequest
+from clampsweep.texts.request import (
+    Decoding,
+    PromptFormat,
+    PromptsetSpec,
+    Selection,
+    TextRequest,
+)
 
 
 def parse_request(
@@ -42,6 +48,7 @@ def parse_request(
         decoding=decoding,
         seeds=parse_seeds(checker, key, entry, decoding),
         directions=along,
+        prompt_format=parse_prompt_format(checker, key, entry),
     )
 
 
@@ -110,6 +117,21 @@ def _check_own(checker: Checker, key: Key, entry: Mapping[str, Any], own: Sequen
         raise checker.fault((*key, "values"), "the neurons have values of their own; remove it")
 
 
+def parse_prompt_format(checker: Checker, key: Key, entry: Mapping[str, Any]) -> PromptFormat:
+    """How prompts reach the model.
+
+    Raises:
+        UserError: There is a system prompt, and no chat.
+    """
+    found = PromptFormat.of(entry)
+    if found.system is not None and found.kind != "chat":
+        raise checker.fault(
+            (*key, "system_prompt"),
+            f"got {found.system!r}, but prompts are raw; write prompt_format: chat, or remove it",
+        )
+    return found
+
+
 def parse_decoding(checker: Checker, key: Key, entry: Mapping[str, Any]) -> Decoding:
     """How tokens are chosen, of an entry `decoding`.
 
@@ -123,6 +145,11 @@ def parse_decoding(checker: Checker, key: Key, entry: Mapping[str, Any]) -> Deco
     checker.check(entry, f"config/decoding_{entry['method']}", key)
     for name in ("temperature", "top_p"):
         checker.finite((*key, name), entry.get(name, 1.0))
+    for at, text in enumerate(entry.get("stop_strings", ())):
+        if not text:
+            raise checker.fault(
+                (*key, "stop_strings", at), "got ''; write at least one character, or remove it"
+            )
     return Decoding(**entry)
 
 

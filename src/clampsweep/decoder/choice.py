@@ -168,7 +168,7 @@ class Chooser:
 
     def from_logits(self, logits: Float[Tensor, "row d_vocab"], rows: list[int]) -> Picked:
         """Next token of each of the rows, and its lead over the next best in nats."""
-        parts = []
+        parts, logits = [], self._without_ended(rows, logits)
         for start in range(0, len(rows), _ROWS):
             few, their_logits = rows[start : start + _ROWS], logits[start : start + _ROWS]
             near, noise = self._bound(their_logits.amax(-1)), self._noise(few, their_logits)
@@ -180,11 +180,20 @@ class Chooser:
         """The same, from the residual stream."""
         if self._job.streams is None:  # greedy: the two highest logits say all
             token, top, lead = unembedding.top_two(heads)
-            check_finite(torch.stack([top, lead], 1), rows)  # [row, 2]
+            check_finite(self._without_ended(rows, torch.stack([top, lead], 1)), rows)  # [row, 2]
             return self._settle(rows, Choice(token, lead, lead < self._bound(top)))
         return _joined(
             [self.from_logits(logits, rows[part]) for part, logits in unembedding.logits(heads)]
         )
+
+    def _without_ended(
+        self, rows: list[int], values: Float[Tensor, "row column"]
+    ) -> Float[Tensor, "row column"]:
+        """The values, 0 for rows whose text has ended: these need not be finite."""
+        ended = [at for at, row in enumerate(rows) if row in self._texts.ended]
+        if not ended:
+            return values
+        return values.index_fill(0, torch.tensor(ended, device=values.device), 0.0)
 
     def _bound(self, top: Float[Tensor, " row"]) -> Float[Tensor, " row"]:
         """The gap under which a choice is a near-tie, given each row's highest logit."""
@@ -211,6 +220,8 @@ class Chooser:
             return Picked(tokens, leads)
         for at in choice.uncertain.nonzero()[:, 0].tolist():
             row = rows[at]
+            if row in self._texts.ended:
+                continue
             prompt = self._job.prompts[row]
             text = [*prompt, *self._texts.chosen[row]]
             logits = judge.logits(text, len(prompt), self._job.edits[row], self._job.scope)

@@ -14,6 +14,7 @@ from torch import Tensor
 from clampsweep.decoder.interventions import LayerEdits, Scope, by_layer
 from clampsweep.decoder.steering import Change, steers_by_layer
 from clampsweep.models.model import Model
+from clampsweep.models.stop_strings import StopStrings
 from clampsweep.texts.request import Decoding
 
 
@@ -57,7 +58,7 @@ class Decoded:
 
     Attributes:
         token_ids: Generated tokens, without the end-of-sequence token.
-        stop_reason: `eos`, `max_new_tokens` or `context`.
+        stop_reason: `eos`, `stop_string`, `max_new_tokens` or `context`.
         min_margin: Smallest gap of the two highest logits over all choices, None if sampled.
         vectors: Per captured layer, mean post-activation after the intervention over generated
             positions; empty if nothing was generated.
@@ -88,6 +89,8 @@ class RowTexts:
         steers: What is added to the residual streams of all rows, by layer.
         means: Sums of the captured layers' activations.
         nll_known: Whether the likelihood of the texts has been counted.
+        ended: Rows that have said a stop string: they run on for one pass, which counts their last
+            token, and what they would say next is not wanted.
     """
 
     def __init__(self, model: Model, job: DecodeJob):
@@ -95,6 +98,9 @@ class RowTexts:
         self._model, self._job = model, job
         self.chosen: list[list[int]] = [[] for _ in range(n)]
         self._stop = ["max_new_tokens"] * n
+        strings = job.decoding.stop_strings
+        self._strings = StopStrings(model.tokenizer, strings) if strings else None
+        self.ended: set[int] = set()
         self._margins = np.full(n, np.inf)  # [row]
         self._nll: Float64[np.ndarray, " row"] = np.zeros(n)
         self.nll_known = False
@@ -112,6 +118,8 @@ class RowTexts:
         n_ctx, eos_ids = self._model.n_ctx, self._model.eos_ids  # looked up once, not per row
         kept, n_taken = [], 0
         for at, (row, token) in enumerate(zip(rows, picked.tolist(), strict=True)):
+            if row in self.ended:
+                continue
             if self.length(row) == n_ctx:
                 self._stop[row] = "context"
                 continue
@@ -122,6 +130,9 @@ class RowTexts:
             else:
                 self.chosen[row].append(token)
                 kept.append(at)
+                if self._strings is not None and self._strings.ended_by_newest(self.chosen[row]):
+                    self._stop[row] = "stop_string"
+                    self.ended.add(row)
         self._job.on_tokens(n_taken)
         return kept
 

@@ -14,7 +14,7 @@ from clampsweep.explorer import inspection
 from clampsweep.explorer.inspection import Seen, Step
 from clampsweep.explorer.marking import Piece
 from clampsweep.explorer.settings import ClampSetting, Settings
-from clampsweep.generation.batch import encode
+from clampsweep.generation.prompts import encode
 from clampsweep.models.model import Model
 from clampsweep.texts import collapse
 from clampsweep.texts.combination import stream

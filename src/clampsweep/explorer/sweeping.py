@@ -9,7 +9,7 @@ from clampsweep.decoder.decode import decode
 from clampsweep.decoder.interventions import Scope
 from clampsweep.explorer.running import Said, edits, measure
 from clampsweep.explorer.settings import Settings
-from clampsweep.generation.batch import encode
+from clampsweep.generation.prompts import encode
 from clampsweep.models.model import Model
 from clampsweep.texts.combination import stream
 

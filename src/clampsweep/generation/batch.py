@@ -15,11 +15,10 @@ from clampsweep.errors import UserError
 from clampsweep.generation.changes import Supplies, supplies
 from clampsweep.generation.frames import Frames
 from clampsweep.generation.parts import cut, decode_part, estimate
-from clampsweep.models.hugging_face import n_rows
+from clampsweep.generation.prompts import encode
 from clampsweep.models.loading import load
 from clampsweep.models.model import Model
 from clampsweep.models.spec import ModelSpec
-from clampsweep.models.tokens import check_ids
 from clampsweep.models.unused_settings import unused_settings
 from clampsweep.provenance import record
 from clampsweep.texts.combination import Combination, read_batch
@@ -69,6 +68,7 @@ def generate(
             model_identity=identity,
             code=code,
             decoding=combinations[0].decoding.as_json(),
+            **combinations[0].prompt_format.as_json(),
             batch=batch.stem,
             unused_settings=unused_settings(model_folder),
         )
@@ -94,7 +94,8 @@ def _run(
         UserError: A prompt exceeds the context, or some texts cannot be computed; the others are.
     """
     texts = {one.prompt for one in combinations} | {one.donor for one in combinations if one.donor}
-    tokens = {text: encode(model, text) for text in sorted(texts)}
+    how = combinations[0].prompt_format  # a batch has one
+    tokens = {text: encode(model, text, how) for text in sorted(texts)}
     parts = cut(combinations, tokens, rows_per_forward)
     finished = scratch.finished()
     todo = [[one for one in part if one.key not in finished] for part in parts]
@@ -113,7 +114,7 @@ def _run_parts(
 ) -> None:
     """Decode the parts still missing, each written as soon as it is done."""
     combinations = [one for part in todo for one in part]
-    given = supplies(model, combinations, rows_per_forward, results)
+    given = supplies(model, combinations, tokens, rows_per_forward, results)
     total = sum(one.decoding.max_new_tokens for one in combinations)
     estimate(model, todo, tokens, given)
     done, failed = 0, []
@@ -162,21 +163,3 @@ def _not_finite(failed: Sequence[Combination], n: int) -> str:
         f"the logits of {len(failed)} of {n} texts are not finite, for instance of prompt "
         f"{one.prompt[:60]!r} with {what}; {remedy}; the other texts of the batch are kept"
     )
-
-
-def encode(model: Model, prompt: str) -> list[int]:
-    """A prompt's token ids, at least one and fewer than the context holds.
-
-    Raises:
-        UserError: There are none, or too many, or the model does not know one.
-    """
-    ids = model.encode(prompt)
-    check_ids(ids, model.tokenizer, n_rows(model.plain))
-    if not ids:
-        raise UserError(f"prompt {prompt!r} has no tokens; write something, or remove it")
-    if len(ids) >= model.n_ctx:
-        raise UserError(
-            f"prompt {prompt[:60]!r}... has {len(ids)} tokens; the model reads at most "
-            f"{model.n_ctx - 1} and one new one; shorten it"
-        )
-    return ids

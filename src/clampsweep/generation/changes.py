@@ -36,13 +36,18 @@ NONE = Supplies({}, {})
 
 
 def supplies(
-    model: Model, combinations: Sequence[Combination], rows_per_forward: int, results: Path
+    model: Model,
+    combinations: Sequence[Combination],
+    tokens: Mapping[str, Sequence[int]],
+    rows_per_forward: int,
+    results: Path,
 ) -> Supplies:
     """What the combinations take from elsewhere.
 
     Args:
         model: The model.
         combinations: The combinations.
+        tokens: Token ids of each prompt, by its text, donors' too.
         rows_per_forward: Most rows in one forward pass.
         results: The results folder, where directions are pinned.
 
@@ -57,7 +62,7 @@ def supplies(
                 f"direction {wanted[digest]} has {len(vector)} coordinates, but the model's "
                 f"residual stream has {model.d_model}; use one that was made with this model"
             )
-    return Supplies(lenders(model, combinations, rows_per_forward), directions)
+    return Supplies(lenders(model, combinations, tokens, rows_per_forward), directions)
 
 
 def changes(one: Combination, given: Supplies) -> list[Change]:

@@ -13,6 +13,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from clampsweep import tables
+from clampsweep.generation.prompts import encode
 from clampsweep.models.activations import stream
 from clampsweep.models.loading import load
 from clampsweep.models.model import Model
@@ -21,6 +22,7 @@ from clampsweep.models.spec import ModelSpec
 from clampsweep.provenance import record
 from clampsweep.texts.pinned import read_plan
 from clampsweep.texts.promptset import PROMPTS
+from clampsweep.texts.request import PromptFormat
 from clampsweep.texts.selection import NEURON_STATS
 from clampsweep.texts.tables import BATCH_GENERATIONS
 
@@ -86,6 +88,7 @@ def compute_statistics(
     batches: Sequence[Path],
     model_folder: Path,
     spec: ModelSpec,
+    prompt_format: PromptFormat,
     threads: int,
     device: str,
     code: str,
@@ -99,6 +102,7 @@ def compute_statistics(
         batches: Batch generations that hold them.
         model_folder: What `fetch_model` made.
         spec: The model's config entry.
+        prompt_format: How the prompts reached the model.
         threads: CPU threads.
         device: `auto`, `cpu` or `cuda`.
         code: Code digest, for the footer.
@@ -112,7 +116,7 @@ def compute_statistics(
     model = load(model_folder, spec, threads, device)
     frame = neuron_statistics(
         model,
-        [model.encode(texts[digest]) for digest in found["text_digest"]],
+        [encode(model, texts[digest], prompt_format) for digest in found["text_digest"]],
         [ids.tolist() for ids in found["token_ids"]],
     )
     provenance = record(model=model.manifest["digest"], code=code, plan=plan.stem)

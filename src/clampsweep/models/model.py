@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from clampsweep.models.bridge import boot, check_bridge
+from clampsweep.models.chat import encode_chat
 from clampsweep.models.directions import random_direction
 from clampsweep.models.tokens import decode_after
 from clampsweep.names import OWN
@@ -146,6 +147,18 @@ class Model:
         tokenizer = self.tokenizer
         ids: list[int] = tokenizer(text, add_special_tokens=False).input_ids
         return [int(tokenizer.bos_token_id), *ids] if self.prepend_bos else ids
+
+    def encode_chat(self, text: str, system: str | None = None) -> list[int]:
+        """Token ids of a prompt as the tokenizer's own chat template writes it, BOS included.
+
+        Args:
+            text: The prompt.
+            system: The system message before it; None for none.
+
+        Raises:
+            UserError: There is no template, or it does not take these messages.
+        """
+        return encode_chat(self.tokenizer, text, system, self.manifest["name"])
 
     def decode(self, ids: Sequence[int], after: Sequence[int] = ()) -> str:
         """Text of token ids, special tokens left out, spaces as generated.

@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from clampsweep.errors import UserError
 
 
-def decode(tokenizer: Any, ids: Sequence[int]) -> str:
-    """Text of token ids that stand at the beginning: special tokens left out, spaces as generated.
+def decode(tokenizer: Any, ids: Sequence[int], *, special: bool = False) -> str:
+    """Text of token ids that stand at the beginning, spaces as generated.
 
     Args:
         tokenizer: Hugging Face's.
         ids: Token ids.
+        special: Whether special tokens are written out; else they are left out.
     """
     return str(
-        tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        tokenizer.decode(
+            list(ids), skip_special_tokens=not special, clean_up_tokenization_spaces=False
+        )
     )
 
 
 def decode_after(tokenizer: Any, before: Sequence[int], ids: Sequence[int]) -> str:
-    """Text of token ids behind those of a whole text.
-
-    A tokenizer of SentencePiece's kind leaves out the space that the first token begins with, and
-    one of WordPiece's kind the mark that the token goes on a word. So the ids are read behind a
-    letter, which takes the part of the text before: read behind that text itself, they would
-    depend on whether its last character is whole.
+    """Text of token ids behind those of a whole text: special tokens left out.
 
     Args:
         tokenizer: Hugging Face's.
@@ -35,9 +33,31 @@ def decode_after(tokenizer: Any, before: Sequence[int], ids: Sequence[int]) -> s
     """
     if not decode(tokenizer, before):
         return decode(tokenizer, ids)
+    return behind_letter(tokenizer)(ids)
+
+
+def behind_letter(tokenizer: Any, *, special: bool = False) -> Callable[[Sequence[int]], str]:
+    """A function from token ids to their text in the middle of a text.
+
+    A tokenizer of SentencePiece's kind leaves out the space that the first token begins with, and
+    one of WordPiece's kind the mark that the token goes on a word. So the ids are read behind a
+    letter, which takes the part of the text before: read behind that text itself, they would
+    depend on whether its last character is whole.
+
+    Args:
+        tokenizer: Hugging Face's.
+        special: Whether special tokens are written out; else they are left out.
+    """
     letter = tokenizer("a", add_special_tokens=False).input_ids
-    known, text = decode(tokenizer, letter), decode(tokenizer, [*letter, *ids])
-    return text.removeprefix(known) if known and text.startswith(known) else decode(tokenizer, ids)
+    known = decode(tokenizer, letter, special=special)
+
+    def read(ids: Sequence[int]) -> str:
+        text = decode(tokenizer, [*letter, *ids], special=special)
+        if known and text.startswith(known):
+            return text.removeprefix(known)
+        return decode(tokenizer, ids, special=special)
+
+    return read
 
 
 def check_ids(ids: Sequence[int], tokenizer: Any, n_rows: int) -> None:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from clampsweep.errors import UserError
 from clampsweep.names import layers_in
 from clampsweep.provenance import json_digest, text_digest
-from clampsweep.texts.request import Decoding
+from clampsweep.texts.request import RAW, Decoding, PromptFormat
 
 ID_DIGITS = 16  # hex digits of a batch's name
 
@@ -33,6 +33,7 @@ class Combination:
         seed: Of sampling or resampling, None where nothing is drawn.
         donor: For resample, the prompt whose baseline run lends its activations.
         direction: For steer, the digest of the direction (`texts.directions`).
+        prompt_format: How the prompt, and the donor, reach the model.
     """
 
     model: str
@@ -45,6 +46,7 @@ class Combination:
     seed: int | None
     donor: str | None = None
     direction: str | None = None
+    prompt_format: PromptFormat = RAW
 
     @cached_property
     def key(self) -> str:
@@ -53,8 +55,18 @@ class Combination:
 
     def _rest(self) -> list[Any]:
         value = None if self.value is None else float(self.value)
-        rest = [self.target, self.operation, value, self.scope, self.seed, self.donor]
-        return rest if self.direction is None else [*rest, {"direction": self.direction}]
+        rest: list[Any] = [
+            self.target,
+            self.operation,
+            value,
+            self.scope,
+            self.seed,
+            self.donor,
+        ]
+        if self.direction is not None:
+            rest.append({"direction": self.direction})
+        written = self.prompt_format.as_json()  # of raw prompts nothing, as in older keys
+        return [*rest, written] if written else rest
 
     @property
     def layer(self) -> int | None:
@@ -85,7 +97,11 @@ def batch_id(combinations: Iterable[Combination]) -> str:
 
 
 def batch_json(combinations: Sequence[Combination]) -> dict[str, Any]:
-    """A batch as JSON values, each prompt's text once; `read_batch` reads it."""
+    """A batch as JSON values, each prompt's text once; `read_batch` reads it.
+
+    Args:
+        combinations: Of one model, decoding and prompt format.
+    """
     first = combinations[0]
     texts = {one.prompt for one in combinations} | {
         one.donor for one in combinations if one.donor is not None
@@ -93,6 +109,7 @@ def batch_json(combinations: Sequence[Combination]) -> dict[str, Any]:
     return {
         "model": first.model,
         "decoding": first.decoding.as_json(),
+        **first.prompt_format.as_json(),
         "prompts": {text_digest(text): text for text in sorted(texts)},
         "combinations": [
             {
@@ -126,7 +143,7 @@ def read_batch(path: Path | str) -> Batch:
     """
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
-        decoding = Decoding(**content["decoding"])
+        decoding, prompt_format = Decoding(**content["decoding"]), PromptFormat.of(content)
         texts = content["prompts"]
         combinations = [
             Combination(
@@ -140,6 +157,7 @@ def read_batch(path: Path | str) -> Batch:
                 row["seed"],
                 row["donor"] and texts[row["donor"]],
                 row.get("direction"),
+                prompt_format,
             )
             for row in content["combinations"]
         ]

@@ -90,8 +90,8 @@ class Planner:
     def _pack(self, missing: list[Combination]) -> list[list[Combination]]:
         groups: dict[str, list[Combination]] = {}
         for one in sorted(missing, key=Combination.order):
-            kind = [one.model, one.decoding.as_json(), one.target is None]
-            groups.setdefault(json_digest(kind), []).append(one)
+            kind = [one.model, one.decoding.as_json(), one.prompt_format.as_json()]
+            groups.setdefault(json_digest([*kind, one.target is None]), []).append(one)
         packed = []
         for _, group in sorted(groups.items()):
             count = math.ceil(len(group) / self.size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -23,23 +24,63 @@ class PromptsetSpec:
 
 
 @dataclass(frozen=True)
+class PromptFormat:
+    """How a prompt reaches the model.
+
+    Attributes:
+        kind: `raw`, as it stands, or `chat`, as a message in the tokenizer's own chat template.
+        system: With `chat`, the system message before it; None for none.
+    """
+
+    kind: str = "raw"
+    system: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """What of it stands in a text's identity and in files, by config key: of raw, nothing."""
+        if self.kind == "raw":
+            return {}
+        return {"prompt_format": self.kind, "system_prompt": self.system}
+
+    @classmethod
+    def of(cls, content: Mapping[str, Any]) -> PromptFormat:
+        """The format that some content has by config key, among others."""
+        return cls(content.get("prompt_format", "raw"), content.get("system_prompt"))
+
+
+RAW = PromptFormat()
+
+
+@dataclass(frozen=True)
 class Decoding:
-    """How tokens are chosen: greedy, or sampling at a temperature with top-k and top-p cuts."""
+    """How tokens are chosen, and what ends a text.
+
+    Attributes:
+        method: `greedy`, or `sample` at a temperature with top-k and top-p cuts.
+        max_new_tokens: Most tokens of a text.
+        temperature: Of sampling.
+        top_k: Of sampling, the number of tokens that are drawn from; None for all.
+        top_p: Of sampling, the probability that these hold; None for all.
+        stop_strings: A text ends where it has said one of them; in any order they are the same.
+    """
 
     method: str
     max_new_tokens: int
     temperature: float = 1.0
     top_k: int | None = None
     top_p: float | None = None
+    stop_strings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Order the stop strings, which may come as a list."""
+        object.__setattr__(self, "stop_strings", tuple(sorted(self.stop_strings)))
 
     def as_json(self) -> dict[str, Any]:
         """The parameters that matter for the method, as they stand in a combination's identity."""
-        greedy = {"method": self.method, "max_new_tokens": self.max_new_tokens}
-        if self.method == "greedy":
-            return greedy
-        top_p = None if self.top_p is None else float(self.top_p)
-        cuts = {"top_k": self.top_k, "top_p": top_p}
-        return {**greedy, "temperature": float(self.temperature), **cuts}
+        said: dict[str, Any] = {"method": self.method, "max_new_tokens": self.max_new_tokens}
+        if self.method != "greedy":
+            top_p = None if self.top_p is None else float(self.top_p)
+            said |= {"temperature": float(self.temperature), "top_k": self.top_k, "top_p": top_p}
+        return said | ({"stop_strings": list(self.stop_strings)} if self.stop_strings else {})
 
 
 @dataclass(frozen=True)
@@ -81,6 +122,7 @@ class TextRequest:
         seeds: Of sampling or resampling, None where nothing is drawn.
         drawn: Number of prompts drawn from the promptset, and the seed; None for all.
         directions: For steer: those that targets name.
+        prompt_format: How the prompts reach the model.
     """
 
     name: str
@@ -94,11 +136,15 @@ class TextRequest:
     seeds: tuple[int | None, ...]
     drawn: tuple[int, int] | None = None
     directions: tuple[Steering, ...] = ()
+    prompt_format: PromptFormat = RAW
 
     @property
     def title(self) -> str:
         """What is asked for, in a line, for figures and reports."""
         how = f"{self.decoding.method}, {self.decoding.max_new_tokens} tokens"
+        if self.prompt_format.kind == "chat":
+            system = "" if self.prompt_format.system is None else " with a system prompt"
+            how = f"chat{system}, {how}"
         return f"{self.model.name}, {self._targets_in_words}, {self.operation}, {how}"
 
     @property

@@ -39,7 +39,7 @@ DECODED = {
     ),
     "text": Column("str", "generated text, special tokens left out"),
     "n_new_tokens": Column("int", "number of generated tokens", null=True),
-    "stop_reason": Column("str", "eos, max_new_tokens or context", null=True),
+    "stop_reason": Column("str", "eos, stop_string, max_new_tokens or context", null=True),
     "min_margin": Column(
         "float", "smallest gap of the two highest logits along the text; null if sampled", null=True
     ),

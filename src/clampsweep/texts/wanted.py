@@ -20,7 +20,17 @@ def baselines(request: TextRequest, prompts: pd.DataFrame) -> list[Combination]:
     seeds = request.seeds if request.decoding.method == "sample" else (None,)
     model = request.model.identity
     return [
-        Combination(model, text, None, "none", None, None, request.decoding, seed)
+        Combination(
+            model,
+            text,
+            None,
+            "none",
+            None,
+            None,
+            request.decoding,
+            seed,
+            prompt_format=request.prompt_format,
+        )
         for text in prompts["text"]
         for seed in seeds
     ]
@@ -58,6 +68,7 @@ def interventions(
             seed,
             donors[seed][text] if donors else None,
             digests[plain_direction(target)] if digests else None,
+            request.prompt_format,
         )
         for text in texts
         for target, mean in pairs
