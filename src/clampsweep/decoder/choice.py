@@ -190,10 +190,10 @@ class Chooser:
         self, rows: list[int], values: Float[Tensor, "row column"]
     ) -> Float[Tensor, "row column"]:
         """The values, 0 for rows whose text has ended: these need not be finite."""
-        ended = [at for at, row in enumerate(rows) if row in self._texts.ended]
-        if not ended:
+        if not self._texts.ended:
             return values
-        return values.index_fill(0, torch.tensor(ended, device=values.device), 0.0)
+        ended = torch.tensor([row in self._texts.ended for row in rows], device=values.device)
+        return values.masked_fill(ended[:, None], 0.0)  # [row, 1]
 
     def _bound(self, top: Float[Tensor, " row"]) -> Float[Tensor, " row"]:
         """The gap under which a choice is a near-tie, given each row's highest logit."""
