@@ -15,6 +15,7 @@ from clampsweep.errors import UserError
 from clampsweep.generation.donors import Lenders, lenders
 from clampsweep.generation.frames import Frames
 from clampsweep.generation.parts import cut, decode_part, estimate
+from clampsweep.locks import alone
 from clampsweep.models.hugging_face import n_rows
 from clampsweep.models.loading import load
 from clampsweep.models.model import Model
@@ -23,7 +24,7 @@ from clampsweep.models.tokens import check_ids
 from clampsweep.models.unused_settings import unused_settings
 from clampsweep.provenance import record
 from clampsweep.texts.combination import Combination, read_batch
-from clampsweep.texts.scratch import Scratch, alone
+from clampsweep.texts.scratch import Scratch
 
 log = logging.getLogger(__name__)
 
