@@ -140,7 +140,7 @@ def test_texts_go_stale_by_no_edit_of_a_study_the_config_package_or_the_explorer
 
 def test_the_study_runs_its_own_rules_and_those_of_texts_alone(ran: tuple[Project, Run]) -> None:
     project, run = ran
-    own = {f"{WORD}_lengths": 1, f"{WORD}_report": 1}
+    own = {f"{WORD}_losses": 2, "gather_shards": 1, f"{WORD}_lengths": 1, f"{WORD}_report": 1}
     assert run.rules == {"fetch_model": 1, "prompts": 1, "generate": 2, "gather": 1, **own}
     assert not project.run("-n").checked().rules
     for file in ("summary.md", "summary.html", "figures/length.svg", "figures/length.png"):

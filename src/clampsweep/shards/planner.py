@@ -84,6 +84,6 @@ class ShardPlanner:
 
 def _cut(items: Sequence[Keyed], size: int) -> list[Sequence[Keyed]]:
     """Groups of about the same number of items, at most `size`."""
-    count = math.ceil(len(items) / size)
-    cuts = [round(at * len(items) / count) for at in range(count)]
-    return [items[start:end] for start, end in zip(cuts, [*cuts[1:], len(items)], strict=True)]
+    n = len(items)
+    count = math.ceil(n / size)
+    return [items[round(at * n / count) : round((at + 1) * n / count)] for at in range(count)]
