@@ -63,7 +63,7 @@ format: .venv/ready-test
 	$(BIN)/ruff format
 	$(BIN)/snakefmt Snakefile workflow/rules templates
 
-## prune: remove batches of which neither the run nor a sweep in results/ has a row
+## prune: remove batches and shards of which neither the run nor a table in results/ has a row
 prune: .venv/ready
 	$(BIN)/snakemake prune --cores 1 $(if $(CONFIG),--configfile $(CONFIG))
 

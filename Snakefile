@@ -16,6 +16,7 @@ include: "workflow/rules/guards.smk"
 include: "workflow/rules/plans.smk"
 include: "workflow/rules/models.smk"
 include: "workflow/rules/texts.smk"
+include: "workflow/rules/shards.smk"
 
 
 for _study in STUDIES:
@@ -33,6 +34,7 @@ rule all:
     input:
         kept_files,
         kept_batches,
+        kept_shards,
 
 
 onerror:

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from clampsweep.config.contract import Study
-from clampsweep.provenance import import_closure, script_digest
+from clampsweep.provenance import import_closure, json_digest, script_digest
 from clampsweep.registry import STUDIES
 
 ROOT = Path(__file__).parents[1]
@@ -136,6 +136,8 @@ def test_every_rule_has_log_message_code_digest_and_script(study, workflows):
 def test_every_rule_is_for_entries_of_its_own_study(study, workflows):
     # Other studies keep a summary.md too: a wildcard that matches any entry makes them ambiguous.
     for rule in workflows[study.name].of(study):
+        if all(path.startswith(f"results/shards/{rule.name}/") for path in rule.output):
+            continue  # shards are in a folder of the rule's own
         free = set(rule.wildcard_names) - set(rule.wildcard_constraints)
         assert not free, f"{rule.name}: constrain {free}, as in entry=any_of(...)"
 
@@ -147,6 +149,19 @@ def test_every_script_is_used_and_short(study, workflows):
     assert used == set(scripts)
     for name, path in scripts.items():
         assert len(path.read_text().splitlines()) <= MAX_SCRIPT_LINES, name
+
+
+@of_each_study
+def test_sharded_work_is_made_by_a_rule_of_the_study_and_gathered_in_an_entrys_folder(
+    study, workflows
+):
+    loaded = workflows[study.name]
+    rules = {rule.name: rule for rule in loaded.of(study)}
+    for name, entry in loaded.entries.items():
+        for work in study.works(entry):
+            assert work.name.startswith(f"{name}/")
+            assert rules[work.rule].is_producer(f"results/shards/{work.rule}/{'0' * 16}.parquet")
+            json_digest(work.parameters)  # they are JSON values
 
 
 # ---- what it keeps

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -219,3 +219,24 @@ def footer(path: Path | str) -> dict[str, object]:
 def _footer(schema: pa.Schema) -> dict[str, object]:
     found: dict[str, object] = json.loads((schema.metadata or {}).get(_FOOTER_KEY, b"{}"))
     return found
+
+
+def check_code(paths: Sequence[Path], code: str, rule: str) -> None:
+    """Refuse what other code made: Snakemake does not see it in a file that it has no record of.
+
+    A job that outlives Snakemake, as on a cluster, leaves such files.
+
+    Args:
+        paths: Tables that one rule makes.
+        code: Digest of the code that makes them now.
+        rule: The rule.
+
+    Raises:
+        UserError: A table's footer has another digest.
+    """
+    others = [path for path in paths if footer(path).get("code") != code]
+    if others:
+        raise UserError(
+            f"{others[0]}: made by another version of the code (so are {len(others) - 1} of the "
+            f"others); run once with `snakemake --forcerun {rule}`"
+        )

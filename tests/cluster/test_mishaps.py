@@ -99,7 +99,7 @@ def test_jobs_outlive_a_killed_snakemake_and_the_next_takes_over_what_they_make(
     assert "--unlock" in locked.output
     project.run("--unlock").checked()
     with Running(project.folder, [*wanted, *ON_SLURM]) as running:
-        until(lambda: "another job is at work on this batch" in said(project, slow), running)
+        until(lambda: "another job does the same work" in said(project, slow), running)
         slurm.call("scontrol", "resume", first.id)
         running.wait().checked()
     assert "another job made this batch meanwhile" in said(project, slow)

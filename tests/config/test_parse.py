@@ -275,7 +275,9 @@ def test_the_shipped_configs_are_accepted(overlay, monkeypatch):
 # Names of entries, and sections of studies
 
 
-@pytest.mark.parametrize("name", ["batches", "plans", "generations", "vectors", "detectors"])
+@pytest.mark.parametrize(
+    "name", ["batches", "plans", "generations", "vectors", "shards", "detectors"]
+)
 def test_an_entry_that_is_called_as_a_folder_of_results_is_refused(name):
     alone = changed(without(BASE, "sweeps", "main"), f"run: [{name}]")
     entry = {"sweeps": {name: yaml.safe_load(BASE)["sweeps"]["main"]}}

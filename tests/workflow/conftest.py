@@ -5,13 +5,14 @@ from __future__ import annotations
 import pickle
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from hashlib import sha256
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import forkserver
+import new_study
 import pytest
 import yaml
 from filelock import FileLock
@@ -47,23 +48,59 @@ def fresh(untouched: Project, tmp_path: Path) -> Project:
     return untouched.copy(tmp_path / "project")
 
 
+def once(
+    factory: pytest.TempPathFactory, worker_id: str, name: str, make: Callable[[Path], Run]
+) -> tuple[Path, Run]:
+    """A project's folder and the run that made it, for looking at and copying only.
+
+    Where tests run in several processes, the first that asks makes it for all.
+    """
+    base = factory.getbasetemp()
+    folder = (base if worker_id == "master" else base.parent) / name
+    with FileLock(folder.with_suffix(".lock")):
+        if not (folder / "run").exists():
+            run = make(folder / "project")
+            (folder / "run").write_bytes(pickle.dumps(run))
+    return folder / "project", pickle.loads((folder / "run").read_bytes())
+
+
 @pytest.fixture(scope="session")
 def first_run(
     untouched: Project, tmp_path_factory: pytest.TempPathFactory, worker_id: str
 ) -> tuple[Project, Run]:
-    """A project after its first run, which is for looking at and copying only; and the run.
+    """A project after its first run, and the run; each job starts anew in it, as a user has it."""
 
-    Each job starts anew in it, as a user has it. Where tests run in several processes, the first
-    that asks makes it for all.
-    """
-    base = tmp_path_factory.getbasetemp()
-    folder = (base if worker_id == "master" else base.parent) / "first"
-    with FileLock(folder.with_suffix(".lock")):
-        if not (folder / "run").exists():
-            with forkserver.without():
-                run = untouched.copy(folder / "project").run().checked()
-            (folder / "run").write_bytes(pickle.dumps(run))
-    return Project(folder / "project"), pickle.loads((folder / "run").read_bytes())
+    def make(folder: Path) -> Run:
+        with forkserver.without():
+            return untouched.copy(folder).run().checked()
+
+    folder, run = once(tmp_path_factory, worker_id, "first", make)
+    return Project(folder), run
+
+
+@pytest.fixture(scope="session")
+def before(untouched: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The repository, but for a config of a tiny model; for copying only."""
+    return new_study.repository(untouched, tmp_path_factory.mktemp("before") / "project")
+
+
+@pytest.fixture(scope="session")
+def added(before: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The same with a study added from the template; for copying only."""
+    return new_study.add_study(before.copy(tmp_path_factory.mktemp("added") / "project"))
+
+
+@pytest.fixture(scope="session")
+def ran(
+    added: Project, tmp_path_factory: pytest.TempPathFactory, worker_id: str
+) -> tuple[Project, Run]:
+    """The same after a run of the study's entry `m`, and the run."""
+
+    def make(folder: Path) -> Run:
+        return new_study.with_entry(added.copy(folder)).write().run().checked()
+
+    folder, run = once(tmp_path_factory, worker_id, "ran", make)
+    return new_study.with_entry(Project(folder)), run
 
 
 @pytest.fixture

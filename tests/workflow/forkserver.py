@@ -1,4 +1,4 @@
-"""A process that has imported the libraries, and is forked for each Snakemake and each job.
+"""A process that has imported the libraries, and is forked for each Snakemake, job and pytest.
 
 A job's own work takes a moment, importing torch and transformers seven seconds. So the workflow
 tests import them once. The library itself is not imported before the fork: each project runs its

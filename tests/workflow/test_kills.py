@@ -20,7 +20,7 @@ from patience import PATIENCE, wait_for
 
 pytestmark = pytest.mark.usefixtures("cold")
 SLOW = partial(pytest.param, marks=pytest.mark.slow)
-WAITING = "another job is at work on this batch"
+WAITING = "another job does the same work"
 N_NEW = 46 * len(PROMPTS)  # texts that the sweep of `_longer` lacks
 # Added to a project's copy of the library: what is made is written down before it is kept.
 # Where there is a file `rest`, a job rests after five texts, so that a kill finds it at work.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -12,26 +11,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from harness import REPO, Project, Run, environment
+from harness import Project, Run, environment
+from new_study import ENTRY, PROMPTS, REGISTRY, WORD
 
 from clampsweep import provenance, tables
 from clampsweep.texts.gather import GENERATIONS
 from clampsweep.verdicts import VERDICTS
-
-WORD = "maps"  # what the checklist of the template calls the new study
-PARTS = ("docs", "tests", "templates", "pyproject.toml")  # beside what each project has
-REGISTRY = "src/clampsweep/registry.py"
-ENTRY = {
-    "model": "tiny",
-    "promptset": "grid",
-    "neurons": ["L1N3"],
-    "values": [-5, 5],
-    "decoding": {"method": "greedy", "max_new_tokens": 12},
-}
-# Eight cores, so that the test can tell.
-TEXTS = ("the cat ran", "glass is an", "on the hill", "she said no",
-         "red or green", "a bird sang", "in the dark", "is it so")  # fmt: skip
-PROMPTS = {f"core{at}/declarative/1": text for at, text in enumerate(TEXTS)}
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -56,41 +41,6 @@ def script_digests(
     found = {name: provenance.script_digest(scripts / name) for name in names}
     provenance.code_digest.cache_clear()
     return found
-
-
-@pytest.fixture(scope="module")
-def before(untouched: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The repository, but for a config of a tiny model; for copying only."""
-    project = untouched.copy(tmp_path_factory.mktemp("house") / "before")
-    shutil.copytree(REPO / "config", project.folder / "config", dirs_exist_ok=True)
-    shutil.copytree(REPO / "promptsets", project.folder / "promptsets", dirs_exist_ok=True)
-    for name in PARTS:
-        copy = shutil.copytree if (REPO / name).is_dir() else shutil.copy2
-        copy(REPO / name, project.folder / name)
-    return project
-
-
-@pytest.fixture(scope="module")
-def added(before: Project) -> Project:
-    """The same after the first two items of the template's checklist, as they stand there."""
-    project = before.copy(before.folder.with_name("added"))
-    checklist = (REPO / "templates/study/README.md").read_text()
-    commands = re.findall(r"```bash\n(.*?)```", checklist, re.S)[0]
-    subprocess.run(["bash", "-ec", commands], cwd=project.folder, check=True)
-    registry = project.path(REGISTRY)
-    lines = registry.read_text().partition("\n)\n")
-    registry.write_text(f'{lines[0]}\n    "{WORD}",{lines[1]}{lines[2]}')
-    return project
-
-
-@pytest.fixture(scope="module")
-def ran(added: Project) -> tuple[Project, Run]:
-    """Its run on the tiny model."""
-    project = added.copy(added.folder.with_name("ran"))
-    project.prompts = PROMPTS
-    project.config[WORD] = {"m": ENTRY}
-    project.config["run"] = ["m"]
-    return project, project.write().run().checked()
 
 
 def test_one_line_changes_outside_the_folders_of_the_study(before: Project, added: Project) -> None:
@@ -140,7 +90,7 @@ def test_texts_go_stale_by_no_edit_of_a_study_the_config_package_or_the_explorer
 
 def test_the_study_runs_its_own_rules_and_those_of_texts_alone(ran: tuple[Project, Run]) -> None:
     project, run = ran
-    own = {f"{WORD}_lengths": 1, f"{WORD}_report": 1}
+    own = {f"{WORD}_losses": 2, "gather_shards": 1, f"{WORD}_lengths": 1, f"{WORD}_report": 1}
     assert run.rules == {"fetch_model": 1, "prompts": 1, "generate": 2, "gather": 1, **own}
     assert not project.run("-n").checked().rules
     for file in ("summary.md", "summary.html", "figures/length.svg", "figures/length.png"):

@@ -68,7 +68,7 @@ def test_texts_of_other_code_that_snakemake_has_no_record_of_are_refused(
     assert run.rules["generate"] == 1
     assert "gather" not in run.rules
     (said,) = run.errors()
-    assert "made by another version of the code (so are 1 of the other batches); run once" in said
+    assert "made by another version of the code (so are 1 of the others); run once" in said
     assert "--forcerun generate" in said
 
 

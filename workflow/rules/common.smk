@@ -114,12 +114,12 @@ HEAVY = {
 
 
 def kept_files(wildcards):
-    """All that a run keeps but the batches: models, tables, exports, figures, reports.
+    """All that a run keeps but batches and shards: models, tables, exports, figures, reports.
 
-    Apart from the batches, because nothing here waits for a checkpoint: what is missing is seen,
+    Apart from these, because nothing here waits for a checkpoint: what is missing is seen,
     and what can be made is begun, before neurons or controls are chosen.
     """
-    models = {digests(request.model) for request in REQUESTS.values()}
+    models = {digests(wanted.model) for wanted in (*REQUESTS.values(), *WORKS.values())}
     return [*(f"results/{file}" for file in KEPT), *sorted(models)]
 
 

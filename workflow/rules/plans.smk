@@ -8,9 +8,8 @@ from clampsweep.texts.request import Named
 PLANNER = planner.Planner(RESULTS, CONFIG.compute.combinations_per_batch)
 
 
-def prompts_file(name):
-    """The file of a request's promptset; one with a url is fetched first."""
-    spec = REQUESTS[name].promptset
+def prompts_file(spec):
+    """The file of a promptset; one with a url is fetched first."""
     if spec.url is None:
         return spec.path
     path = checkpoints.fetch_promptset.get(promptset=spec.name).output[0]
@@ -24,10 +23,15 @@ def read_prompts(path, form):
     return or_stop(promptset.read, path, form)
 
 
+def promptset_prompts(spec):
+    """Prompts table of a promptset."""
+    return read_prompts(prompts_file(spec), spec.format)
+
+
 def request_prompts(name):
     """Prompts table of a request."""
     request = REQUESTS[name]
-    prompts = read_prompts(prompts_file(name), request.promptset.format)
+    prompts = promptset_prompts(request.promptset)
     if request.drawn is None:
         return prompts
     return or_stop(promptset.draw, prompts, *request.drawn)
@@ -85,11 +89,16 @@ def directions_of(batch):
 @cache
 def model_of(batch):
     """Config entry of the model that a pinned batch is for."""
-    identity = or_stop(read_batch, RESULTS / "batches" / f"{batch}.json").model
+    path = RESULTS / "batches" / f"{batch}.json"
+    return identified(or_stop(read_batch, path).model, path)
+
+
+def identified(identity, path):
+    """Config entry of the model that has an identity, which a pinned file names."""
     for spec in CONFIG.models.values():
         if or_stop(lambda: spec.identity) == identity:
             return spec
-    stop(f"results/batches/{batch}.json: no model in the config has this identity")
+    stop(f"{path}: no model in the config has this identity")
 
 
 def digests(spec):

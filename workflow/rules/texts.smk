@@ -25,7 +25,7 @@ checkpoint fetch_promptset:
 
 rule prompts:
     input:
-        promptset=lambda w: prompts_file(w.request),
+        promptset=lambda w: prompts_file(REQUESTS[w.request].promptset),
     output:
         prompts="results/{request}/prompts.parquet",
     log:
@@ -167,16 +167,18 @@ rule text_metrics:
         "../scripts/texts/text_metrics.py"
 
 
-# Removes batches of which neither this run nor a table in results/ has a row: `snakemake prune`.
+# Removes batches and shards of which neither this run nor a table in results/ has a row:
+# `snakemake prune`.
 rule prune:
     input:
         plans=lambda w: [str(request_plan(name).path) for name in REQUESTS],
+        shards=lambda w: pinned_shards(WORKS),
     log:
         "logs/prune.log",
     localrule: True
     conda:
         "../../environment.yml"
     message:
-        "Removing batches that nothing uses"
+        "Removing batches and shards that nothing uses"
     script:
         "../scripts/texts/prune.py"

@@ -1,7 +1,8 @@
 """What a study is to the rest of the house: an item of `registry.STUDIES`. Parse time only.
 
-A study turns entries of the config into frozen entries of its own, and says of each which texts it
-wants and which files it keeps. Its jobs know nothing of this: they get all they need by name.
+A study turns entries of the config into frozen entries of its own, and says of each which texts
+and other work it wants, and which files it keeps. Its jobs know nothing of this: they get all they
+need by name.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any, NamedTuple
 
 from clampsweep.config.checker import Checker, Key
 from clampsweep.models.spec import ModelSpec
+from clampsweep.shards.work import Work
 from clampsweep.texts.request import PromptsetSpec, TextRequest
 
 
@@ -38,8 +40,8 @@ class Context(NamedTuple):
     request: TextRequest | None
 
 
-def nothing(entry: Any) -> Sequence[str]:
-    """The local files of a study that reads none."""
+def nothing(entry: Any) -> Sequence[Any]:
+    """The local files of a study that reads none, the sharded work of one that asks for none."""
     return ()
 
 
@@ -71,6 +73,7 @@ class Study:
             field `name`; None if the entry of `sweeps` has none of its keys.
         files: Files that are kept of an entry, relative to `results/`, and what each is.
         requests: The texts that an entry wants, by the name of the request.
+        works: The work that is not texts, done in shards, that an entry wants.
         inputs: Local files that an entry reads, promptsets and models apart.
         sweep_keys: Keys of an entry of `sweeps` that are the study's. A study without any has a
             section of its own, `<name>:`, with an entry a line.
@@ -82,6 +85,7 @@ class Study:
     parse: Callable[[Context], Any]
     files: Callable[[Any], Mapping[str, str]]
     requests: Callable[[Any], Mapping[str, TextRequest]] = no_texts
+    works: Callable[[Any], Sequence[Work]] = nothing
     inputs: Callable[[Any], Sequence[str]] = nothing
     sweep_keys: frozenset[str] = frozenset()
     import_key: str | None = None

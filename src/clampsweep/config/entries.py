@@ -8,6 +8,7 @@ from typing import Any
 
 from clampsweep.config.contract import Study
 from clampsweep.models.spec import ModelSpec
+from clampsweep.shards.work import Work
 from clampsweep.texts.request import PromptsetSpec, TextRequest
 
 
@@ -63,6 +64,16 @@ class Config:
                 if name in self.entries[study.name]:
                     found |= study.requests(self.entries[study.name][name])
         return found
+
+    @property
+    def works(self) -> dict[str, Work]:
+        """The sharded work that the run's entries want, by the name of its table."""
+        return {
+            work.name: work
+            for study in self.studies
+            for entry in self.of(study.name).values()
+            for work in study.works(entry)
+        }
 
     @property
     def files(self) -> dict[str, str]:

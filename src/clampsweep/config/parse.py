@@ -20,7 +20,7 @@ from clampsweep.models.spec import ModelSpec, folder_digest
 from clampsweep.provenance import file_digest
 from clampsweep.texts.request import PromptsetSpec
 
-_RESERVED = frozenset({"batches", "plans", "generations", "vectors"})
+_RESERVED = frozenset({"batches", "plans", "generations", "vectors", "shards"})
 
 
 def parse(

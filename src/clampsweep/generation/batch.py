@@ -16,13 +16,14 @@ from clampsweep.generation.changes import Supplies, supplies
 from clampsweep.generation.frames import Frames
 from clampsweep.generation.parts import cut, decode_part, estimate
 from clampsweep.generation.prompts import encode
+from clampsweep.locks import alone
 from clampsweep.models.loading import load
 from clampsweep.models.model import Model
 from clampsweep.models.spec import ModelSpec
 from clampsweep.models.unused_settings import unused_settings
 from clampsweep.provenance import record
 from clampsweep.texts.combination import Combination, read_batch
-from clampsweep.texts.scratch import Scratch, alone
+from clampsweep.texts.scratch import Scratch
 
 log = logging.getLogger(__name__)
 

@@ -74,7 +74,7 @@ def gather(
     rows = pd.DataFrame(read_plan(plan), columns=["prompt_id", "key"])
     order = tables.read(prompts, PROMPTS)["prompt_id"]
     found = pd.concat([tables.read(path, BATCH_GENERATIONS) for path in batches])
-    _check_code(batches, texts_code)
+    tables.check_code(batches, texts_code, "generate")
     merged = rows.merge(found.drop_duplicates("key"), on="key", how="left")
     if merged["text"].isna().any():
         key = merged.loc[merged["text"].isna(), "key"].iloc[0]
@@ -99,19 +99,6 @@ def gather(
     ).drop_duplicates(["key", "layer"])
     joined = merged.drop(columns="layer").merge(vector_rows, on="key")
     tables.write(joined[list(VECTORS.columns)], vectors, VECTORS, provenance)
-
-
-def _check_code(batches: Sequence[Path], code: str) -> None:
-    """Refuse what other code made: Snakemake does not see it in a batch that it has no record of.
-
-    A job that outlives Snakemake, as on a cluster, leaves such batches.
-    """
-    others = [path for path in batches if tables.footer(path).get("code") != code]
-    if others:
-        raise UserError(
-            f"{others[0]}: made by another version of the code (so are {len(others) - 1} of the "
-            "other batches); run once with `snakemake --forcerun generate`"
-        )
 
 
 def _divergence(generations: pd.DataFrame) -> pd.Series:

@@ -18,6 +18,7 @@ import pandas as pd
 
 from clampsweep.provenance import json_digest
 from clampsweep.texts.combination import ID_DIGITS, Combination, batch_id, batch_json, read_batch
+from clampsweep.texts.holders import Holders
 from clampsweep.texts.pinned import pin
 
 
@@ -45,8 +46,7 @@ class Planner:
 
     def __init__(self, results: Path, size: int):
         self.results, self.size = results, size
-        self._holder: dict[str, str] = {}
-        self._wanted: set[str] = set()
+        self._held = Holders(lambda: self.pinned, self.finished)
 
     @cached_property
     def pinned(self) -> dict[str, frozenset[str]]:
@@ -66,26 +66,14 @@ class Planner:
         return BatchFiles(self.results / "generations" / file, self.results / "vectors" / file)
 
     def assign(self, combinations: Iterable[Combination]) -> list[str]:
-        """Ids of the batches that hold the combinations, sorted; missing ones are pinned.
-
-        A pinned batch that is not finished is taken up again only if all of its keys are wanted and
-        none of them is held by another batch.
-        """
+        """Ids of the batches that hold the combinations, sorted; missing ones are pinned."""
         wanted = {one.key: one for one in combinations}
-        self._wanted |= set(wanted)
-        unheld = set(wanted) - set(self._holder)
-        for finished in (True, False):
-            for batch, keys in self.pinned.items():
-                if not unheld & keys or self.finished(batch) != finished:
-                    continue
-                if finished or (keys <= self._wanted and not keys & set(self._holder)):
-                    self._holder.update(dict.fromkeys(unheld & keys, batch))
-                    unheld -= keys
-        for group in self._pack([wanted[key] for key in unheld]):
+        missing = self._held.missing(wanted)
+        for group in self._pack([wanted[key] for key in missing]):
             batch = batch_id(group)
             pin(self.results / "batches" / f"{batch}.json", batch_json(group))
-            self._holder.update(dict.fromkeys((one.key for one in group), batch))
-        return sorted({self._holder[key] for key in wanted})
+            self._held.add(batch, [one.key for one in group])
+        return self._held.of(wanted)
 
     def _pack(self, missing: list[Combination]) -> list[list[Combination]]:
         groups: dict[str, list[Combination]] = {}

@@ -94,10 +94,12 @@ class Selection:
 
 @dataclass(frozen=True)
 class Named:
-    """Targets that a checkpoint of a study names, in a file as `texts.selection` writes it.
+    """What a checkpoint of a study names, and nobody knows before it has run.
 
     Attributes:
-        checkpoint: The checkpoint's rule, whose output is called `selected`.
+        checkpoint: The checkpoint's rule. Its one output is called `selected` where it names
+            targets (`texts.selection.write_selected`), `listed` where it lists items of sharded
+            work (`shards.shard.write_items`).
         entry: The entry that it is run for.
     """
 

@@ -1,4 +1,4 @@
-"""Finished parts of a batch, kept until the whole is there, and a lock: one job per batch.
+"""Finished parts of a batch, kept until the whole is there.
 
 A killed job's parts are taken over by the next, also by that of another batch which wants some of
 their rows (the config was mended, the batches are cut otherwise). A part that is damaged, or that
@@ -7,19 +7,17 @@ another model or other code made, is not.
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import logging
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
 
 from clampsweep import tables
-from clampsweep.errors import UserError, explain_os_error
+from clampsweep.errors import UserError
 from clampsweep.provenance import json_digest
 from clampsweep.texts.tables import BATCH_GENERATIONS, BATCH_VECTORS
 
@@ -170,54 +168,3 @@ def _pair(generations: Path) -> list[tuple[Path, tables.Schema]]:
     name = generations.name.removesuffix(_GENERATIONS)
     files = (generations, generations.with_name(f"{name}{_VECTORS}"))
     return list(zip(files, _SCHEMAS, strict=True))
-
-
-@contextmanager
-def alone(path: Path) -> Iterator[None]:
-    """Hold a lock file, waiting while another job does; the lock ends with its process.
-
-    Where the file system has no locks, the log says so and the job goes on without.
-
-    Raises:
-        UserError: The file cannot be made.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        held = _locked(path)
-    except OSError as error:
-        raise explain_os_error(error, path, "lock") from error
-    try:
-        yield
-    finally:
-        with suppress(OSError):
-            path.unlink(missing_ok=True)
-        os.close(held)
-
-
-def _locked(path: Path) -> int:
-    """Descriptor of the lock file, locked, and still the file of that name."""
-    while True:
-        held = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-        try:
-            _lock(held, path)
-            with suppress(FileNotFoundError):
-                if os.path.samestat(os.fstat(held), path.stat()):
-                    return held
-        except BaseException:
-            os.close(held)
-            raise
-        os.close(held)  # the job that had it removed it
-
-
-def _lock(held: int, path: Path) -> None:
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return
-    except BlockingIOError:
-        log.info("another job is at work on this batch; waiting until it ends (%s)", path)
-    except OSError as error:
-        if error.errno not in (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK):
-            raise
-        log.warning("%s: this file system has no locks; two jobs may do the same work", path)
-        return
-    fcntl.flock(held, fcntl.LOCK_EX)

@@ -1,7 +1,7 @@
 """Imported by every Python that a test's Snakemake starts: hands its work to the forking process.
 
-See `forkserver.py`. Only Snakemake and the scripts of its rules are handed over, and only where a
-forking process is named.
+See `forkserver.py`. Only Snakemake, the scripts of its rules and pytest are handed over, and only
+where a forking process is named.
 """
 
 import os
@@ -10,7 +10,8 @@ import sys
 
 def _is_ours() -> bool:
     words = sys.orig_argv[1:3]
-    return words == ["-m", "snakemake"] or any("/.snakemake/scripts/" in word for word in words[:1])
+    asked = [["-m", name] for name in ("snakemake", "pytest")]
+    return words in asked or any("/.snakemake/scripts/" in word for word in words[:1])
 
 
 def _hand_over(address: str) -> None:

@@ -7,6 +7,7 @@ import pytest
 from clampsweep.studies.mystudy.figures import length
 from clampsweep.studies.mystudy.lengths import lengths, verdicts
 from clampsweep.studies.mystudy.report import summary
+from clampsweep.studies.mystudy.tables import LOSSES
 from clampsweep.texts.gather import GENERATIONS
 from clampsweep.texts.promptset import PROMPTS
 from factories import baseline, frame, generation, prompt
@@ -37,7 +38,10 @@ def test_four_prompts_by_hand():
 def test_the_verdict_is_what_the_texts_say(changes, verdict):
     found = verdicts(table(changes))
     assert found["verdict"].tolist() == [verdict]
-    assert f"| {verdict} |" in summary(found, "title", {"a.md": "a"})
+    known = [{"prompt_id": f"p{at}", "n_tokens": 3, "loss": at} for at in (1, 2, None)]
+    said = summary(found, frame(known, LOSSES), "title", {"a.md": "a"})
+    assert f"| {verdict} |" in said
+    assert "Mean loss of 2 prompts, before any clamp: 1.50 nats per token." in said
     assert length(found, "title").axes[0].get_yticklabels()[0].get_text() == "L1N2, set +5"
 
 

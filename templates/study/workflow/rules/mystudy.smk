@@ -1,7 +1,31 @@
-# Length of texts, clamped against baseline, for entries of the section `mystudy`.
+# Length of texts, clamped against baseline, for entries of the section `mystudy`; losses of prompts.
 from clampsweep.studies.mystudy.study import KEPT as MYSTUDY_KEPT
 
 MYSTUDY = CONFIG.of("mystudy")
+
+
+# Makes a shard of losses; `gather_shards` joins them to results/{entry}/losses.parquet.
+rule mystudy_losses:
+    input:
+        shard="results/shards/mystudy_losses/{shard}.json",
+        model=shard_model,
+    output:
+        table="results/shards/mystudy_losses/{shard}.parquet",
+    log:
+        "logs/mystudy_losses/{shard}.log",
+    conda:
+        "../../environment.yml"
+    threads: CONFIG.compute.threads
+    resources:
+        **HEAVY,
+        device=CONFIG.compute.device,
+    params:
+        model=shard_loading,
+        code=code_of("mystudy/mystudy_losses"),
+    message:
+        "Losses of shard {wildcards.shard}"
+    script:
+        "../scripts/mystudy/mystudy_losses.py"
 
 
 rule mystudy_lengths:
@@ -30,6 +54,7 @@ rule mystudy_lengths:
 rule mystudy_report:
     input:
         verdicts="results/{entry}/verdicts.parquet",
+        losses="results/{entry}/losses.parquet",
     output:
         figure_files("mystudy", ["length"]),
         summary="results/{entry}/summary.md",

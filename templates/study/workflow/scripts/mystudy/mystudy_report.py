@@ -10,12 +10,14 @@ with reported(snakemake.log[0]):
     from clampsweep.markdown import page
     from clampsweep.studies.mystudy import figures
     from clampsweep.studies.mystudy.report import summary
+    from clampsweep.studies.mystudy.tables import LOSSES
     from clampsweep.verdicts import VERDICTS
 
     params, output = snakemake.params, snakemake.output
     found = tables.read(snakemake.input.verdicts, VERDICTS)
     drawn = [Path(path) for path in output if path not in (output.summary, output.html)]
     save_figure(figures.length(found, params.title), drawn)
-    text = summary(found, params.title, params.files)
+    losses = tables.read(snakemake.input.losses, LOSSES)
+    text = summary(found, losses, params.title, params.files)
     tables.write_text(text, output.summary)
     tables.write_text(page(text, params.title), output.html)

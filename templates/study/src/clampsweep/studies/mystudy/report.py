@@ -1,4 +1,4 @@
-"""The summary: the verdict on each clamp, with its numbers; what is kept."""
+"""The summary: the verdict on each clamp, with its numbers; the prompts; what is kept."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from clampsweep.markdown import code, join, plain, table
 HEAD = ("clamp", "verdict", "words more", "95 % interval", "p", "q", "rests on")
 
 
-def summary(verdicts: pd.DataFrame, title: str, files: dict[str, str]) -> str:
+def summary(verdicts: pd.DataFrame, losses: pd.DataFrame, title: str, files: dict[str, str]) -> str:
     """The answers in Markdown; a clamp without an effect is said to have none.
 
     Args:
         verdicts: `VERDICTS` of an entry.
+        losses: Its `LOSSES`.
         title: What the entry is.
         files: What there is, path to description.
     """
@@ -29,4 +30,7 @@ def summary(verdicts: pd.DataFrame, title: str, files: dict[str, str]) -> str:
         for row in verdicts.to_dict("records")
     ]
     kept = "\n".join(f"- {code(path)}: {plain(what)}" for path, what in files.items())
-    return join([f"# Length: {plain(title)}", table(HEAD, rows), "## Where everything is", kept])
+    loss = losses["loss"].dropna()
+    known = f"Mean loss of {len(loss)} prompts, before any clamp: {loss.mean():.2f} nats per token."
+    parts = [table(HEAD, rows), known, "## Where everything is", kept]
+    return join([f"# Length: {plain(title)}", *parts])

@@ -1,16 +1,21 @@
-"""The study as an entry of the registry: the texts that it wants, and what it keeps."""
+"""The study as an entry of the registry: the texts and losses that it wants, and what it keeps."""
 
 from __future__ import annotations
 
 from clampsweep.config.contract import Study
+from clampsweep.shards.work import Work
 from clampsweep.studies.mystudy.config import LengthEntry, parse
+from clampsweep.studies.mystudy.tables import LOSSES
 from clampsweep.texts.request import TextRequest
+
+PROMPTS_PER_SHARD = 4  # a killed job loses as many; a real study has hundreds
 
 KEPT = {
     "summary.md": "the answer, in words and numbers",
     "summary.html": "the same as a page",
     "verdicts.parquet": "the answer as a table: claim, estimate, interval, p, q, verdict",
     "lengths.parquet": "length of clamped texts against that of baselines, by clamp",
+    "losses.parquet": "how well the model knows each prompt",
     "generations.parquet": "the texts and token ids",
     "prompts.parquet": "the prompts",
     "figures/length.svg": "how much longer or shorter each clamp makes the texts",
@@ -34,9 +39,22 @@ def requests(entry: LengthEntry) -> dict[str, TextRequest]:
     return {entry.name: wanted}
 
 
+def works(entry: LengthEntry) -> list[Work]:
+    """The loss of every prompt."""
+    wanted = Work(
+        name=f"{entry.name}/losses",
+        rule="mystudy_losses",
+        model=entry.model,
+        items=entry.promptset,
+        schema=LOSSES,
+        size=PROMPTS_PER_SHARD,
+    )
+    return [wanted]
+
+
 def files(entry: LengthEntry) -> dict[str, str]:
     """Every file that is kept of an entry, relative to `results/`, and what it is."""
     return {f"{entry.name}/{file}": what for file, what in KEPT.items()}
 
 
-STUDY = Study(name="mystudy", parse=parse, files=files, requests=requests)
+STUDY = Study(name="mystudy", parse=parse, files=files, requests=requests, works=works)
