@@ -13,12 +13,14 @@ import factories
 import sweep_tables
 from clampsweep import tables
 from clampsweep.errors import UserError
+from clampsweep.texts.directions import Steering
 from clampsweep.texts.request import Selection
 from clampsweep.texts.selection import (
     NEURON_STATS,
     Selected,
     read_selected,
     select,
+    write_directions,
     write_selected,
     write_selection,
 )
@@ -158,3 +160,11 @@ def test_a_missing_selection_file_is_one_line_with_the_file(tmp_path):
     with pytest.raises(UserError, match=r"gone\.json: ") as caught:
         read_selected(tmp_path / "gone.json")
     assert "\n" not in str(caught.value)
+
+
+def test_directions_that_a_study_made_are_read_back_with_the_targets(tmp_path):
+    made = [Steering("L1@joy", (0.1, -2.0)), Steering("L2@joy", (3.0, 1e-9))]
+    names = ["L1@joy", "L2R5@joy"]
+    write_directions(made, names, tmp_path / "s.json")
+    expected = Selected(tuple(names), (None, None), tuple(made))
+    assert read_selected(tmp_path / "s.json") == expected

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from clampsweep.errors import UserError
 from clampsweep.texts import promptset
+from clampsweep.texts.directions import Steering
 from clampsweep.texts.request import RAW, Decoding, Named, PromptFormat, PromptsetSpec, Selection
 from clampsweep.texts.selection import Selected
 from clampsweep.texts.wanted import baselines, interventions
@@ -223,3 +224,40 @@ def test_ten_thousand_prompts_find_their_donors_in_seconds():
     assert time.process_time() - start < 60  # comparing each with each takes ten minutes
     assert len({found[text, 0] for text in texts}) > 3000
     assert all(found[text, 0] not in (text, None) for text in texts)
+
+
+# Steering
+
+JOY, OTHER = Steering("L1@joy", (1.0, 2.0)), Steering("L2@joy", (3.0, -4.0))
+STEERED = change(targets=("L1@joy", "L2@joy"), operation="steer", directions=(JOY, OTHER))
+
+
+def test_a_steered_text_carries_the_digest_of_its_direction():
+    found = interventions(STEERED, prompts("One"), None)
+    assert {(one.target, one.direction) for one in found} == {
+        ("L1@joy", JOY.digest),
+        ("L2@joy", OTHER.digest),
+    }
+    assert {one.layer for one in found} == {1, 2}
+
+
+def test_other_numbers_under_the_same_name_are_other_texts():
+    moved = change(
+        targets=("L1@joy",), operation="steer", directions=(Steering("L1@joy", (1.0, 2.5)),)
+    )
+    own = {one.key for one in interventions(STEERED, prompts("One"), None)}
+    assert not own & {one.key for one in interventions(moved, prompts("One"), None)}
+
+
+def test_random_directions_take_the_length_of_the_one_whose_place_they_take():
+    names = ("L1R0@joy", "L1R7@joy")
+    request = dataclasses.replace(STEERED, targets=Named("c", "e"))
+    found = interventions(request, prompts("One"), Selected(names, (None, None)))
+    assert {(one.target, one.direction) for one in found} == {(name, JOY.digest) for name in names}
+    assert len({one.key for one in found}) == 2 * len(STEERED.values)
+
+
+def test_directions_that_a_checkpoint_made_count_where_the_request_has_none():
+    request = change(targets=Named("c", "e"), operation="steer")
+    found = interventions(request, prompts("One"), Selected(("L1@joy",), (None,), (JOY,)))
+    assert {one.direction for one in found} == {JOY.digest}

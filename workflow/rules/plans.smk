@@ -59,10 +59,11 @@ def request_plan(name):
     """Pinned plan of all rows of a request, and the batches that hold them."""
     request, prompts = REQUESTS[name], request_prompts(name)
     baseline_plan(name)
-    or_stop(directions.pin_directions, RESULTS, request.directions)
-    selected = None
+    selected, along = None, request.directions
     if request.needs_statistics:
         selected = or_stop(selection.read_selected, selection_file(name))
+        along += selected.directions
+    or_stop(directions.pin_directions, RESULTS, along)
     combinations = or_stop(wanted.interventions, request, prompts, selected)
     combinations = [*wanted.baselines(request, prompts), *combinations]
     return or_stop(planner.pin_plan, PLANNER, name, prompts, combinations)

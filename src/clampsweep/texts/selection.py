@@ -14,6 +14,7 @@ from clampsweep import tables
 from clampsweep.errors import UserError
 from clampsweep.names import Neuron, parse_target
 from clampsweep.tables import Column, Schema, check_place, place, write_text
+from clampsweep.texts.directions import Steering
 from clampsweep.texts.request import Selection
 
 log = logging.getLogger(__name__)
@@ -61,10 +62,17 @@ def write_selection(
 
 @dataclass(frozen=True)
 class Selected:
-    """What follows from the baseline's statistics: targets, and their means for `mean`."""
+    """What a checkpoint names.
+
+    Attributes:
+        targets: The targets.
+        means: For `mean`: each one's.
+        directions: For `steer`: those that targets name, where the checkpoint has made them.
+    """
 
     targets: tuple[str, ...]
     means: tuple[float | None, ...]
+    directions: tuple[Steering, ...] = ()
 
 
 def check_positions(stats: pd.DataFrame) -> None:
@@ -100,7 +108,27 @@ def write_selected(names: Sequence[str], operation: str, stats: pd.DataFrame, ou
         check_positions(stats)
         table = stats.set_index(["layer", "neuron"])["mean"]
         means = [float(table[one.layer, one.index]) for (one,) in map(parse_target, names)]
-    content = {"targets": list(names), "means": means, "place": place(output)}
+    _write(Selected(tuple(names), tuple(means)), output)
+
+
+def write_directions(directions: Sequence[Steering], names: Sequence[str], output: Path) -> None:
+    """Write targets that a study steers along, and the directions that it has made, as JSON.
+
+    Args:
+        directions: The directions.
+        names: The targets: names of these, or of random ones that take their place.
+        output: Where; `read_selected` reads it.
+    """
+    _write(Selected(tuple(names), (None,) * len(names), tuple(directions)), output)
+
+
+def _write(selected: Selected, output: Path) -> None:
+    content = {
+        "targets": list(selected.targets),
+        "means": list(selected.means),
+        "directions": {one.target: list(one.vector) for one in selected.directions},
+        "place": place(output),
+    }
     write_text(json.dumps(content), output)
 
 
@@ -113,7 +141,10 @@ def read_selected(path: Path | str) -> Selected:
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
         check_place(Path(path), content["place"])
-        return Selected(tuple(content["targets"]), tuple(content["means"]))
+        made = [
+            Steering(name, tuple(vector)) for name, vector in content.get("directions", {}).items()
+        ]
+        return Selected(tuple(content["targets"]), tuple(content["means"]), tuple(made))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path}: damaged selection file; delete it and run again") from error
 

@@ -55,7 +55,8 @@ def interventions(
     texts, model = list(prompts["text"]), request.model.identity
     resampled = request.seeds if request.operation == "resample" else ()
     donors = {seed: _donors(texts, seed) for seed in resampled}
-    digests = {one.target: one.digest for one in request.directions}
+    along = request.directions if selected is None else selected.directions or request.directions
+    digests = {one.target: one.digest for one in along}
     return [
         Combination(
             model,
