@@ -123,12 +123,13 @@ def write_directions(directions: Sequence[Steering], names: Sequence[str], outpu
 
 
 def _write(selected: Selected, output: Path) -> None:
-    content = {
+    content: dict[str, object] = {
         "targets": list(selected.targets),
         "means": list(selected.means),
-        "directions": {one.target: list(one.vector) for one in selected.directions},
         "place": place(output),
     }
+    if selected.directions:
+        content["directions"] = {one.target: list(one.vector) for one in selected.directions}
     write_text(json.dumps(content), output)
 
 
@@ -141,9 +142,8 @@ def read_selected(path: Path | str) -> Selected:
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
         check_place(Path(path), content["place"])
-        made = [
-            Steering(name, tuple(vector)) for name, vector in content.get("directions", {}).items()
-        ]
+        vectors = content.get("directions", {})
+        made = [Steering(name, tuple(vector)) for name, vector in vectors.items()]
         return Selected(tuple(content["targets"]), tuple(content["means"]), tuple(made))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path}: damaged selection file; delete it and run again") from error
