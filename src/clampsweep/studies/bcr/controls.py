@@ -12,7 +12,7 @@ from pathlib import Path
 
 from clampsweep import tables
 from clampsweep.provenance import record
-from clampsweep.texts.matching import CONTROLS, choose
+from clampsweep.texts.matching import CONTROLS, choose, closeness, sizes_of
 from clampsweep.texts.selection import NEURON_STATS, write_selected
 
 log = logging.getLogger(__name__)
@@ -38,8 +38,9 @@ def write_controls(
         code: Code digest, for the footer.
         table: Output, `CONTROLS`.
     """
-    frame = tables.read(stats, NEURON_STATS)
-    chosen = choose(frame, targets, number, seed, matching)
+    sizes = sizes_of(tables.read(stats, NEURON_STATS), matching)
+    chosen = choose(sizes, targets, number, seed, matching, "controls.count")
+    log.info("control neurons: %s", closeness(chosen))
     tables.write(chosen, table, CONTROLS, record(code=code))
 
 

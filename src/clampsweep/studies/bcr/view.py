@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from clampsweep import tables
+from clampsweep.ledger import LEDGER
 from clampsweep.operations import VALUE_MEANS, Clamp, clamp, describe, positions
 from clampsweep.studies.bcr.among_controls import AmongControls
 from clampsweep.studies.bcr.detector_quality import DETECTOR_QUALITY
@@ -43,8 +44,7 @@ class Tables:
         split_half: `SPLIT_HALF`.
         detectors: Names of the collapse detectors, in the order of the panels.
         title: What the sweep is, such as `SmolLM2-135M, L29N1479, set, greedy, 50 tokens`.
-        neuron_stats: `NEURON_STATS`; None if nothing is known of the activations, as in
-            an imported sweep.
+        neuron_stats: `NEURON_STATS`; None of an imported sweep, whose activations are not known.
         special: `SPECIAL`; None, like the next three, if there are no controls.
         controls: `CONTROLS`.
         control_recovery: `RECOVERY` of the controls.
@@ -52,7 +52,8 @@ class Tables:
         variability: `VARIABILITY`; None if no baselines were sampled.
         verification: `VERIFICATION`; None if there are no published figures to compare with.
         detector_quality: `DETECTOR_QUALITY`, from labelled texts.
-        verdicts: `VERDICTS`; None before they are drawn from the others.
+        verdicts: `VERDICTS`; None, like their `LEDGER`, before they are drawn from the others.
+        ledger: The controls of each verdict.
         unused_settings: Settings of generation in the model's folder that have no effect, by name.
     """
 
@@ -73,6 +74,7 @@ class Tables:
     verification: pd.DataFrame | None = None
     detector_quality: pd.DataFrame | None = None
     verdicts: pd.DataFrame | None = None
+    ledger: pd.DataFrame | None = None
     unused_settings: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
@@ -91,8 +93,9 @@ class Tables:
         return tuple(self._label(change, one_operation, one_scope) for change in self.clamps)
 
     def _label(self, change: Clamp, one_operation: bool, one_scope: bool) -> str:
-        short = Clamp(change.operation, change.value, "all" if one_scope else change.scope)
-        words = describe(short)
+        words = describe(
+            Clamp(change.operation, change.value, "all" if one_scope else change.scope)
+        )
         if one_operation and change.value is not None:
             words = words.removeprefix(f"{change.operation} ")
         return words
@@ -200,6 +203,7 @@ SCHEMAS: Mapping[str, tables.Schema] = MappingProxyType(
         "verification": VERIFICATION,
         "detector_quality": DETECTOR_QUALITY,
         "verdicts": VERDICTS,
+        "ledger": LEDGER,
     }
 )
 """Of each table; `files.TABLES` says where it is."""

@@ -11,6 +11,7 @@ rule mystudy_lengths:
     output:
         lengths="results/{entry}/lengths.parquet",
         verdicts="results/{entry}/verdicts.parquet",
+        ledger="results/{entry}/ledger.parquet",
     log:
         "logs/mystudy_lengths/{entry}.log",
     wildcard_constraints:
@@ -30,6 +31,7 @@ rule mystudy_lengths:
 rule mystudy_report:
     input:
         verdicts="results/{entry}/verdicts.parquet",
+        ledger="results/{entry}/ledger.parquet",
     output:
         figure_files("mystudy", ["length"]),
         summary="results/{entry}/summary.md",
