@@ -93,9 +93,8 @@ class Tables:
         return tuple(self._label(change, one_operation, one_scope) for change in self.clamps)
 
     def _label(self, change: Clamp, one_operation: bool, one_scope: bool) -> str:
-        words = describe(
-            Clamp(change.operation, change.value, "all" if one_scope else change.scope)
-        )
+        scope = "all" if one_scope else change.scope
+        words = describe(Clamp(change.operation, change.value, scope))
         if one_operation and change.value is not None:
             words = words.removeprefix(f"{change.operation} ")
         return words
@@ -172,8 +171,7 @@ class Tables:
     def _baseline_texts(self) -> dict[tuple[str, int | None], str]:
         rows = baselines(self.generations)
         seeds = [int(seed) for seed in rows["seed"]] if self.sampled else [None] * len(rows)
-        names = zip(rows["prompt_id"], seeds, strict=True)
-        return dict(zip(names, rows["text"], strict=True))
+        return dict(zip(zip(rows["prompt_id"], seeds, strict=True), rows["text"], strict=True))
 
     def baseline_text(self, prompt_id: str, seed: int | None) -> str:
         """The text of a prompt without intervention, of a seed if there is one per seed."""
