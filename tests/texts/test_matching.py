@@ -363,12 +363,12 @@ def test_matched_neurons_are_nearer_than_others_and_the_line_says_how_near():
         means = of_kind(found, "neuron").groupby("target")[
             ["norm_difference", "activation_difference"]
         ].mean()  # fmt: skip
-        norm, activation = means.abs().max().round(2)
+        norm, activation = (max(means[name], key=abs) for name in means)
         assert closeness(found) == (
-            f"standardised difference from the target: norm {norm:.2f} and activation "
-            f"{activation:.2f} SD"
+            f"standardised difference from the target: norm {norm:+.2f} and activation "
+            f"{activation:+.2f} SD"
         )
-        apart[matching] = norm, activation
+        apart[matching] = abs(norm), abs(activation)
     assert apart[BOTH][0] < 0.5 < 1 < apart[()][0] and apart[BOTH][1] < 1.5 < apart[()][1]
     assert apart["norm",][0] < 0.2 < 1.5 < apart["norm",][1]
     assert closeness(found.assign(norm_difference=math.nan, activation_difference=math.nan)) == ""

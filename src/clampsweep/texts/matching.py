@@ -228,7 +228,7 @@ def _row(
 
 
 def closeness(controls: pd.DataFrame) -> str:
-    """How like their targets control neurons are, in words; of several targets the worst.
+    """How like their targets control neurons are, in words; of several targets the farthest.
 
     The standardised difference of a target is the mean of a difference over its controls: below
     0.1 SD is commonly called balanced. Empty where no size is known.
@@ -237,7 +237,8 @@ def closeness(controls: pd.DataFrame) -> str:
         controls: A `CONTROLS` table.
     """
     neurons = controls[controls["kind"] == "neuron"]
-    each = neurons.groupby("target")[["norm_difference", "activation_difference"]].mean().abs()
-    known = each.max().dropna()
-    said = [f"{str(name).partition('_')[0]} {value:.2f}" for name, value in known.items()]
+    said = []
+    for size in _SIZES:
+        each = neurons.groupby("target")[f"{size}_difference"].mean().dropna().tolist()
+        said += [f"{size} {max(each, key=abs):+.2f}"] if each else []
     return f"standardised difference from the target: {listed(said)} SD" if said else ""
