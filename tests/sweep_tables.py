@@ -10,11 +10,12 @@ from typing import Any
 import pandas as pd
 
 from clampsweep import tables
+from clampsweep.studies.bcr import headline as said
 from clampsweep.studies.bcr import rates, recovery, special, split_half
-from clampsweep.studies.bcr.verdict import verdicts
+from clampsweep.studies.bcr.verdict import judge
 from clampsweep.studies.bcr.view import SCHEMAS, Tables
+from clampsweep.texts.control_table import CONTROLS
 from clampsweep.texts.gather import GENERATIONS
-from clampsweep.texts.matching import CONTROLS
 from clampsweep.texts.metrics import table
 from clampsweep.texts.promptset import PROMPTS
 from factories import baseline, frame, generation, prompt
@@ -29,6 +30,7 @@ PLACES = {
     "control_metrics": "controls/text_metrics",
     "neuron_stats": "neuron_stats",
     "verdicts": "verdicts",
+    "ledger": "ledger",
 }
 _LETTERS = {"F": FINE, "B": BROKEN}
 
@@ -63,8 +65,8 @@ def make(
 
 
 def judged(sweep: Tables) -> Tables:
-    """The sweep with the verdicts that follow from its tables."""
-    return replace(sweep, verdicts=verdicts(sweep))
+    """The sweep with the verdicts that follow from its tables, and their controls."""
+    return replace(sweep, **judge(sweep)._asdict())
 
 
 def untouched(letters: str, **columns: Any) -> list[dict[str, Any]]:
@@ -151,3 +153,40 @@ def compared() -> Tables:
     texts = {"L1N7": "FF", "L1N2R0": "FB", "L1N8": "BB"}
     rows = [row for name in kinds for row in clamped(name, {9.0: texts[name]})]
     return beside_controls(own, rows, {name: ("L1N2", kind) for name, kind in kinds.items()})
+
+
+# Twelve prompts, a clamp each. McNemar's p and that over the prompts agree: 2 / 2^8 = 0.008 for
+# eight that change alike, 2 / 2^4 = 0.13 for four.
+EFFECTS = {
+    "recovery": ("BBBBBBBBFFFF", "FFFFFFFFFFFF"),
+    "no recovery, only harm": ("BFFFFFFFFFFF", "BBBBBBBBBFFF"),
+    "no significant effect": ("BBBBBBBBFFFF", "FFFFBBBBFFFF"),
+    "nothing to recover, harm": ("FFFFFFFFFFFF", "BBBBBBBBFFFF"),
+    "nothing to recover, no significant harm": ("FFFFFFFFFFFF", "BBBBFFFFFFFF"),
+}
+NOT_COMPARED = "not compared with controls"
+
+
+def sweep(before: str, after: str) -> Tables:
+    """One clamp of L1N2."""
+    return make(untouched(before) + clamped("L1N2", {9.0: after}))
+
+
+def compared_with(own: Tables, letters: str, n: int, targets: Sequence[str] = ("L1N2",)) -> Tables:
+    """The sweep with n controls of each kind and target, whose texts are all the same."""
+    kinds = {
+        name: (target, kind)
+        for place, target in enumerate(targets)
+        for i in range(n)
+        for name, kind in (
+            (f"L1N{100 * (place + 1) + i}", "neuron"),
+            (f"{target}R{i}", "direction"),
+        )
+    }
+    rows = [row for name in kinds for row in clamped(name, {9.0: letters})]
+    return beside_controls(own, rows, kinds)
+
+
+def headline(own: Tables, detector: str = "surface") -> str:
+    """What is said of the sweep, verdicts drawn anew."""
+    return said.headline(judged(own), detector)

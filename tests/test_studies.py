@@ -188,6 +188,15 @@ def test_every_entry_has_a_summary_and_verdicts(study, workflows):
 
 
 @of_each_study
+def test_verdicts_stand_beside_the_ledger_of_their_controls(study, workflows):
+    for entry in workflows[study.name].entries.values():
+        kept = [Path(file) for file in study.files(entry)]
+        places = {path.parent for path in kept if path.name == "verdicts.parquet"}
+        assert places
+        assert places == {path.parent for path in kept if path.name == "ledger.parquet"}
+
+
+@of_each_study
 def test_every_figure_is_in_the_report_with_a_caption_and_every_caption_is_used(study, workflows):
     rules, shown = workflows[study.name].of(study), set()
     for output in (output for rule in rules for output in rule.output):

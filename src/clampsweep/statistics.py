@@ -83,6 +83,30 @@ def rank_p(own: float, others: Sequence[float]) -> float:
     return (1 + sum(other >= own for other in others)) / (1 + len(others))
 
 
+def rank_interval(own: float, others: Sequence[float], level: float = 0.05) -> Interval:
+    """Bounds of `own` among others, each at 1 - level: the test of `rank_p` turned round.
+
+    Each says how far `own` may be moved before that test no longer tells it from the others, whose
+    median is the null: the lower bound lies above the median exactly if `rank_p` of own is below
+    the level, the upper bound below it exactly if own is as surely lower than they are. Too few
+    others to be sure give no bound: -inf and inf.
+
+    Args:
+        own: The value in question.
+        others: Values that could have taken its place, were it not special; at least one.
+        level: Of each bound, in 0..1.
+    """
+    ascending = np.sort(np.asarray(others, dtype=float))
+    n = len(ascending)
+    # So many others at or beyond own are too many for p < level.
+    too_many = next(b for b in range(n + 1) if (1 + b) / (1 + n) >= level)
+    null = float(np.median(ascending))
+    if not too_many:
+        return Interval(-np.inf, np.inf)
+    low, high = own - ascending[-too_many], own - ascending[too_many - 1]
+    return Interval(null + float(low), null + float(high))
+
+
 def cluster_bootstrap(
     parts: Float64[np.ndarray, "cluster row"],
     wholes: Float64[np.ndarray, "cluster row"],

@@ -15,7 +15,7 @@ import recovery_tables
 from clampsweep import tables
 from clampsweep.errors import UserError
 from clampsweep.studies.bcr.special import SPECIAL, is_special, special
-from clampsweep.texts.matching import CONTROLS
+from clampsweep.texts.control_table import CONTROLS
 
 PRIMARY = "largest_net"
 

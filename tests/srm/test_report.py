@@ -8,7 +8,7 @@ import pytest
 from clampsweep.markdown import page
 from clampsweep.studies.srm import report as report_module
 from clampsweep.studies.srm.plane import Srm
-from clampsweep.studies.srm.verdict import verdicts
+from clampsweep.studies.srm.verdict import judge
 from srm_tables import NEURONS, at, names, scattered, see, text
 
 TYPES = ({"type": "declarative"}, {"type": "rhetorical"})
@@ -17,7 +17,7 @@ TYPES = ({"type": "declarative"}, {"type": "rhetorical"})
 def report(rows, basis=NEURONS, group_by=("type",)):
     found = see(rows, basis=basis, group_by=group_by)
     srm = Srm("c.yaml", basis, group_by, (0.3,))
-    concluded = verdicts(found.groups, found.differences, srm)
+    concluded = judge(found.groups, found.differences, srm)
     title = f"tiny; {srm.title}"
     return report_module.report(found.groups, found.differences, concluded, srm, title)
 
@@ -108,7 +108,8 @@ def test_groups_that_are_too_small_are_named_without_numbers():
 def test_many_pairs_are_cut_to_those_of_smallest_q():
     said = report(scattered(prompts=names(cores="abcdefgh")), group_by=("core",))
     assert "## Pairs by core: 28, the 15 of smallest q" in said
-    assert said.count("\n| ") == 2 + 9 + 2 + 15  # two heads with rules, groups with all, pairs
+    # Heads with their rules, and rows: controls, groups with all, pairs.
+    assert said.count("\n| ") == (2 + 3) + (2 + 9) + 15 + 2
 
 
 def test_angles_are_below_360():
@@ -123,4 +124,4 @@ def test_names_cannot_break_the_report():
     said = report(scattered(prompts=names(types=(odd, "declarative"))))
     shown = page(said, "t")
     assert "<b>" not in shown.partition("<body>")[2]
-    assert shown.count("<table>") == 2
+    assert shown.count("<table>") == 3

@@ -21,7 +21,7 @@ from clampsweep.studies.bcr.figures.draw import FIGURES
 
 S, D = "results/s", "results/detectors"
 KINDS = ("svg", "png")
-RESONANCE = ("groups", "curves", "differences", "verdicts")
+RESONANCE = ("groups", "curves", "differences", "verdicts", "ledger")
 KEYS = {
     "controls": {"count": 2, "values": [5]},
     "variability": {"seeds": 8},
@@ -44,7 +44,7 @@ ROUNDS: tuple[dict[str, tuple[str, ...]], ...] = (
         "reports": (f"{S}/summary.md", f"{S}/summary.html", f"{S}/improvement_report.md"),
     },
     {
-        "bcr_verdicts": (f"{S}/verdicts.parquet",),
+        "bcr_verdicts": (f"{S}/verdicts.parquet", f"{S}/ledger.parquet"),
         "export": (f"{S}/metrics.csv", f"{S}/extracted.tsv"),
         "srm_report": (
             f"{S}/srm/srm.md",

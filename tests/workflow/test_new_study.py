@@ -114,9 +114,11 @@ def test_its_numbers_are_those_of_the_texts_counted_by_hand(ran: tuple[Project, 
         assert row.estimate == pytest.approx(sum(more) / len(more))
         assert row.low <= row.estimate <= row.high
         assert (row.n, row.study, row.subject) == (len(PROMPTS), WORD, "L1N3")
-        expected = "no effect" if row.q >= 0.05 else "longer" if row.estimate > 0 else "shorter"
-        assert row.verdict == expected
-        assert f"| L1N3, {row.by} | {row.verdict} | {row.estimate:+.2f} |" in said
+        sure = row.q < 0.05 and not row.low <= 0 <= row.high
+        assert row.verdict == ("supported" if sure else "inconclusive")
+        direction = "longer" if row.estimate > 0 else "shorter"
+        assert row.words == (direction if sure else "no effect")
+        assert f"| L1N3, {row.by} | {row.words} | {row.estimate:+.2f} |" in said
 
 
 def test_texts_are_shared_with_the_other_studies(ran: tuple[Project, Run]) -> None:

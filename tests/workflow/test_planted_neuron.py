@@ -21,7 +21,7 @@ from safetensors.torch import save_file
 from clampsweep import tables
 from clampsweep.names import parse_neuron
 from clampsweep.studies.bcr.special import is_special, special
-from clampsweep.texts.matching import CONTROLS
+from clampsweep.texts.control_table import CONTROLS
 from tiny import N_LAYERS, make_tiny, random_model, tiny_tokenizer
 
 LAYER, PLANTED, ORDINARY, LETTER = N_LAYERS - 1, "L2N12", "L2N44", "u"

@@ -14,6 +14,7 @@ TABLES = {"groups": SRM_GROUPS, "curves": SRM_CURVES, "differences": SRM_DIFFERE
 FILES = (
     *(f"srm/{name}.parquet" for name in TABLES),
     "srm/verdicts.parquet",
+    "srm/ledger.parquet",
     "srm/srm.md",
     *(f"figures/srm_{name}.{kind}" for name in ("polar", "difference") for kind in ("svg", "png")),
 )

@@ -178,9 +178,10 @@ rule variability:
 
 rule bcr_verdicts:
     input:
-        unpack(lambda w: bcr.table_inputs(BCR[w.entry], but="verdicts")),
+        unpack(lambda w: bcr.table_inputs(BCR[w.entry], but=("verdicts", "ledger"))),
     output:
         verdicts="results/{entry}/verdicts.parquet",
+        ledger="results/{entry}/ledger.parquet",
     log:
         "logs/bcr_verdicts/{entry}.log",
     wildcard_constraints:

@@ -18,6 +18,7 @@ rule srm:
         curves="results/{entry}/srm/curves.parquet",
         differences="results/{entry}/srm/differences.parquet",
         verdicts="results/{entry}/srm/verdicts.parquet",
+        ledger="results/{entry}/srm/ledger.parquet",
     log:
         "logs/srm/{entry}.log",
     wildcard_constraints:
@@ -41,6 +42,7 @@ rule srm_report:
         curves="results/{entry}/srm/curves.parquet",
         differences="results/{entry}/srm/differences.parquet",
         verdicts="results/{entry}/srm/verdicts.parquet",
+        ledger="results/{entry}/srm/ledger.parquet",
     output:
         figure_files("srm", SRM_FIGURES),
         text=report(

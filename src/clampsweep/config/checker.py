@@ -143,7 +143,9 @@ class Checker:
             case "uniqueItems":
                 twice = next(item for at, item in enumerate(got) if item in got[:at])
                 return self.fault(key, f"{twice!r} stands in the list twice; remove one")
-            case "minItems" | "minProperties":
+            case "minProperties":
+                return self.fault(key, f"got {got!r}; give at least {rule} entry")
+            case "minItems":
                 return self.fault(key, f"got {len(got)} entries; give at least {rule}")
             case "maxItems" | "maxProperties":
                 return self.fault(key, f"got {len(got)} entries; give at most {rule}")

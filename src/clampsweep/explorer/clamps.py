@@ -18,7 +18,7 @@ from clampsweep.explorer.marking import message
 from clampsweep.explorer.settings import OPERATIONS, ClampSetting
 from clampsweep.names import OWN, parse_target
 from clampsweep.studies.bcr.rates import RATES
-from clampsweep.texts.matching import CONTROLS
+from clampsweep.texts.control_table import CONTROLS
 from clampsweep.texts.selection import NEURON_STATS
 
 _WIDTH = 5  # components of a row that hold something

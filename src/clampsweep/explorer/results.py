@@ -16,7 +16,7 @@ from clampsweep.errors import UserError
 from clampsweep.explorer import marking
 from clampsweep.studies.bcr import rates, special, split_half, view
 from clampsweep.studies.bcr.files import TABLES
-from clampsweep.studies.bcr.verdict import verdicts
+from clampsweep.studies.bcr.verdict import judge
 from clampsweep.studies.bcr.view import Tables
 from clampsweep.verdicts import VERDICTS
 from clampsweep.words import counted, listed
@@ -27,7 +27,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")  # as the config's schema has 
 
 _NEEDED = ("prompts", "generations", "text_metrics", "recovery", "rates", "split_half", "verdicts")
 _CONTROLS = ("special", "controls", "control_recovery", "control_metrics")
-_NOT_SHOWN = ("verification", "detector_quality")
+_NOT_SHOWN = ("verification", "detector_quality", "ledger")
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ def select(sweep: Tables, choice: Chosen) -> Tables:
         title=f"{sweep.title}; filtered: {size}, {counted(len(targets), 'target')}; exploratory",
         **_controls(sweep, judged),
     )
-    return replace(shown, verdicts=verdicts(shown))
+    return replace(shown, verdicts=judge(shown).verdicts)
 
 
 def _rows(frame: pd.DataFrame, prompts: pd.DataFrame, targets: Sequence[str]) -> pd.DataFrame:

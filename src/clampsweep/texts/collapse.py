@@ -134,6 +134,36 @@ DETECTORS: Mapping[str, Detector] = MappingProxyType(_DETECTORS)
 NEEDS_TOKENS: frozenset[str] = frozenset(_NEED_TOKENS)
 
 
+def collapsed(
+    texts: Sequence[str],
+    detector: str,
+    tokens: Sequence[Sequence[int] | None] | None = None,
+    nlls: Sequence[float | None] | None = None,
+) -> np.ndarray:
+    """Whether each text is collapsed: bool, shape [n], in order.
+
+    Args:
+        texts: Texts of any origin.
+        detector: A key of `DETECTORS`.
+        tokens: The same in model tokens; None where they are unknown.
+        nlls: Mean negative log-likelihood of each under the unclamped model, nats per token; None
+            or nan where it is unknown.
+
+    Raises:
+        UserError: The detector needs token ids or nlls, and a text has none.
+    """
+    detect = DETECTORS[detector]
+    ids = [None] * len(texts) if tokens is None else tokens
+    known = [None] * len(texts) if nlls is None else nlls
+    return np.array(
+        [
+            detect(text, own, None if pd.isna(nll) else float(nll))
+            for text, own, nll in zip(texts, ids, known, strict=True)
+        ],
+        dtype=bool,
+    )
+
+
 def flags(generations: pd.DataFrame, detector: str) -> np.ndarray:
     """Whether each generation is collapsed: bool, shape [n], in row order.
 
@@ -144,10 +174,6 @@ def flags(generations: pd.DataFrame, detector: str) -> np.ndarray:
     Raises:
         UserError: The detector needs token ids or nll_unclamped, and a generation has none.
     """
-    detect = DETECTORS[detector]
     pairs = texts_and_tokens(generations)
-    known = zip(pairs, generations["nll_unclamped"], strict=True)
-    return np.array(
-        [detect(text, ids, None if pd.isna(nll) else float(nll)) for (text, ids), nll in known],
-        dtype=bool,
-    )
+    texts, ids = [text for text, _ in pairs], [own for _, own in pairs]
+    return collapsed(texts, detector, ids, generations["nll_unclamped"].tolist())

@@ -1,159 +1,143 @@
-"""Neurons like a given one: drawn by lot from those of its layer nearest in norm and activation."""
+"""Neurons like a given one: drawn by lot from those of its layer nearest in norm and activation.
+
+Norm is that of the output weights, activation the root mean square of the post-activation; nearness
+is the Euclidean distance of the logarithms of what is matched, each in standard deviations over the
+layer. The draw is by digest, so that a larger number keeps the controls of a smaller one. A
+direction control moves the residual stream as far as the target's clamp does, along a random
+direction. A joint target's control changes a control of each of its neurons, or sends each along a
+direction of its own; no two controls of a target have a neuron in common.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from clampsweep.errors import UserError
-from clampsweep.names import Neuron, parse_direction, parse_target, target_name
+from clampsweep.names import Neuron, parse_target, target_name
 from clampsweep.provenance import json_digest
-from clampsweep.tables import Column, Schema
+from clampsweep.texts.control_table import MAX_COUNT, table_of
 from clampsweep.texts.selection import check_positions
 
-CONTROLS = Schema(
-    "controls",
-    {
-        "target": Column("str", "neuron, or neurons joined by +, that the control is for"),
-        "control": Column("str", "name of the control"),
-        "kind": Column("str", "neuron, or direction in the residual stream"),
-        "layer": Column("int", "layer of the control; null if it is a joint one", null=True),
-        "neuron": Column(
-            "int", "its index in the layer; null for a direction and a joint one", null=True
-        ),
-        "w_out_norm": Column(
-            "float", "norm of its row of W_out; of a direction, the target's", null=True
-        ),
-        "activation_rms": Column(
-            "float", "root mean square of its activation; of a direction, the target's", null=True
-        ),
-        "target_w_out_norm": Column("float", "norm of the target's row of W_out", null=True),
-        "target_activation_rms": Column(
-            "float", "root mean square of the target's activation", null=True
-        ),
-        "distance": Column(
-            "float", "how far from the target in these two, in SDs over the layer", null=True
-        ),
-    },
-    key=("target", "control"),
-)
+_SIZES = ("norm", "activation")
 
 POOL = 0.02  # share of the layer's neurons, the nearest ones, that controls are drawn from
 
-MAX_COUNT = 1000  # random directions of one seed; the next seed's have higher numbers
 
-
-def choose(
-    stats: pd.DataFrame, targets: Sequence[str], number: int, seed: int, matching: Sequence[str]
-) -> pd.DataFrame:
-    """Controls of every target (`CONTROLS`): so many neurons, and as many directions.
-
-    A control neuron is drawn from those of the target's layer that are nearest to it in what is
-    matched: the logarithms of the norm of the output weights and of the root mean square of the
-    post-activation over the baselines, each in standard deviations over the layer (Euclidean
-    distance). The draw is by digest, so that a larger count keeps the controls of a smaller one.
-    A direction control moves the residual stream as far as the target's clamp does, along a random
-    direction. A joint target's control changes a control of each of its neurons, or sends each
-    along a direction of its own; no two controls of a target have a neuron in common.
+def sizes_of(stats: pd.DataFrame, matching: Sequence[str]) -> pd.DataFrame:
+    """Sizes of neurons to match by (layer, neuron, norm, activation), from their statistics.
 
     Args:
         stats: A `NEURON_STATS` table.
-        targets: Names of the targets.
-        number: Control neurons of each target, and as many directions.
-        seed: Decides which ones.
-        matching: `norm`, `activation`, both or none.
+        matching: What will be matched.
 
     Raises:
-        UserError: The layer has too few neurons that are no targets; or every baseline is empty,
-            and activations are to be matched.
+        UserError: Activations are to be matched, and every baseline is empty.
     """
     if "activation" in matching:
         check_positions(stats)
-    sizes = _sizes(stats)
-    swept = {neuron for target in targets for neuron in parse_target(target)}
+    n = stats["n_positions"].clip(lower=1)
+    variance = stats["sd"].fillna(0.0) ** 2 * (1 - 1 / n)
+    activation = np.sqrt(stats["mean"] ** 2 + variance)
+    return stats[["layer", "neuron"]].assign(norm=stats["w_out_norm"], activation=activation)
+
+
+def choose(
+    sizes: pd.DataFrame,
+    targets: Sequence[str],
+    number: int,
+    seed: int,
+    matching: Sequence[str],
+    where: str = "matched neurons",
+) -> pd.DataFrame:
+    """Controls of every target (`CONTROLS`): so many neurons, and as many directions.
+
+    Args:
+        sizes: A row for each neuron of the targets' layers, from whatever table: `layer`, `neuron`,
+            and what is matched, `norm` or `activation`. `sizes_of` makes them from `NEURON_STATS`.
+        targets: Names of the targets.
+        number: Control neurons of each target, and as many directions.
+        seed: Decides which ones.
+        matching: `norm`, `activation`, both or none; always of the same layer.
+        where: How the line of an error begins, such as the config key of `number`.
+
+    Raises:
+        UserError: The layer has too few neurons that are no targets; or the size of a neuron that
+            is to be matched is not known.
+    """
+    swept = {neuron.bare for target in targets for neuron in parse_target(target)}
+    known = _known(sizes, matching, swept)
+    layers = {layer: own.droplevel("layer") for layer, own in known.groupby("layer")}
+    by_neuron = dict(zip(known.index, known.to_numpy(), strict=True))
     rows = []
     for target in targets:
         members = parse_target(target)
-        orders = [_by_lot(sizes, member, swept, seed, matching) for member in members]
-        for drawn in _draw(orders, number):
-            like = tuple(neuron for neuron, _ in drawn)
+        orders = [_by_lot(layers[one.layer], one.bare, swept, seed, matching) for one in members]
+        for drawn in _draw(orders, number, where):
+            # Each takes the value of the neuron that it is like.
+            pairs = zip(drawn, members, strict=True)
+            like = tuple(replace(neuron, value=member.value) for (neuron, _), member in pairs)
             distance = float(np.sqrt(sum(far**2 for _, far in drawn)))
-            rows.append(_row(sizes, target, "neuron", like, distance))
+            rows.append(_row(by_neuron, target, "neuron", like, distance))
         for at in range(number):
             first = (seed * MAX_COUNT + at) * len(members)
             sent = tuple(replace(one, direction=first + k) for k, one in enumerate(members))
-            rows.append(_row(sizes, target, "direction", sent, None))
-    frame = pd.DataFrame(rows, columns=list(CONTROLS.columns))
-    return frame.astype({"layer": "Int64", "neuron": "Int64", "distance": "float64"})
+            rows.append(_row(by_neuron, target, "direction", sent, None))
+    return table_of(rows)
 
 
-def in_place_of(targets: Sequence[str], number: int, seed: int) -> pd.DataFrame:
-    """Controls of directions (`CONTROLS`): so many random ones of the same length for each.
+def _known(sizes: pd.DataFrame, matching: Sequence[str], swept: set[Neuron]) -> pd.DataFrame:
+    """Sizes in the targets' layers, as they are and as logarithms in SDs over the layer.
 
-    Args:
-        targets: Names of directions.
-        number: Random directions for each.
-        seed: Decides which ones.
+    By layer and neuron: `norm`, `activation`, `norm_sds`, `activation_sds`; nan if not known.
     """
-    rows = []
-    for target in targets:
-        direction = parse_direction(target)
-        for at in range(number):
-            control = replace(direction, random=seed * MAX_COUNT + at)
-            rows.append(
-                {
-                    "target": target,
-                    "control": str(control),
-                    "kind": "direction",
-                    "layer": direction.layer,
-                }
-            )
-    frame = pd.DataFrame(rows, columns=list(CONTROLS.columns))
-    sizes = [name for name, column in CONTROLS.columns.items() if column.type == "float"]
-    return frame.astype({"layer": "Int64", "neuron": "Int64"} | dict.fromkeys(sizes, "float64"))
-
-
-def _sizes(stats: pd.DataFrame) -> pd.DataFrame:
-    """Norm of the output weights and root mean square activation, by layer and neuron."""
-    n = stats["n_positions"].clip(lower=1)
-    variance = stats["sd"].fillna(0.0) ** 2 * (1 - 1 / n)
-    square = stats["mean"] ** 2 + variance
-    sizes = stats[["layer", "neuron"]].assign(norm=stats["w_out_norm"], activation=np.sqrt(square))
-    return sizes.set_index(["layer", "neuron"])
+    own = sizes[sizes["layer"].isin({one.layer for one in swept})]
+    known = own.set_index(["layer", "neuron"]).reindex(columns=list(_SIZES)).astype(float)
+    for name in matching:
+        for layer, index in known.index[~np.isfinite(known[name])]:
+            which = Neuron(layer, index)
+            raise UserError(f"matching by {name}: that of {which} is not known; leave {name} out")
+    for one in sorted(swept):
+        if (one.layer, one.index) not in known.index:
+            raise UserError(f"the size of {one} is not known; give a row for each neuron")
+    logs = known.apply(_logs)
+    spread = logs.groupby("layer").transform("std")
+    apart = (logs / spread).where(spread > 0, logs * 0.0)  # all alike: no difference
+    return pd.concat([known, apart.add_suffix("_sds")], axis=1)
 
 
 def _by_lot(
-    sizes: pd.DataFrame, target: Neuron, swept: set[Neuron], seed: int, matching: Sequence[str]
-) -> list[tuple[Neuron, float]]:
+    layer: pd.DataFrame, target: Neuron, swept: set[Neuron], seed: int, matching: Sequence[str]
+) -> Iterator[tuple[Neuron, float]]:
     """Neurons of a layer that are no targets, with their distance from one that is.
 
     The nearest ones come first, by lot; then the rest, from near to far.
     """
-    layer = sizes.loc[[target.layer]].droplevel("layer")
     distance = _distance(layer, target.index, matching)
     elsewhere = [one.index for one in swept if one.layer == target.layer]
     free = distance.drop(index=elsewhere).sort_values(kind="stable")
     n_near = round(POOL * len(layer)) if matching else len(free)
     lots = {at: json_digest([seed, str(target), int(at)]) for at in free.index[:n_near]}
     order = [*sorted(lots, key=lots.__getitem__), *free.index[n_near:]]
-    return [(Neuron(target.layer, int(at)), float(free[at])) for at in order]
+    far = free.to_dict()
+    return ((Neuron(target.layer, int(at)), far[at]) for at in order)
 
 
 def _draw(
-    orders: Sequence[Sequence[tuple[Neuron, float]]], number: int
+    orders: Sequence[Iterator[tuple[Neuron, float]]], number: int, where: str
 ) -> Iterator[list[tuple[Neuron, float]]]:
     """So many controls, each the first neuron of every order that none has yet."""
     taken: set[Neuron] = set()
     for done in range(number):
         control: list[tuple[Neuron, float]] = []
-        for order in orders:
+        for order in orders:  # what one has passed over is taken, and stays so
             found = next((one for one in order if one[0] not in taken), None)
             if found is None:
                 raise UserError(
-                    f"controls.count: got {number}; the targets leave neurons for {done} controls "
+                    f"{where}: got {number}; the targets leave neurons for {done} controls "
                     "in their layer; write no more than these, or sweep fewer neurons"
                 )
             taken.add(found[0])
@@ -161,40 +145,47 @@ def _draw(
         yield control
 
 
+def _logs(size: pd.Series[float]) -> pd.Series[float]:
+    """Logarithms of sizes, that of 0 far below the others."""
+    return pd.Series(np.log(np.maximum(size, np.finfo(float).tiny)), index=size.index)
+
+
 def _distance(layer: pd.DataFrame, neuron: int, matching: Sequence[str]) -> pd.Series[float]:
     """How far each neuron of a layer is from one of them, in standard deviations."""
     total = pd.Series(0.0, index=layer.index)
     for name in matching:
-        size = np.log(layer[name].clip(lower=np.finfo(float).tiny))
+        size = _logs(layer[name])
         spread = float(size.std())
         total += ((size - size[neuron]) / spread) ** 2 if spread > 0 else 0.0
     return total**0.5
 
 
 def _row(
-    sizes: pd.DataFrame,
+    sizes: Mapping[tuple[int, int], np.ndarray],
     target: str,
     kind: str,
     members: tuple[Neuron, ...],
     distance: float | None,
 ) -> dict[str, object]:
-    """One control; magnitudes of a joint one are root sums of squares."""
-    own = sizes.loc[[(one.layer, one.index) for one in parse_target(target)]]
-    like = sizes.loc[[(one.layer, one.index) for one in members]]
+    """One control; magnitudes of a joint one are root sums of squares, differences means."""
+    like, own = (
+        np.array([sizes[one.layer, one.index] for one in neurons])  # [neuron, as in _known]
+        for neurons in (members, parse_target(target))
+    )
     single = members[0] if len(members) == 1 else None
+    lengths, own_lengths = (np.sqrt((each[:, :2] ** 2).sum(0)) for each in (like, own))
+    apart = (like - own)[:, 2:].mean(0) if kind == "neuron" else (None, None)
     return {
         "target": target,
         "control": target_name(members),
         "kind": kind,
         "layer": single and single.layer,
         "neuron": single and single.index,
-        "w_out_norm": _root_sum(like, "norm"),
-        "activation_rms": _root_sum(like, "activation"),
-        "target_w_out_norm": _root_sum(own, "norm"),
-        "target_activation_rms": _root_sum(own, "activation"),
+        "w_out_norm": lengths[0],
+        "activation_rms": lengths[1],
+        "target_w_out_norm": own_lengths[0],
+        "target_activation_rms": own_lengths[1],
         "distance": distance,
+        "norm_difference": apart[0],
+        "activation_difference": apart[1],
     }
-
-
-def _root_sum(rows: pd.DataFrame, name: str) -> float:
-    return float(np.linalg.norm(rows[name]))

@@ -200,17 +200,29 @@ def texts_and_tokens(generations: pd.DataFrame) -> list[tuple[str, list[int] | N
     return list(zip(generations["text"], ids, strict=True))
 
 
+def measures(
+    texts: Sequence[str], tokens: Sequence[Sequence[int] | None] | None = None
+) -> pd.DataFrame:
+    """Every metric of each text, in order: `PUBLISHED_METRICS` and `FURTHER_METRICS`.
+
+    Args:
+        texts: Texts of any origin, not stripped.
+        tokens: The same in model tokens; None where they are unknown.
+    """
+    ids = [None] * len(texts) if tokens is None else tokens
+    rows = [{**published(text), **further(text, own)} for text, own in zip(texts, ids, strict=True)]
+    metrics = {**PUBLISHED_METRICS, **FURTHER_METRICS}
+    values = pd.DataFrame(rows, columns=list(metrics))
+    return values.astype({name: _DTYPES[column.type] for name, column in metrics.items()})
+
+
 def table(generations: pd.DataFrame) -> pd.DataFrame:
     """Text metrics of every generation (`TEXT_METRICS`), in row order.
 
     Args:
         generations: A `GENERATIONS` table.
     """
-    rows = [
-        {**published(text), **further(text, ids)} for text, ids in texts_and_tokens(generations)
-    ]
-    metrics = {**PUBLISHED_METRICS, **FURTHER_METRICS}
-    values = pd.DataFrame(rows, columns=list(metrics))
-    values = values.astype({name: _DTYPES[column.type] for name, column in metrics.items()})
+    pairs = texts_and_tokens(generations)
+    values = measures([text for text, _ in pairs], [ids for _, ids in pairs])
     shared = [name for name in TEXT_METRICS.columns if name in GENERATIONS.columns]
     return pd.concat([generations[shared].reset_index(drop=True), values], axis=1)

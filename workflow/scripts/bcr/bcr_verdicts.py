@@ -1,12 +1,12 @@
-"""Draw the verdicts on an entry from its tables."""
+"""Draw the verdicts on an entry, and the ledger of their controls, from its tables."""
 
 from clampsweep.errors import reported
 
 with reported(snakemake.log[0]):
-    from clampsweep import provenance, tables
+    from clampsweep import ledger, provenance
     from clampsweep.studies.bcr import verdict, view
-    from clampsweep.verdicts import VERDICTS
 
-    sweep = view.read(dict(snakemake.input.items()), snakemake.params.detectors, title="")
-    facts = provenance.record(code=snakemake.params.code, detectors=snakemake.params.detectors)
-    tables.write(verdict.verdicts(sweep), snakemake.output.verdicts, VERDICTS, facts)
+    params, output = snakemake.params, snakemake.output
+    sweep = view.read(dict(snakemake.input.items()), params.detectors, title="")
+    facts = provenance.record(code=params.code, detectors=params.detectors)
+    ledger.write(verdict.judge(sweep), output.verdicts, output.ledger, facts)

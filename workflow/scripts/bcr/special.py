@@ -6,7 +6,7 @@ with reported(snakemake.log[0]):
     from clampsweep import provenance, tables
     from clampsweep.studies.bcr.recovery import RECOVERY
     from clampsweep.studies.bcr.special import SPECIAL, special
-    from clampsweep.texts.matching import CONTROLS
+    from clampsweep.texts.control_table import CONTROLS
 
     recovery = tables.read(snakemake.input.recovery, RECOVERY)
     control_recovery = tables.read(snakemake.input.control_recovery, RECOVERY)

@@ -3,13 +3,12 @@
 from clampsweep.errors import reported
 
 with reported(snakemake.log[0]):
-    from clampsweep import tables
+    from clampsweep import ledger, tables
     from clampsweep.studies.srm.curves import SRM_CURVES, SRM_GROUPS
     from clampsweep.studies.srm.differences import SRM_DIFFERENCES
     from clampsweep.studies.srm.figures import draw
     from clampsweep.studies.srm.plane import Srm
     from clampsweep.studies.srm.report import report
-    from clampsweep.verdicts import VERDICTS
 
     params, output = snakemake.params, snakemake.output
     groups = tables.read(snakemake.input.groups, SRM_GROUPS)
@@ -17,6 +16,6 @@ with reported(snakemake.log[0]):
     differences = tables.read(snakemake.input.differences, SRM_DIFFERENCES)
     paths = [path for path in output if path != output.text]
     draw.save(groups, curves, differences, params.title, paths)
-    verdicts = tables.read(snakemake.input.verdicts, VERDICTS)
-    text = report(groups, differences, verdicts, Srm(**params.srm), params.title)
+    concluded = ledger.read(snakemake.input.verdicts, snakemake.input.ledger)
+    text = report(groups, differences, concluded, Srm(**params.srm), params.title)
     tables.write_text(text, output.text)

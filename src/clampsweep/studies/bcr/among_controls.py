@@ -57,9 +57,14 @@ class AmongControls:
         kinds = [
             counted(int(each[kind]), noun) for kind, noun in CONTROL_KINDS.items() if kind in each
         ]
+        return f"{listed(kinds)}, {self.where}"
+
+    @cached_property
+    def where(self) -> str:
+        """What the controls ran on, `on 40 of the 160 prompts and all clamps`."""
         prompts = some_of(len(self._prompts), self._n_prompts, "prompts")
         clamps = some_of(self.counts["position"].nunique(), len(self._clamps), "clamps")
-        return f"{listed(kinds)}, on {prompts} and {clamps}"
+        return f"on {prompts} and {clamps}"
 
     def ranks_of(self, detector: str, target: str) -> pd.DataFrame:
         """Rows of `special` of one detector and target, by kind of controls, neurons first."""

@@ -9,17 +9,12 @@ import pandas as pd
 
 from clampsweep.markdown import code, plain
 from clampsweep.studies.bcr.detector_report import share
+from clampsweep.studies.bcr.effect import held_out, significant
+from clampsweep.studies.bcr.headline import can_tell, headline, special_targets
 from clampsweep.studies.bcr.phrases import clamp_name, controls_of, effect_of, named
-from clampsweep.studies.bcr.verdict import (
-    LEVEL,
-    MIN_CONTROLS,
-    can_tell,
-    headline,
-    held_out,
-    significant,
-    special_targets,
-)
+from clampsweep.studies.bcr.special import MIN_CONTROLS
 from clampsweep.studies.bcr.view import Tables
+from clampsweep.verdicts import LEVEL
 from clampsweep.words import counted, listed, signed
 
 

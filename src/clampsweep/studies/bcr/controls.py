@@ -13,7 +13,8 @@ from pathlib import Path
 from clampsweep import tables
 from clampsweep.names import is_direction
 from clampsweep.provenance import record
-from clampsweep.texts.matching import CONTROLS, choose, in_place_of
+from clampsweep.texts.control_table import CONTROLS, closeness, in_place_of
+from clampsweep.texts.matching import choose, sizes_of
 from clampsweep.texts.selection import NEURON_STATS, write_selected
 
 log = logging.getLogger(__name__)
@@ -42,7 +43,9 @@ def write_controls(
     if all(map(is_direction, targets)):
         chosen = in_place_of(targets, number, seed)
     else:
-        chosen = choose(tables.read(stats, NEURON_STATS), targets, number, seed, matching)
+        sizes = sizes_of(tables.read(stats, NEURON_STATS), matching)
+        chosen = choose(sizes, targets, number, seed, matching, "controls.count")
+        log.info("control neurons: %s", closeness(chosen))
     tables.write(chosen, table, CONTROLS, record(code=code))
 
 

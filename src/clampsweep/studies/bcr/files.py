@@ -9,6 +9,7 @@ KEPT = MappingProxyType(
         "summary.md": "the answers, in words and numbers",
         "summary.html": "the same as a page",
         "verdicts.parquet": "the answers as a table: claim, estimate, interval, p, q, verdict",
+        "ledger.parquet": "the controls of each answer: how many ran, or why not",
         "improvement_report.md": "every collapsed baseline and each text that a clamp recovered",
         "metrics.csv": "every text with its prompt, metrics and flags",
         "extracted.tsv": "core_id, type, level, sweep, prompt, output, as the field exchanges them",
@@ -91,6 +92,7 @@ TABLES = MappingProxyType(
         "verification": "{entry}/verification.parquet",
         "detector_quality": "detectors/quality.parquet",
         "verdicts": "{entry}/verdicts.parquet",
+        "ledger": "{entry}/ledger.parquet",
     }
 )
 """The tables that `view.Tables` holds, by the name of its field, relative to `results/`."""

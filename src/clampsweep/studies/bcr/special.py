@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from clampsweep.errors import UserError
-from clampsweep.statistics import benjamini_hochberg, rank_p
+from clampsweep.statistics import benjamini_hochberg, rank_interval, rank_p
 from clampsweep.tables import Column, Schema
 
 SPECIAL = Schema(
@@ -28,6 +28,8 @@ SPECIAL = Schema(
         "control_median": Column("float", "median of the controls' values, in pairs"),
         "control_low": Column("float", "lowest of the controls' values, in pairs"),
         "control_high": Column("float", "highest of the controls' values, in pairs"),
+        "low": Column("float", "95 % lower bound of observed, null being control_median, in pairs"),
+        "high": Column("float", "95 % upper bound, in the same way"),
         "n_controls": Column("int", "number of controls"),
         "n_prompts": Column("int", "prompts on which target and controls are compared"),
         "n_clamps": Column("int", "clamps over which the maximum is taken"),
@@ -37,6 +39,8 @@ SPECIAL = Schema(
     },
     key=("detector", "target", "kind", "statistic"),
 )
+
+MIN_CONTROLS = 20  # of each kind, per target of the entry: with fewer no q is below 0.05
 
 _CLAMP = ["operation", "value", "scope"]
 
@@ -107,6 +111,7 @@ def _ranked(common: pd.DataFrame) -> Iterator[dict[str, Any]]:
     for detector, scores in _scores(common).groupby("detector"):
         for statistic in scores.columns:
             observed, *others = scores[statistic].sort_index().astype(float).tolist()
+            low, high = rank_interval(observed, others)
             below = sum(other < observed for other in others)
             level = sum(other == observed for other in others)
             yield {
@@ -116,6 +121,8 @@ def _ranked(common: pd.DataFrame) -> Iterator[dict[str, Any]]:
                 "control_median": float(np.median(others)),
                 "control_low": min(others),
                 "control_high": max(others),
+                "low": low,
+                "high": high,
                 "n_controls": len(others),
                 "n_prompts": int(n_prompts[detector]),
                 "n_clamps": int(n_clamps[detector]),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from clampsweep.config.contract import Study, figure_files
@@ -59,20 +59,18 @@ def files(entry: BcrEntry) -> Mapping[str, str]:
     return own | {f"detectors/{file}": what for file, what in DETECTORS.items()}
 
 
-def table_inputs(entry: BcrEntry, but: str = "") -> dict[str, str]:
+def table_inputs(entry: BcrEntry, but: Collection[str] = ()) -> dict[str, str]:
     """The tables that an entry's figures and reports are made from, by field of `view.Tables`.
 
     Args:
         entry: The entry.
-        but: A table to leave out.
+        but: Tables to leave out.
     """
-    there, places = (
-        files(entry),
-        {name: file.format(entry=entry.name) for name, file in TABLES.items()},
-    )
-    return {
-        name: f"results/{file}" for name, file in places.items() if file in there and name != but
+    kept = files(entry)
+    places = {
+        name: file.format(entry=entry.name) for name, file in TABLES.items() if name not in but
     }
+    return {name: f"results/{file}" for name, file in places.items() if file in kept}
 
 
 def selection_input(entry: BcrEntry) -> list[str]:

@@ -11,14 +11,13 @@ from typing import Any
 
 import pandas as pd
 
+from clampsweep.ledger import controls_table
 from clampsweep.markdown import code, join, plain, table
 from clampsweep.models.unused_settings import sentence
 from clampsweep.studies.bcr.answers import answer
 from clampsweep.studies.bcr.phrases import clamp_name, controls_of, named, rate_of
-from clampsweep.studies.bcr.verdict import (
-    LEVEL,
-)
 from clampsweep.studies.bcr.view import Tables, intervened
+from clampsweep.verdicts import LEVEL
 from clampsweep.words import counted, signed
 
 FRAGILE_MARGIN = 1e-3  # logits
@@ -55,7 +54,7 @@ def summary(view: Tables, files: Mapping[str, str] | None = None) -> str:
     blocks += _published(view)
     blocks += [_size(view), _blank(view), _fragile(view)]
     blocks += [plain(sentence(view.unused_settings))] if view.unused_settings else []
-    blocks += [*_special_table(view), "## Rates", _HOW_TO_READ]
+    blocks += [*_special_table(view), *_ledger(view), "## Rates", _HOW_TO_READ]
     for detector in view.detectors:
         blocks += [f"### {plain(view.headline(detector))}", _rates_table(view, detector)]
     if files:
@@ -109,6 +108,13 @@ def _special_table(view: Tables) -> Iterator[str]:
             f"{row['percentile']:.0f} %", f"{row['p']:.2g}", f"{row['q']:.2g}",
         ])  # fmt: skip
     yield table(head, rows)
+
+
+def _ledger(view: Tables) -> Iterator[str]:
+    """Which controls ran and which did not."""
+    if view.ledger is not None:
+        yield "## Controls of the verdicts"
+        yield controls_table(view.ledger)
 
 
 def _size(view: Tables) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from clampsweep import tables
-from clampsweep.names import short_names
+from clampsweep.ledger import LEDGER
 from clampsweep.operations import VALUE_MEANS, Clamp, clamp, describe, positions
 from clampsweep.studies.bcr.among_controls import AmongControls
 from clampsweep.studies.bcr.detector_quality import DETECTOR_QUALITY
@@ -22,8 +22,8 @@ from clampsweep.studies.bcr.special import SPECIAL
 from clampsweep.studies.bcr.split_half import SPLIT_HALF
 from clampsweep.studies.bcr.variability import VARIABILITY
 from clampsweep.studies.bcr.verify import VERIFICATION
+from clampsweep.texts.control_table import CONTROLS
 from clampsweep.texts.gather import GENERATIONS
-from clampsweep.texts.matching import CONTROLS
 from clampsweep.texts.metrics import TEXT_METRICS
 from clampsweep.texts.promptset import PROMPTS
 from clampsweep.texts.selection import NEURON_STATS
@@ -44,8 +44,7 @@ class Tables:
         split_half: `SPLIT_HALF`.
         detectors: Names of the collapse detectors, in the order of the panels.
         title: What the sweep is, such as `SmolLM2-135M, L29N1479, set, greedy, 50 tokens`.
-        neuron_stats: `NEURON_STATS`; None if nothing is known of the activations, as in
-            an imported sweep.
+        neuron_stats: `NEURON_STATS`; None of an imported sweep, whose activations are not known.
         special: `SPECIAL`; None, like the next three, if there are no controls.
         controls: `CONTROLS`.
         control_recovery: `RECOVERY` of the controls.
@@ -53,7 +52,8 @@ class Tables:
         variability: `VARIABILITY`; None if no baselines were sampled.
         verification: `VERIFICATION`; None if there are no published figures to compare with.
         detector_quality: `DETECTOR_QUALITY`, from labelled texts.
-        verdicts: `VERDICTS`; None before they are drawn from the others.
+        verdicts: `VERDICTS`; None, like their `LEDGER`, before they are drawn from the others.
+        ledger: The controls of each verdict.
         unused_settings: Settings of generation in the model's folder that have no effect, by name.
     """
 
@@ -74,6 +74,7 @@ class Tables:
     verification: pd.DataFrame | None = None
     detector_quality: pd.DataFrame | None = None
     verdicts: pd.DataFrame | None = None
+    ledger: pd.DataFrame | None = None
     unused_settings: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
@@ -92,8 +93,8 @@ class Tables:
         return tuple(self._label(change, one_operation, one_scope) for change in self.clamps)
 
     def _label(self, change: Clamp, one_operation: bool, one_scope: bool) -> str:
-        short = Clamp(change.operation, change.value, "all" if one_scope else change.scope)
-        words = describe(short)
+        scope = "all" if one_scope else change.scope
+        words = describe(Clamp(change.operation, change.value, scope))
         if one_operation and change.value is not None:
             words = words.removeprefix(f"{change.operation} ")
         return words
@@ -114,11 +115,6 @@ class Tables:
         in_order = rows.sort_values(["neuron", "target"]).sort_values("layer", kind="stable")
         single, joint = in_order[in_order["neuron"].notna()], in_order[in_order["neuron"].isna()]
         return tuple(single["target"]) + tuple(joint["target"])
-
-    @cached_property
-    def shown(self) -> dict[str, str]:
-        """Targets' names as figures show them."""
-        return short_names(self.targets)
 
     @cached_property
     def sizes(self) -> str:
@@ -175,8 +171,7 @@ class Tables:
     def _baseline_texts(self) -> dict[tuple[str, int | None], str]:
         rows = baselines(self.generations)
         seeds = [int(seed) for seed in rows["seed"]] if self.sampled else [None] * len(rows)
-        names = zip(rows["prompt_id"], seeds, strict=True)
-        return dict(zip(names, rows["text"], strict=True))
+        return dict(zip(zip(rows["prompt_id"], seeds, strict=True), rows["text"], strict=True))
 
     def baseline_text(self, prompt_id: str, seed: int | None) -> str:
         """The text of a prompt without intervention, of a seed if there is one per seed."""
@@ -206,6 +201,7 @@ SCHEMAS: Mapping[str, tables.Schema] = MappingProxyType(
         "verification": VERIFICATION,
         "detector_quality": DETECTOR_QUALITY,
         "verdicts": VERDICTS,
+        "ledger": LEDGER,
     }
 )
 """Of each table; `files.TABLES` says where it is."""

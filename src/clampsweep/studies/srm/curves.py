@@ -7,7 +7,7 @@ import pandas as pd
 from jaxtyping import Float64, Int
 from scipy.sparse import csr_array
 
-from clampsweep.statistics import cluster_bootstrap
+from clampsweep.statistics import cluster_bootstrap, sign_flip
 from clampsweep.studies.srm.texts import GroupedTexts, Points, members
 from clampsweep.tables import Column, Schema
 
@@ -34,6 +34,9 @@ SRM_GROUPS = Schema(
         "power_low": Column("float", "95 % bootstrap interval of mean_power, lower", null=True),
         "power_high": Column("float", "95 % bootstrap interval of mean_power, upper", null=True),
         "expected_power": Column("float", "2 / D, mean_power of a plane drawn at random"),
+        "power_p": Column(
+            "float", "two-sided sign-flip p of mean_power against expected_power", null=True
+        ),
     },
     key=("factor", "group"),
 )
@@ -97,6 +100,8 @@ def group_of(
     grey = weight @ own / weight.sum()
     drawn = _curves(own, weight, sums, grey, thresholds)
     row |= {"n_clusters": sums.shape[0], **_summary(own, weight, sums, grey)}
+    more = weight * ((own**2).sum(1) - 2 / len(texts.neurons))  # squared length beyond chance
+    row["power_p"] = float(sign_flip((sums @ more)[:, None])[0])
     return row, [one.assign(factor=factor, group=group)[list(SRM_CURVES.columns)] for one in drawn]
 
 

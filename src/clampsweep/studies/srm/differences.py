@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float64, Int
 
-from clampsweep.statistics import benjamini_hochberg, permuted_labels, rank_p
+from clampsweep.statistics import benjamini_hochberg, permuted_labels, rank_interval, rank_p
 from clampsweep.studies.srm.curves import GROUP_COLUMNS
 from clampsweep.studies.srm.plane import Srm
 from clampsweep.studies.srm.texts import BASELINE, GroupedTexts, Labels, Points, members, spanning
@@ -31,6 +31,9 @@ SRM_DIFFERENCES = Schema(
         ),
         "angle": Column("float", "angle at which it is reached, degrees in 0..360", null=True),
         "critical": Column("float", "95 % quantile of distance under permutation", null=True),
+        "expected": Column("float", "median of distance under permutation", null=True),
+        "low": Column("float", "95 % lower bound of distance, null being expected", null=True),
+        "high": Column("float", "95 % upper bound, in the same way", null=True),
         "p": Column("float", "permutation p of distance", null=True),
         "least_p": Column("float", "the smallest p that so few prompts allow", null=True),
         "q": Column("float", "p after Benjamini-Hochberg over the factor's pairs", null=True),
@@ -95,10 +98,14 @@ def _difference(
     distance = float(np.hypot(*observed))
     # Lengths that are equal but for rounding count as equal.
     chance = (np.nan_to_num(np.hypot(*gaps.T), nan=np.inf) * (1 + 1e-9)).tolist()
+    low, high = rank_interval(distance, chance)
     return found | {
         "distance": distance,
         "angle": float(np.degrees(np.arctan2(observed[1], observed[0])) % 360),
         "critical": float(np.quantile(chance, 0.95, method="higher")),
+        "expected": float(np.median(chance)),
+        "low": low,
+        "high": high,
         "p": rank_p(distance, chance),
         "least_p": rank_p(max(chance) * (1 - 2e-9), chance),
     }

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from clampsweep.ledger import Conclusions, controls_table
 from clampsweep.markdown import join, plain, table
 from clampsweep.studies.srm.plane import Srm
 from clampsweep.studies.srm.verdict import DIFFER, SPECIAL
@@ -34,24 +35,26 @@ _MADE_OF_TEXTS = (
 
 
 def report(
-    groups: pd.DataFrame, differences: pd.DataFrame, verdicts: pd.DataFrame, srm: Srm, title: str
+    groups: pd.DataFrame, differences: pd.DataFrame, concluded: Conclusions, srm: Srm, title: str
 ) -> str:
     """The answers in Markdown, then a table of the groups and tables of the pairs.
 
     Args:
         groups: `SRM_GROUPS`.
         differences: `SRM_DIFFERENCES`.
-        verdicts: `VERDICTS`, drawn from these.
+        concluded: `VERDICTS` drawn from these, and the `LEDGER` of their controls.
         srm: The plane and the factors.
         title: What the sweep and the plane are.
     """
-    why = verdicts.set_index(["claim", "by"])["why"]
+    why = concluded.verdicts.set_index(["claim", "by"])["why"]
     answers = [f"- {factor}: {plain(why[DIFFER, factor])}" for factor in srm.group_by]
     blocks = [
         f"# Spotlight resonance: {plain(title)}",
         "\n".join(["**Do groups of texts point different ways in this plane?**\n", *answers]),
         f"**Is the plane special?** {plain(why[SPECIAL, ''])} {_WHAT_MAKES_SPECIAL}",
         *([_MADE_OF_TEXTS] if srm.prompt_groups else []),
+        "## Controls of the verdicts",
+        controls_table(concluded.ledger),
         "## Groups",
         _HOW_TO_READ,
         _groups_table(groups),

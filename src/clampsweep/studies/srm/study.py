@@ -14,6 +14,7 @@ KEPT = {
     "srm/curves.parquet": "mean projection and counts by angle",
     "srm/differences.parquet": "pairs of groups, with p and q",
     "srm/verdicts.parquet": "the answers as a table: claim, estimate, interval, q, verdict",
+    "srm/ledger.parquet": "the controls of each answer: how many ran, or why not",
 }
 FIGURES = {
     "srm_polar": "each group's mean curve and counts, angle by angle",

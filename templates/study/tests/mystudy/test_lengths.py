@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from clampsweep.studies.mystudy.figures import length
-from clampsweep.studies.mystudy.lengths import lengths, verdicts
+from clampsweep.studies.mystudy.lengths import judge, lengths
 from clampsweep.studies.mystudy.report import summary
 from clampsweep.studies.mystudy.tables import LOSSES
 from clampsweep.texts.gather import GENERATIONS
@@ -31,18 +31,19 @@ def test_four_prompts_by_hand():
 
 
 @pytest.mark.parametrize(
-    ("changes", "verdict"),
-    [([1] * 8, "longer"), ([-1] * 8, "shorter"), ([0] * 8, "no effect"), ([1, -1] * 4, "no effect"),
-     ([3] * 5, "no answer: too few prompts to tell")],
+    ("changes", "verdict", "words"),
+    [([1] * 8, "supported", "longer"), ([-1] * 8, "supported", "shorter"),
+     ([0] * 8, "inconclusive", "no effect"), ([1, -1] * 4, "inconclusive", "no effect"),
+     ([3] * 5, "untestable", "no answer: too few prompts to tell")],
 )  # fmt: skip
-def test_the_verdict_is_what_the_texts_say(changes, verdict):
-    found = verdicts(table(changes))
-    assert found["verdict"].tolist() == [verdict]
+def test_the_verdict_is_what_the_texts_say(changes, verdict, words):
+    found = judge(table(changes))
+    assert found.verdicts[["verdict", "words"]].values.tolist() == [[verdict, words]]
     known = [{"prompt_id": f"p{at}", "n_tokens": 3, "loss": at} for at in (1, 2, None)]
     said = summary(found, frame(known, LOSSES), "title", {"a.md": "a"})
-    assert f"| {verdict} |" in said
+    assert f"| {words} |" in said
     assert "Mean loss of 2 prompts, before any clamp: 1.50 nats per token." in said
-    assert length(found, "title").axes[0].get_yticklabels()[0].get_text() == "L1N2, set +5"
+    assert length(found.verdicts, "title").axes[0].get_yticklabels()[0].get_text() == "L1N2, set +5"
 
 
 def test_prompts_of_a_core_move_together():

@@ -35,6 +35,7 @@ rule mystudy_lengths:
     output:
         lengths="results/{entry}/lengths.parquet",
         verdicts="results/{entry}/verdicts.parquet",
+        ledger="results/{entry}/ledger.parquet",
     log:
         "logs/mystudy_lengths/{entry}.log",
     wildcard_constraints:
@@ -55,6 +56,7 @@ rule mystudy_report:
     input:
         verdicts="results/{entry}/verdicts.parquet",
         losses="results/{entry}/losses.parquet",
+        ledger="results/{entry}/ledger.parquet",
     output:
         figure_files("mystudy", ["length"]),
         summary="results/{entry}/summary.md",

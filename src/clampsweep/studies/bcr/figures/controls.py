@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from clampsweep.figures.style import BLUE, WIDTH, floats, panels, styled, title
 from clampsweep.studies.bcr.among_controls import CONTROL_KINDS, AmongControls
 from clampsweep.studies.bcr.figures.panels import CONTROLS, clamp_axis, empty, finish, left_out
-from clampsweep.studies.bcr.verdict import headline
+from clampsweep.studies.bcr.headline import headline
 from clampsweep.studies.bcr.view import Tables
 from clampsweep.words import counted
 

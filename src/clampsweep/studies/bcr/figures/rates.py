@@ -21,6 +21,7 @@ from clampsweep.figures.style import (
     styled,
     title,
 )
+from clampsweep.studies.bcr.effect import significant
 from clampsweep.studies.bcr.figures.panels import (
     MAX_TARGETS,
     SAMPLING,
@@ -33,8 +34,9 @@ from clampsweep.studies.bcr.figures.panels import (
     target_handles,
     target_styles,
 )
-from clampsweep.studies.bcr.verdict import LEVEL, headline, significant
+from clampsweep.studies.bcr.headline import headline
 from clampsweep.studies.bcr.view import Tables
+from clampsweep.verdicts import LEVEL
 from clampsweep.words import counted, listed
 
 

@@ -12,7 +12,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from clampsweep.figures.style import GREY, PALE, QUIET, TARGET_COLOURS, WIDTH, minus, styled
 from clampsweep.studies.srm.figures.panels import BASELINE, angle_axis, empty, finish, short
-from clampsweep.studies.srm.verdict import LEVEL
+from clampsweep.verdicts import LEVEL
 from clampsweep.words import counted
 
 MAX_PAIRS = 10

@@ -5,19 +5,18 @@ from pathlib import Path
 from clampsweep.errors import reported
 
 with reported(snakemake.log[0]):
-    from clampsweep import tables
+    from clampsweep import ledger, tables
     from clampsweep.figures.style import save_figure
     from clampsweep.markdown import page
     from clampsweep.studies.mystudy import figures
     from clampsweep.studies.mystudy.report import summary
     from clampsweep.studies.mystudy.tables import LOSSES
-    from clampsweep.verdicts import VERDICTS
 
     params, output = snakemake.params, snakemake.output
-    found = tables.read(snakemake.input.verdicts, VERDICTS)
+    concluded = ledger.read(snakemake.input.verdicts, snakemake.input.ledger)
     drawn = [Path(path) for path in output if path not in (output.summary, output.html)]
-    save_figure(figures.length(found, params.title), drawn)
+    save_figure(figures.length(concluded.verdicts, params.title), drawn)
     losses = tables.read(snakemake.input.losses, LOSSES)
-    text = summary(found, losses, params.title, params.files)
+    text = summary(concluded, losses, params.title, params.files)
     tables.write_text(text, output.summary)
     tables.write_text(page(text, params.title), output.html)

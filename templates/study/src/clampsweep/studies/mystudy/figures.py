@@ -6,6 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from clampsweep.figures.style import BLUE, GREY, minus, panels, styled
+from clampsweep.verdicts import SUPPORTED
 
 
 @styled
@@ -19,7 +20,7 @@ def length(verdicts: pd.DataFrame, title: str) -> Figure:
     figure, [[ax]] = panels(1, 1, height=0.3 + 0.2 * len(verdicts))
     rows = verdicts.to_dict("records")
     for place, row in enumerate(rows):
-        fill = BLUE if row["verdict"] in ("longer", "shorter") else "white"
+        fill = BLUE if row["verdict"] == SUPPORTED else "white"
         ax.plot([row["low"], row["high"]], [place, place], color=BLUE)
         ax.plot(row["estimate"], place, "o", color=BLUE, markerfacecolor=fill)
     ax.axvline(0, color=GREY, linewidth=0.6)

@@ -6,13 +6,18 @@ from typing import Any
 
 import pandas as pd
 
+from clampsweep.ledger import (
+    MATCHED_NEURONS,
+    RANDOM_DIRECTIONS,
+    Conclusions,
+    conclusions,
+    ran,
+    skipped,
+)
 from clampsweep.statistics import benjamini_hochberg, cluster_bootstrap, sign_flip
 from clampsweep.tables import Column, Schema
-from clampsweep.verdicts import VERDICTS
+from clampsweep.verdicts import SUPPORTED, UNTESTABLE, Claim, Result, conclude
 from clampsweep.words import signed
-
-LEVEL = 0.05
-MIN_CLUSTERS = 6  # with fewer no p of the sign-flip test is below LEVEL
 
 LENGTHS = Schema(
     "mystudy lengths",
@@ -61,24 +66,39 @@ def _row(texts: pd.DataFrame) -> dict[str, Any]:
     return found | {"low": low, "high": high, "p": sign_flip(sums)[0]}
 
 
-def verdicts(table: pd.DataFrame) -> pd.DataFrame:
-    """A row of `VERDICTS` for each row of `LENGTHS`."""
-    found = table.rename(columns={"target": "subject", "difference": "estimate"}).assign(
-        study="mystudy",
-        claim="length",
-        by=[f"set {signed(value)}" for value in table["value"]],
-        unit="words",
-        null=0.0,
-        verdict=[_verdict(row) for row in table.to_dict("records")],
-        why=[f"{n} prompts in {k} clusters"
-             for n, k in zip(table["n"], table["n_clusters"], strict=True)],
-    )  # fmt: skip
-    return found[list(VERDICTS.columns)]
+def judge(table: pd.DataFrame) -> Conclusions:
+    """A verdict for each row of `LENGTHS`, and the controls of each."""
+    controls = [
+        skipped(name, "not in this study: another clamp may do as much")
+        for name in (MATCHED_NEURONS, RANDOM_DIRECTIONS)
+    ]
+    rows = table.to_dict("records")
+    return conclusions(
+        (_verdict(row), [ran("baselines", row["n"], "of the same prompts"), *controls])
+        for row in rows
+    )
 
 
-def _verdict(row: dict[Any, Any]) -> str:
-    if row["n_clusters"] < MIN_CLUSTERS:
-        return "no answer: too few prompts to tell"
-    if row["q"] >= LEVEL:
-        return "no effect"
-    return "longer" if row["difference"] > 0 else "shorter"
+def _verdict(row: dict[Any, Any]) -> dict[str, Any]:
+    """Whether a clamp changes the length, in either direction."""
+    by = f"set {signed(row['value'])}"
+    found = conclude(
+        Claim("mystudy", "length", row["target"], "different", "words", by),
+        Result(
+            estimate=row["difference"],
+            low=row["low"],
+            high=row["high"],
+            null=0.0,
+            n=row["n"],
+            p=row["p"],
+            q=row["q"],
+        ),
+        words="no effect",
+        why=f"{row['n']} prompts in {row['n_clusters']} clusters",
+        least_q=2 / 2 ** row["n_clusters"],  # if all clusters change alike
+    )
+    if found["verdict"] == UNTESTABLE:
+        found["words"] = "no answer: too few prompts to tell"
+    elif found["verdict"] == SUPPORTED:
+        found["words"] = "longer" if row["difference"] > 0 else "shorter"
+    return found

@@ -14,6 +14,7 @@ KEPT = {
     "summary.md": "the answer, in words and numbers",
     "summary.html": "the same as a page",
     "verdicts.parquet": "the answer as a table: claim, estimate, interval, p, q, verdict",
+    "ledger.parquet": "the controls of each answer: how many ran, or why not",
     "lengths.parquet": "length of clamped texts against that of baselines, by clamp",
     "losses.parquet": "how well the model knows each prompt",
     "generations.parquet": "the texts and token ids",
