@@ -1,4 +1,4 @@
-"""The table of controls, whatever they are for: its columns, random directions, how like they are."""
+"""The table of controls: its columns, random directions in it, how like their targets they are."""
 
 from __future__ import annotations
 
@@ -43,6 +43,8 @@ CONTROLS = Schema(
     },
     key=("target", "control"),
 )
+
+SIZES = ("norm", "activation")
 
 MAX_COUNT = 1000  # random directions of one seed; the next seed's have higher numbers
 
@@ -89,7 +91,7 @@ def closeness(controls: pd.DataFrame) -> str:
     """
     neurons = controls[controls["kind"] == "neuron"]
     said = []
-    for size in _SIZES:
+    for size in SIZES:
         each = neurons.groupby("target")[f"{size}_difference"].mean().dropna().tolist()
         said += [f"{size} {max(each, key=abs):+.2f}"] if each else []
     return f"standardised difference from the target: {listed(said)} SD" if said else ""

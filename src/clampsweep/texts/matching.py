@@ -19,10 +19,8 @@ import pandas as pd
 from clampsweep.errors import UserError
 from clampsweep.names import Neuron, parse_target, target_name
 from clampsweep.provenance import json_digest
-from clampsweep.texts.control_table import MAX_COUNT, table_of
+from clampsweep.texts.control_table import MAX_COUNT, SIZES, table_of
 from clampsweep.texts.selection import check_positions
-
-_SIZES = ("norm", "activation")
 
 POOL = 0.02  # share of the layer's neurons, the nearest ones, that controls are drawn from
 
@@ -95,7 +93,7 @@ def _known(sizes: pd.DataFrame, matching: Sequence[str], swept: set[Neuron]) -> 
     By layer and neuron: `norm`, `activation`, `norm_sds`, `activation_sds`; nan if not known.
     """
     own = sizes[sizes["layer"].isin({one.layer for one in swept})]
-    known = own.set_index(["layer", "neuron"]).reindex(columns=list(_SIZES)).astype(float)
+    known = own.set_index(["layer", "neuron"]).reindex(columns=list(SIZES)).astype(float)
     for name in matching:
         for layer, index in known.index[~np.isfinite(known[name])]:
             which = Neuron(layer, index)
