@@ -165,6 +165,37 @@ def test_any_of_n_values_has_a_rank_p_of_at_most_a_level_in_at_most_that_share_o
         assert sum(other <= level for other in p) <= level * len(values) + 1e-9
 
 
+# bounds of a value among others
+
+
+def test_bounds_among_twenty_others_by_hand():
+    # 1 / 21 < 0.05 <= 2 / 21: own must be above all of them, and is by 2; the median is 9.5.
+    assert statistics.rank_interval(21.0, range(20)) == (9.5 + 2, 9.5 + 21)
+    assert statistics.rank_interval(-3.0, range(20)) == (9.5 - 22, 9.5 - 3)
+    # 2 / 41 < 0.05 <= 3 / 41: one of forty may be as high.
+    assert statistics.rank_interval(39.5, range(40)) == (19.5 + 1.5, 19.5 + 38.5)
+
+
+@given(
+    st.integers(-40, 40),
+    st.lists(st.integers(-30, 30), min_size=1, max_size=150),
+    st.sampled_from([0.05, 0.1, 0.5]),
+)
+def test_a_bound_is_beyond_the_median_exactly_if_the_rank_test_is_sure(own, others, level):
+    low, high = statistics.rank_interval(own, others, level)
+    null = float(np.median(others))
+    assert low <= high
+    assert (low > null) == (statistics.rank_p(own, others) < level)
+    assert (high < null) == (statistics.rank_p(-own, [-other for other in others]) < level)
+    moved = statistics.rank_interval(own + 7, others, level)  # the bounds move with the value
+    assert moved == (low + 7, high + 7)
+
+
+@pytest.mark.parametrize("n", [1, 10, 19])
+def test_too_few_others_give_no_bound(n):
+    assert statistics.rank_interval(1e9, range(n)) == (-math.inf, math.inf)
+
+
 # cluster bootstrap
 
 

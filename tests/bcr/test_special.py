@@ -126,6 +126,7 @@ def test_every_column_agrees_with_loops(seed):
         assert row.observed == own
         assert (row.control_low, row.control_high) == (min(others), max(others))
         assert row.control_median == statistics.median(others)
+        assert (row.low > row.control_median) == (row.p < 0.05)
         halves = [1 if other < own else 0.5 if other == own else 0 for other in others]
         assert row.percentile == pytest.approx(100 * sum(halves) / len(others))
         assert row.p == (1 + sum(other >= own for other in others)) / (1 + len(others))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -101,6 +102,18 @@ def test_random_directions_have_the_power_of_a_random_plane():
     assert row["expected_power"] == 2 / 40
     assert row["mean_power"] == pytest.approx(2 / 40, rel=0.12)  # its SE is 3.5 % of that
     assert row["power_low"] < 2 / 40 < row["power_high"]
+    assert 0.01 < row["power_p"] <= 1
+
+
+def test_the_power_of_a_few_cores_is_tested_by_all_flips_of_their_sums():
+    rng = np.random.default_rng(4)
+    people = [f"{core}/declarative/{level}" for core in "abcde" for level in (1, 2, 3)]
+    vectors = rng.normal(size=(len(people), 5)) * [1, 1.3, 1, 1, 1]
+    row = group(see(list(map(text, people, vectors))), "all", "baseline")
+    power = (vectors[:, 1:3] ** 2).sum(1) / (vectors**2).sum(1)  # L1N1 and L1N2 of five
+    sums = (power - 2 / 5).reshape(5, 3).sum(1)
+    ways = [abs(np.dot(signs, sums)) for signs in itertools.product((1, -1), repeat=5)]
+    assert row["power_p"] == np.mean([way >= ways[0] - 1e-12 for way in ways])
 
 
 def brute_ends(clusters, pick, n_draws=4000):

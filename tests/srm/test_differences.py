@@ -145,8 +145,13 @@ def test_few_prompts_allow_no_small_p(turn):
     rows += [text(f"{c}/d/1", at(170 + turn), 5.0) for c in "abc"]
     row = pair(see(rows, group_by=("clamp",)), "L1N0 set 5", "baseline", "clamp")
     assert row["p"] == row["least_p"] == close_to(2 / 8)
+    assert row["low"] <= row["expected"]
     many = pair(see(scattered(), group_by=("clamp",)), "L1N0 set 5", "baseline", "clamp")
     assert many["least_p"] < 0.003
+    assert many["low"] < many["distance"] and many["expected"] < many["critical"]
+    # Below the 95 % quantile of chance p is not below 0.05, and the lower bound not above chance.
+    assert (many["low"] > many["expected"]) == (many["distance"] > many["critical"])
+    assert (many["low"] > many["expected"]) == (many["p"] < 0.05)
 
 
 def test_a_planted_difference_is_found_and_the_others_are_not():

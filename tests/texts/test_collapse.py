@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 
 import pytest
@@ -310,3 +311,22 @@ def test_loop_looks_at_the_tokens_of_a_text_that_is_not_blank():
 def test_loop_flags_a_planted_loop_of_at_least_the_same_length(before, unit):
     repeats = max(3, -(-len(before) // len(unit)))
     assert loop([*before, *unit * repeats]) is True
+
+
+# Texts of any origin
+
+
+def test_any_list_of_texts_is_judged_as_each_text_alone():
+    texts, ids = ["fine words here", "aaaaaaaaaa", " ", "so it goes"], [[1, 2, 3], [4] * 9, [], [5]]
+    for name, detect in collapse.DETECTORS.items():
+        alone = [detect(*both, 1.0) for both in zip(texts, ids, strict=True)]
+        assert collapse.collapsed(texts, name, ids, [1.0] * 4).tolist() == alone
+    assert collapse.collapsed(texts, "surface").tolist() == [False, True, True, False]
+    assert collapse.collapsed([], "surface").shape == (0,)
+
+
+def test_a_list_of_texts_without_what_a_detector_needs_is_refused():
+    with pytest.raises(UserError, match="'loop' needs token ids"):
+        collapse.collapsed(["some text"], "loop")
+    with pytest.raises(UserError, match="'coherence' needs nll_unclamped"):
+        collapse.collapsed(["some text"], "coherence", [[1, 2, 3]], [math.nan])

@@ -440,3 +440,21 @@ def test_the_table_follows_the_rows_not_their_index(generations):
     found = table(shuffled)
     assert found["key"].tolist() == shuffled["key"].tolist()
     assert found["total_tokens"].isna().tolist() == [True, False, False, True]
+
+
+# Texts of any origin
+
+
+def test_any_list_of_texts_has_the_metrics_of_a_table_of_generations(generations):
+    pairs = metrics.texts_and_tokens(generations)
+    found = metrics.measures([text for text, _ in pairs], [ids for _, ids in pairs])
+    pd.testing.assert_frame_equal(found, table(generations)[list(found.columns)])
+    assert list(found.columns) == [*PUBLISHED_METRICS, *FURTHER_METRICS]
+
+
+def test_texts_without_tokens_have_the_metrics_of_words_and_characters_alone():
+    found = metrics.measures(["a b a b", " "])
+    assert found["total_tokens"].tolist() == [4, pd.NA]
+    assert found["num_repeated_bigrams"].tolist() == [1, pd.NA]
+    assert found[["distinct_1", "rep_4", "loop_period"]].isna().all(axis=None)
+    assert metrics.measures([]).empty

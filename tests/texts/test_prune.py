@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +11,28 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 import batch_history
 import factories
-from batch_history import finish, finished, histories, plan_anew, play, pooled, quickly, runs
+from batch_history import (
+    finish,
+    finished,
+    held,
+    histories,
+    plan_anew,
+    play,
+    pooled,
+    quickly,
+    runs,
+)
 from clampsweep import tables
 from clampsweep.errors import UserError
 from clampsweep.tables import Column, Schema
 from clampsweep.texts.combination import Combination
 from clampsweep.texts.gather import GENERATIONS
 from clampsweep.texts.planner import Planner, pin_plan
-from clampsweep.texts.prune import prune
+from clampsweep.texts.prune import named, prune
 from requested import many, prompts
 
 folders = batch_history.folders
@@ -197,13 +209,112 @@ def test_a_table_that_was_made_from_no_plan_keeps_nothing(tmp_path):
     assert {path.stem for path in prune(tmp_path, [])} == set(batches)
 
 
-def test_a_table_of_another_kind_whose_plan_is_gone_keeps_nothing_and_does_not_stop_pruning(
-    tmp_path,
-):
-    path, batches = computed(tmp_path, many(3))
-    measured(tmp_path / "main" / "measured.parquet", plan=path.stem)
+def test_a_table_of_another_kind_whose_plan_is_gone_is_named_and_nothing_is_removed(tmp_path):
+    path, _ = computed(tmp_path, many(3))
+    table = tmp_path / "main" / "part" / "measured.parquet"
+    measured(table, plan=path.stem)
     path.unlink()
-    assert {path.stem for path in prune(tmp_path, [])} == set(batches)
+    before = everything(tmp_path)
+    with pytest.raises(UserError) as caught:
+        prune(tmp_path, [])
+    message = str(caught.value)
+    assert message.startswith(f"{table}: its plan {path} is gone") and "\n" not in message
+    assert everything(tmp_path) == before
+
+
+def test_a_table_of_another_version_is_named_and_nothing_is_removed(tmp_path):
+    path, _ = computed(tmp_path, many(3))
+    measured(tmp_path / "main" / "measured.parquet", plan=path.stem, schema_version=99)
+    before = everything(tmp_path)
+    with pytest.raises(UserError, match=r"measured\.parquet: of another version"):
+        prune(tmp_path, [])
+    assert everything(tmp_path) == before
+
+
+def test_pruning_keeps_what_a_table_joined_from_several_requests_was_made_from(tmp_path):
+    one, batches = computed(tmp_path, many(3), "one")
+    two, more = computed(tmp_path, many(3, target="L0N7"), "one/two")
+    _, (neither,) = computed(tmp_path, many(3, model="n"), "three")
+    table = tmp_path / "one" / "a" / "b" / "c" / "measured.parquet"
+    measured(table, plan=[one.stem, two.stem])
+    assert {path.stem for path in prune(tmp_path, [])} == {neither}
+    table.unlink()
+    assert {path.stem for path in prune(tmp_path, [])} == {*batches, *more}
+
+
+def test_pruning_looks_behind_links_and_not_in_circles(tmp_path):
+    results, elsewhere = tmp_path / "results", tmp_path / "other disk"
+    path, batches = computed(results, many(3), "earlier")
+    measured(elsewhere / "part" / "measured.parquet", plan=path.stem)
+    (results / "earlier").symlink_to(elsewhere)
+    (elsewhere / "part" / "back").symlink_to(results)
+    assert prune(results, []) == []
+    (results / "earlier").unlink()
+    assert {path.stem for path in prune(results, [])} == set(batches)
+
+
+def test_a_folder_that_cannot_be_read_is_named_and_nothing_is_removed(tmp_path, monkeypatch):
+    path, _ = computed(tmp_path, many(3))
+    closed = tmp_path / "main" / "closed"
+    measured(closed / "measured.parquet", plan=path.stem)
+    before, scan = everything(tmp_path), os.scandir
+
+    def refusing(folder):
+        if Path(folder) == closed:
+            raise PermissionError(13, "Permission denied", str(folder))
+        return scan(folder)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    with pytest.raises(UserError, match="closed: cannot read: Permission denied"):
+        prune(tmp_path, [])
+    monkeypatch.undo()
+    assert everything(tmp_path) == before
+
+
+def test_of_tables_only_the_footers_are_read(tmp_path, monkeypatch):
+    path, _ = computed(tmp_path, many(3), "earlier")
+    gather(tmp_path, "earlier", path)
+    monkeypatch.setattr(pq, "read_table", None)
+    assert prune(tmp_path, []) == []
+
+
+def test_names_under_any_key_of_footers_are_found_with_the_tables_that_hold_them(tmp_path):
+    places = [tmp_path / "a" / "x.parquet", tmp_path / "b" / "c" / "y.parquet"]
+    measured(places[0], parts=["p", "q"])
+    measured(places[1], parts="q", plan="other")
+    assert named(tmp_path, "parts") == {"p": places[:1], "q": places}
+    assert named(tmp_path, "nothing") == {}
+
+
+# A results folder: the combinations of each plan; of each table its depth and the plans that it was
+# made from, as places in their list.
+numbered = st.lists(st.integers(0, 3), max_size=3)
+planned = st.lists(batch_history.numbers, min_size=1, max_size=4)
+placed = st.lists(st.tuples(st.integers(0, 4), numbered), max_size=4)
+
+
+@given(planned, placed, numbered)
+@quickly
+def test_a_batch_stays_exactly_if_a_table_or_the_run_wants_one_of_its_rows(
+    folders, plans, made, current
+):
+    results = folders()
+    paths, wants = [], []
+    for at, numbers in enumerate(plans):
+        wanted = pooled(numbers)
+        texts = prompts(*{one.prompt: None for one in wanted})
+        paths.append(pin_plan(Planner(results, 2), f"r{at}", texts, wanted).path)
+        wants.append({one.key for one in wanted})
+    for at, (depth, numbers) in enumerate(made):
+        of = [paths[number].stem for number in numbers if number < len(paths)]
+        folder = results.joinpath("e", *"abcd"[:depth])
+        measured(folder / f"{at}.parquet", plan=of[0] if len(of) == 1 else of)
+    asked = {number for _, numbers in made for number in numbers} | set(current)
+    used = {key for number in asked if number < len(wants) for key in wants[number]}
+    before = held(results)
+    removed = prune(results, [paths[number] for number in current if number < len(paths)])
+    assert set(held(results)) == {batch for batch, keys in before.items() if keys & used}
+    assert {path.stem for path in removed} == set(before) - set(held(results))
 
 
 @pytest.mark.parametrize("folder", ["generations", "vectors", ".scratch/0123456789abcdef-c0de"])

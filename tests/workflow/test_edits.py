@@ -32,7 +32,7 @@ def test_the_first_run_makes_everything(first_run: tuple[Project, Run]) -> None:
     assert run.rules == {**dict.fromkeys((*ONCE_PER_SWEEP, *ONCE), 1), "generate": 2}
     wanted = run.output.partition("localrule all:\n    input: ")[2].partition("\n")[0].split(", ")
     # tables and reports, figures, batches, model, detectors
-    assert len(wanted) == 16 + 7 * 2 + 2 * 2 + 1 + 5
+    assert len(wanted) == 17 + 7 * 2 + 2 * 2 + 1 + 5
     assert all(project.path(name).stat().st_size > 0 for name in wanted)
     texts = project.table("generations")
     assert texts.groupby("prompt_id", sort=False)["operation"].agg(list).to_dict() == {
