@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,16 @@ def test_the_log_says_how_far_the_work_is(job, caplog):
 
 def never(model: Model, shard: Shard) -> Iterator[tuple[str, pd.DataFrame]]:
     raise AssertionError("it is computed again")
+
+
+def test_no_other_job_can_be_at_work_on_the_shard_meanwhile(job):
+    def alone(model: Model, shard: Shard) -> Iterator[tuple[str, pd.DataFrame]]:
+        path = job.pinned.with_name(f".{job.pinned.stem}.lock")
+        with path.open() as lock, pytest.raises(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield from tokens(model, shard)
+
+    assert len(job.make(alone))
 
 
 def test_what_another_job_has_made_meanwhile_stands(job, caplog):

@@ -1,10 +1,15 @@
-# From the requests of the studies to prompts, pinned plans and batches. No rules, no torch.
+# From what the studies want to pinned plans: of requests to prompts and batches, of works to items
+# and shards. No rules, no torch.
 from functools import cache
 
+from clampsweep.shards.planner import ShardPlanner
+from clampsweep.shards.shard import Item, read_items, read_shard
 from clampsweep.texts import directions, planner, promptset, scratch, selection, wanted
 from clampsweep.texts.combination import read_batch
-from clampsweep.texts.request import Named
+from clampsweep.texts.request import Named, PromptsetSpec
 
+WORKS = CONFIG.works  # the sharded work that the studies want, by the name of its table
+SHARDS = ShardPlanner(RESULTS)
 PLANNER = planner.Planner(RESULTS, CONFIG.compute.combinations_per_batch)
 
 
@@ -114,7 +119,60 @@ def fetched(spec):
     return path
 
 
+def items_of(work):
+    """What a work is done on; where it is read from a file, that is made first if need be."""
+    if isinstance(work.items, tuple):
+        return work.items
+    if isinstance(work.items, Named):
+        listing = getattr(checkpoints, work.items.checkpoint)
+        path = listing.get(entry=work.items.entry).output.listed
+        return or_stop(read_items, path)
+    prompts = promptset_prompts(work.items)
+    return list(map(Item, prompts["prompt_id"], prompts["text"]))
+
+
+@cache
+def work_plan(name):
+    """Pinned plan of a work's items, and the pinned shards that hold them."""
+    return or_stop(SHARDS.plan, WORKS[name], items_of(WORKS[name]))
+
+
+def pinned_shards(*names):
+    """Pinned shards of some works."""
+    return sorted({str(path) for name in names for path in work_plan(name).shards})
+
+
+def shards_of(*names):
+    """Tables of the shards of some works, each beside its pinned shard."""
+    return [str(Path(path).with_suffix(".parquet")) for path in pinned_shards(*names)]
+
+
+def kept_shards(wildcards):
+    """The shards of every work."""
+    return shards_of(*WORKS)
+
+
+@cache
+def _spec_of(shard):
+    for path in (RESULTS / "shards").glob(f"*/{shard}.json"):
+        return identified(or_stop(read_shard, path).model, path)
+    stop(f"results/shards: no shard {shard} is pinned; ask for what is made of it")
+
+
+def shard_model(wildcards):
+    """The model of a shard, as an input of the rule that makes it."""
+    return ancient(fetched(_spec_of(wildcards.shard)))
+
+
+def shard_loading(wildcards):
+    """How the model of a shard is loaded, as a parameter of that rule."""
+    return _spec_of(wildcards.shard).loading()
+
+
 # Faults in local promptsets show at parse time, before any job.
 for _name, _request in REQUESTS.items():
     if _request.promptset.url is None:
         request_prompts(_name)
+for _work in WORKS.values():
+    if isinstance(_work.items, PromptsetSpec) and _work.items.url is None:
+        items_of(_work)

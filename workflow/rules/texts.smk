@@ -172,7 +172,7 @@ rule text_metrics:
 rule prune:
     input:
         plans=lambda w: [str(request_plan(name).path) for name in REQUESTS],
-        shards=lambda w: pinned_shards(WORKS),
+        shards=lambda w: pinned_shards(*WORKS),
     log:
         "logs/prune.log",
     localrule: True
