@@ -15,15 +15,9 @@ from clampsweep.config.parse import parse
 from clampsweep.config.schemas import join
 from clampsweep.errors import UserError
 from clampsweep.explorer import clamps as rows
-from clampsweep.explorer import export
-from clampsweep.explorer.settings import (
-    ClampSetting,
-    Settings,
-    check_clamps,
-    check_decoding,
-    check_scope,
-    read_values,
-)
+from clampsweep.explorer import config_file, importing
+from clampsweep.explorer.settings import ClampSetting, Settings, check_clamps
+from clampsweep.explorer.typed import check_decoding, check_scope, read_values
 from clampsweep.models.spec import ModelSpec
 from clampsweep.registry import STUDIES
 from clampsweep.studies.bcr.rates import RATES
@@ -138,7 +132,7 @@ def test_the_config_of_a_run_asks_the_workflow_for_its_text(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.chdir(tmp_path)
-    path = export.save_config(settings, SPEC, tmp_path)
+    path = config_file.save_config(settings, SPEC, tmp_path)
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
     parsed = parse(content, {str(path): content}, SCHEMAS, STUDIES)
     assert list(parsed.requests()) == ["explored"]
@@ -153,11 +147,11 @@ def test_the_config_of_a_run_asks_the_workflow_for_its_text(
 
 def test_clamps_that_are_no_sweep_have_no_config(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"one operation and value.*L1N1 set [+]5, L2N1 set [+]6"):
-        export.save_config(
+        config_file.save_config(
             asked(ClampSetting(1, 1, "set", 5.0), ClampSetting(2, 1, "set", 6.0)), SPEC, tmp_path
         )
     with pytest.raises(UserError, match="no clamp is on"):
-        export.save_config(asked(), SPEC, tmp_path)
+        config_file.save_config(asked(), SPEC, tmp_path)
     assert not list(tmp_path.iterdir())
 
 
@@ -189,7 +183,7 @@ def test_settings_as_json_say_what_was_used() -> None:
 def test_a_table_of_another_kind_gives_no_clamps(tmp_path: Path) -> None:
     (tmp_path / "s").mkdir()
     (tmp_path / "s" / "rates.parquet").write_bytes(b"no table")
-    (path,) = rows.importable(tmp_path).values()
+    (path,) = importing.importable(tmp_path).values()
     with pytest.raises(UserError, match="not a whole Parquet file"):
-        rows.read_table(path)
+        importing.read_table(path)
     assert "rates" in RATES.name

@@ -16,9 +16,9 @@ from clampsweep.config.entries import Config
 from clampsweep.config.parse import parse
 from clampsweep.config.schemas import join
 from clampsweep.errors import UserError
-from clampsweep.explorer import settings
+from clampsweep.explorer import typed
 from clampsweep.explorer.jobs import Job, Worker
-from clampsweep.explorer.settings import ClampSetting, Settings
+from clampsweep.explorer.settings import ClampSetting, Settings, check_clamps
 from clampsweep.explorer.shelf import Shelf
 from clampsweep.models.spec import ModelSpec
 from clampsweep.names import parse_target
@@ -189,9 +189,9 @@ class Desk:
         return Settings(
             model,
             prompt,
-            settings.check_clamps(clamps, self.spec(model)),
-            settings.check_scope(scope, positions, self._checker),
-            settings.check_decoding(decoding, self._checker),
+            check_clamps(clamps, self.spec(model)),
+            typed.check_scope(scope, positions, self._checker),
+            typed.check_decoding(decoding, self._checker),
             int(seed or 0) if decoding["method"] == "sample" else 0,
             tuple(clamps),
         )

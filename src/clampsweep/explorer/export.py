@@ -1,4 +1,4 @@
-"""Runs of the explorer as files: JSON, Parquet, and a config that the workflow runs."""
+"""Runs of the explorer as files: JSON and Parquet."""
 
 from __future__ import annotations
 
@@ -11,12 +11,9 @@ from typing import Any
 
 import pandas as pd
 
-from clampsweep.errors import UserError
 from clampsweep.explorer.running import Close, Outcome
-from clampsweep.explorer.settings import Settings, as_config
-from clampsweep.models.spec import ModelSpec
-from clampsweep.provenance import json_digest, record
-from clampsweep.strict_yaml import yaml_text
+from clampsweep.explorer.settings import Settings
+from clampsweep.provenance import record
 from clampsweep.tables import Column, Schema, write, write_text
 from clampsweep.texts.gather import GENERATIONS
 from clampsweep.texts.metrics import FURTHER_METRICS, LIKELIHOOD_METRICS, PUBLISHED_METRICS
@@ -47,8 +44,6 @@ EXPLORED = Schema(
     },
     key=("run", "role"),
 )
-
-FOLDER = "explored"  # in config/ and promptsets/
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,46 +167,3 @@ def save(entries: Sequence[Entry], folder: Path) -> tuple[Path, Path]:
     write_text(as_json(entries), files[0])
     write(frame(entries), files[1], EXPLORED, record())
     return files
-
-
-def config_text(settings: Settings, spec: ModelSpec) -> str:
-    """The config file that makes the run's texts.
-
-    Raises:
-        UserError: The clamps are not one intervention of a sweep.
-    """
-    name = _name(settings)
-    content = as_config(settings, spec, f"promptsets/{FOLDER}/{name}.jsonl")
-    head = (
-        f"# A run of the explorer. make reproduce CONFIG=config/{FOLDER}/{name}.yaml\n"
-        "# makes its texts; they are then in results/explored/.\n"
-    )
-    return head + yaml_text(content)
-
-
-def save_config(settings: Settings, spec: ModelSpec, root: Path) -> Path:
-    """Write the config file and its promptset into a project; return the config's path.
-
-    Args:
-        settings: The run's.
-        spec: Its model.
-        root: The project's folder.
-
-    Raises:
-        UserError: The clamps are not one intervention of a sweep, the prompt is blank, or the
-            files could not be written.
-    """
-    if not settings.prompt.strip():
-        raise UserError("the prompt is blank, and a promptset holds none; write something")
-    text, name = config_text(settings, spec), _name(settings)
-    prompts = root / "promptsets" / FOLDER / f"{name}.jsonl"
-    line = {"prompt_id": "explored", "text": settings.prompt}
-    write_text(json.dumps(line, ensure_ascii=False) + "\n", prompts)
-    config = root / "config" / FOLDER / f"{name}.yaml"
-    write_text(text, config)
-    return config
-
-
-def _name(settings: Settings) -> str:
-    """A file name that the settings decide."""
-    return json_digest(settings.as_json())[:12]

@@ -129,18 +129,6 @@ def of_settings(settings: Settings) -> list[Any]:
     ]
 
 
-def prompt(prefix: str, text: str) -> gr.Textbox:
-    """The prompt box; Enter runs (explorer.js)."""
-    return gr.Textbox(
-        text,
-        label="Prompt (Shift+Enter for a new line)",
-        lines=2,
-        max_lines=10,
-        elem_id=f"{prefix}-prompt",
-        interactive=True,
-    )
-
-
 def html(value: str = "", **more: Any) -> gr.HTML:
     """A piece of the page that the style sheets of this folder dress."""
     return gr.HTML(str(value), apply_default_css=False, **more)

@@ -8,13 +8,14 @@ from typing import Any
 import gradio as gr
 
 from clampsweep.errors import UserError
-from clampsweep.explorer import form, pages
+from clampsweep.explorer import form, pages, prompt_fields
 from clampsweep.explorer.desk import Desk
 from clampsweep.explorer.form import EACH, LAST, PRIVATE, RUNS, html
 from clampsweep.explorer.jobs import Job
 from clampsweep.explorer.marking import message
-from clampsweep.explorer.settings import ClampSetting, Settings, read_values
+from clampsweep.explorer.settings import ClampSetting, Settings
 from clampsweep.explorer.sweeping import Swept, sweep_values
+from clampsweep.explorer.typed import read_values
 
 _PLACE = "Which value, by its place in the list"
 
@@ -80,7 +81,7 @@ def _form(desk: Desk) -> list[Any]:
     first = desk.first_clamp(desk.models[0])
     sets = desk.promptsets
     text = str(desk.prompts(sets[0])["text"].iloc[0]) if sets else ""
-    prompt = form.prompt("sweep", text)
+    prompt = prompt_fields.box("sweep", text)
     with gr.Row(elem_classes="cs-row"):
         layer = gr.Number(
             first.layer, label="Layer", elem_id="sweep-layer", min_width=90, interactive=True

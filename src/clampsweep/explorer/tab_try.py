@@ -8,19 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-import pandas as pd
 
 from clampsweep.errors import UserError
 from clampsweep.explorer import clamps as rows_of_clamps
-from clampsweep.explorer import form, history, pages
+from clampsweep.explorer import form, history, importing, pages, prompt_fields
 from clampsweep.explorer.clamps import Rows, fresh
 from clampsweep.explorer.desk import Desk
 from clampsweep.explorer.export import Runs
-from clampsweep.explorer.form import LAST, PRIVATE, RUNS, html
+from clampsweep.explorer.form import PRIVATE, RUNS, html
 from clampsweep.explorer.jobs import Job
 from clampsweep.explorer.marking import message
 from clampsweep.explorer.running import Outcome, so_far, try_out
-from clampsweep.explorer.settings import ClampSetting, Settings
+from clampsweep.explorer.settings import Settings
 
 _HEADS = (
     '<div class="cs-heads" aria-hidden="true"><span class="cs-on">on</span><span>layer</span>'
@@ -68,10 +67,10 @@ def build(desk: Desk, model: gr.Dropdown, status: gr.HTML, results: Path) -> Non
     """
     rows = gr.State(fresh([desk.first_clamp(desk.models[0])]))
     with gr.Column(elem_id="try", elem_classes="cs-keys"):
-        prompt = _prompt(desk)
+        prompt = prompt_fields.picked(desk)
         html(f"<h3>Clamps</h3>{_HEADS}")
         drawn = gr.Column(elem_id="clamps")
-        imports = _import(results)
+        imports = importing.build(results)
         decoding = form.decoding("try", 50)
         run, stop = form.run_and_stop("try", "Run")
     said = html(message("Ready."), elem_id="try-said")
@@ -85,80 +84,7 @@ def build(desk: Desk, model: gr.Dropdown, status: gr.HTML, results: Path) -> Non
     _take_up(desk, page)
 
 
-def _prompt(desk: Desk) -> gr.Textbox:
-    """The prompt box, and the picker from the promptsets."""
-    sets = desk.promptsets
-    table = desk.prompts(sets[0]) if sets else None
-    prompt = form.prompt("try", "" if table is None else str(table["text"].iloc[0]))
-    with gr.Row(elem_classes="cs-row"):
-        which = gr.Dropdown(sets, value=sets[0] if sets else None, label="Promptset",
-                            elem_id="try-promptset", min_width=140, scale=1,
-                            interactive=True)  # fmt: skip
-        pick = gr.Dropdown(
-            [] if table is None else _numbered(table),
-            value=None if table is None else 0,
-            label="Prompt of the set",
-            elem_id="try-pick",
-            min_width=240,
-            scale=3,
-            interactive=True,
-        )
-
-    said = html(elem_id="try-picked")
-
-    def choose_set(name: str) -> tuple[Any, str]:
-        try:
-            return gr.update(choices=_numbered(desk.prompts(name)), value=None), ""
-        except UserError as error:
-            return gr.update(choices=[], value=None), message(str(error), "alert")
-
-    def choose(name: str, at: int) -> tuple[Any, str]:
-        try:
-            return str(desk.prompts(name)["text"].get(at, "")), ""
-        except UserError as error:
-            return gr.skip(), message(str(error), "alert")
-
-    which.change(choose_set, which, [pick, said], **LAST)
-    pick.input(choose, [which, pick], [prompt, said], **LAST)
-    return prompt
-
-
-def _numbered(prompts: pd.DataFrame) -> list[tuple[str, int]]:
-    """Names of prompts with their places: a refused value would be shown as HTML by Gradio."""
-    return [(str(name), at) for at, name in enumerate(prompts["prompt_id"])]
-
-
-def _import(results: Path) -> rows_of_clamps.Import:
-    """Clamps from a table that the workflow wrote; `clamps.draw` adds them to its rows."""
-    with gr.Accordion("Import clamps from a results table", open=False, elem_id="import") as fold:
-        table = gr.Dropdown([], value=None, label="Table", elem_id="import-table",
-                            interactive=True)  # fmt: skip
-        which = gr.Dropdown([], multiselect=True, label="Its clamps", elem_id="import-clamps",
-                            interactive=True)  # fmt: skip
-        add = gr.Button("Add these clamps", size="sm", elem_id="import-add")
-        said = html(elem_id="import-said")
-
-    def read(name: str | None) -> dict[str, list[ClampSetting]]:
-        found = rows_of_clamps.importable(results)
-        if name not in found:
-            raise UserError(f"{name or 'no table'}: not there; choose another")
-        return rows_of_clamps.read_table(found[name])
-
-    def show(name: str | None) -> tuple[Any, str]:
-        try:
-            labels = list(read(name))
-        except UserError as error:
-            return gr.update(choices=[], value=[]), message(str(error), "alert")
-        return gr.update(choices=labels, value=[]), message(f"{len(labels)} to choose from.")
-
-    fold.expand(
-        lambda: gr.update(choices=list(rows_of_clamps.importable(results))), None, table, **PRIVATE
-    )
-    table.input(show, table, [which, said], **LAST)
-    return rows_of_clamps.Import(table, which, add, said, read)
-
-
-def _draw(desk: Desk, page: _Page, imports: rows_of_clamps.Import) -> None:
+def _draw(desk: Desk, page: _Page, imports: importing.Import) -> None:
     """The rows of clamps; what reads them is set up anew with them."""
 
     @gr.render(inputs=page.rows)  # type: ignore[untyped-decorator]
