@@ -26,14 +26,19 @@ EXPLORED = Schema(
         "made": Column("str", "when, ISO 8601 in UTC"),
         "model": GENERATIONS.columns["model"],
         "prompt": Column("str", "the prompt"),
+        "prompt_format": Column("str", "raw or chat"),
+        "system_prompt": Column("str", "with chat, the system prompt", null=True),
         "clamps": Column("str", "JSON: layer, neuron, operation and value of each clamp"),
+        "steering": Column("str", "JSON: direction, multiple, the vector's digest", null=True),
         "scope": Column("str", "positions changed"),
         "decoding": Column("str", "JSON: how tokens were chosen"),
         "seed": INTERVENTION["seed"],
-        "role": Column("str", "baseline or clamped"),
+        "role": Column("str", "baseline, or clamped (steered too)"),
         "token_ids": Column("tokens", DECODED["token_ids"].doc),
         "text": DECODED["text"],
-        "stop_reason": Column("str", "eos, max_new_tokens, context, or stopped (by the user)"),
+        "stop_reason": Column(
+            "str", "eos, stop_string, max_new_tokens, context, or stopped (by the user)"
+        ),
         "probabilities": Column(
             "vector", "probability of each token before temperature and cuts, in 0..1"
         ),
@@ -148,9 +153,14 @@ def frame(entries: Sequence[Entry]) -> pd.DataFrame:
 
 
 def _asked(settings: Settings) -> dict[str, Any]:
-    asked = settings.as_json()
-    return {name: json.dumps(one) if name in ("clamps", "decoding") else one
-            for name, one in asked.items()}  # fmt: skip
+    how, steered = settings.prompt_format, settings.steering
+    asked = settings.as_json() | {
+        "prompt_format": how.kind,
+        "system_prompt": how.system,
+        "steering": None if steered is None else steered.as_json(),
+    }
+    packed = {name: json.dumps(one) for name, one in asked.items() if isinstance(one, dict | list)}
+    return asked | packed
 
 
 def save(entries: Sequence[Entry], folder: Path) -> tuple[Path, Path]:

@@ -11,6 +11,7 @@ import gradio as gr
 from clampsweep.explorer.desk import Desk
 from clampsweep.explorer.jobs import Job
 from clampsweep.explorer.settings import SCOPES, Settings
+from clampsweep.explorer.typed import show_stop_strings
 
 PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
@@ -38,6 +39,7 @@ class DecodingFields:
     seed: gr.Number
     scope: gr.Dropdown
     positions: gr.Textbox
+    stop_strings: gr.Textbox
 
     @property
     def components(self) -> list[Any]:
@@ -92,7 +94,10 @@ def decoding(prefix: str, max_new_tokens: int) -> DecodingFields:
             number("seed", 0, "Seed"),
             scope,
             positions,
-        )
+            gr.Textbox(label="Stop strings, one a line", placeholder=r"none; \n is a line end",
+                       max_lines=5, elem_id=f"{prefix}-stop-strings", min_width=230,
+                       interactive=True),
+        )  # fmt: skip
     drawn = [made.temperature, made.top_k, made.top_p, made.seed]
     method.change(
         lambda chosen: [gr.update(visible=chosen == "sample")] * len(drawn),
@@ -108,9 +113,9 @@ def decoding(prefix: str, max_new_tokens: int) -> DecodingFields:
 
 def values(method: str, tokens: float | None, *rest: Any) -> dict[str, Any]:
     """What the components hold, as `Desk.settings` takes it."""
-    temperature, top_k, top_p, seed, scope, positions = rest
-    names = ("method", "max_new_tokens", "temperature", "top_k", "top_p")
-    entry = dict(zip(names, (method, tokens, temperature, top_k, top_p), strict=True))
+    temperature, top_k, top_p, seed, scope, positions, strings = rest
+    names = ("method", "max_new_tokens", "temperature", "top_k", "top_p", "stop_strings")
+    entry = dict(zip(names, (method, tokens, temperature, top_k, top_p, strings), strict=True))
     return {"decoding": entry, "scope": scope, "positions": positions, "seed": seed}
 
 
@@ -126,6 +131,7 @@ def of_settings(settings: Settings) -> list[Any]:
         settings.seed,
         "positions" if listed else settings.scope,
         settings.scope if listed else "",
+        show_stop_strings(one.stop_strings),
     ]
 
 

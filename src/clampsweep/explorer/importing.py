@@ -16,7 +16,7 @@ from clampsweep.explorer.clamps import fresh, read_rows
 from clampsweep.explorer.form import LAST, PRIVATE, html
 from clampsweep.explorer.marking import message
 from clampsweep.explorer.settings import OPERATIONS, ClampSetting
-from clampsweep.names import OWN, parse_target
+from clampsweep.names import OWN, parse_target, short_name
 from clampsweep.studies.bcr.rates import RATES
 from clampsweep.texts.matching import CONTROLS
 from clampsweep.texts.selection import NEURON_STATS
@@ -92,7 +92,7 @@ def read_table(path: Path) -> dict[str, list[ClampSetting]]:
     """Clamps that a table names, by a label: of `rates`, `controls` or `neuron_stats`.
 
     Neurons of controls come with value 0, those of the statistics with their mean; operations that
-    the form lacks, and random directions, are left out.
+    the form's rows lack, such as `steer`, and random directions are left out.
 
     Raises:
         UserError: The file is damaged or another table.
@@ -114,9 +114,10 @@ def _of_rates(rates: pd.DataFrame) -> dict[str, list[ClampSetting]]:
         value = None if pd.isna(row.value) else float(row.value)  # type: ignore[arg-type]
         operation = "set" if row.operation == "mean" else str(row.operation)
         if operation in OPERATIONS:
-            clamps = _clamps(str(row.target), operation, value)
-            shown = "" if value is None else f" {value:+g}"
-            found[f"{row.target} {row.operation}{shown}"] = clamps
+            target, shown = str(row.target), "" if value is None else f" {value:+g}"
+            label = f"{short_name(target)} {row.operation}{shown}"
+            label = f"{target} {row.operation}{shown}" if label in found else label
+            found[label] = _clamps(target, operation, value)
     return {label: clamps for label, clamps in found.items() if clamps}
 
 
@@ -138,4 +139,7 @@ def _clamps(target: str, operation: str, value: float | None) -> list[ClampSetti
         raise UserError(f"{error}; the table is damaged, delete it and run again") from error
     if any(neuron.direction != OWN for neuron in neurons):
         return []
-    return [ClampSetting(one.layer, one.index, operation, value) for one in neurons]
+    return [
+        ClampSetting(one.layer, one.index, operation, value if one.value is None else one.value)
+        for one in neurons
+    ]

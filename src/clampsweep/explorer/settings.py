@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from clampsweep.config.limits import beyond
 from clampsweep.errors import UserError
+from clampsweep.explorer.steering import NOTHING, Steered, SteerSetting
 from clampsweep.models.spec import ModelSpec
 from clampsweep.names import Neuron
 from clampsweep.operations import VALUED
-from clampsweep.texts.request import Decoding
+from clampsweep.texts.request import RAW, Decoding, PromptFormat
 
 OPERATIONS = ("set", "add", "scale", "zero")
 
@@ -43,6 +44,15 @@ class ClampSetting:
         return Neuron(int(self.layer or 0), int(self.neuron or 0))
 
     @property
+    def name(self) -> str:
+        """The neuron's name, of a clamp that was checked."""
+        return str(self.place)
+
+    def at(self, value: float) -> ClampSetting:
+        """The same with another value."""
+        return replace(self, value=value)
+
+    @property
     def used(self) -> float | None:
         """The value where the operation takes one."""
         return self.value if self.operation in VALUED else None
@@ -65,6 +75,9 @@ class Settings:
         decoding: How tokens are chosen.
         seed: Of sampling.
         rows: The rows of the form, those that are off too.
+        steering: What is steered along beside the clamps; None for nothing.
+        steer_row: The form's row of it, on or off.
+        prompt_format: How the prompt reaches the model.
     """
 
     model: str
@@ -74,6 +87,20 @@ class Settings:
     decoding: Decoding
     seed: int = 0
     rows: tuple[ClampSetting, ...] = ()
+    steering: Steered | None = None
+    steer_row: SteerSetting = NOTHING
+    prompt_format: PromptFormat = RAW
+
+    @property
+    def changes(self) -> tuple[ClampSetting | Steered, ...]:
+        """The clamps, and the steering if there is any."""
+        return (*self.clamps, *(() if self.steering is None else (self.steering,)))
+
+    def at(self, value: float) -> Settings:
+        """The same with its one change at another value."""
+        clamps = tuple(clamp.at(value) for clamp in self.clamps)
+        steering = None if self.steering is None else self.steering.at(value)
+        return replace(self, clamps=clamps, steering=steering)
 
     @property
     def draws(self) -> int | None:
@@ -86,10 +113,13 @@ class Settings:
             {"layer": c.layer, "neuron": c.neuron, "operation": c.operation, "value": c.used}
             for c in self.clamps
         ]
+        steered = {} if self.steering is None else {"steering": self.steering.as_json()}
         return {
             "model": self.model,
             "prompt": self.prompt,
+            **self.prompt_format.as_json(),
             "clamps": clamps,
+            **steered,
             "scope": self.scope,
             "decoding": self.decoding.as_json(),
             "seed": self.draws,

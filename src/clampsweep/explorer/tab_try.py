@@ -11,10 +11,12 @@ import gradio as gr
 
 from clampsweep.errors import UserError
 from clampsweep.explorer import clamps as rows_of_clamps
-from clampsweep.explorer import form, history, importing, pages, prompt_fields
+from clampsweep.explorer import fields, form, history, importing, pages, prompt_fields
+from clampsweep.explorer import steering_fields as steering
 from clampsweep.explorer.clamps import Rows, fresh
 from clampsweep.explorer.desk import Desk
 from clampsweep.explorer.export import Runs
+from clampsweep.explorer.fields import Fields
 from clampsweep.explorer.form import PRIVATE, RUNS, html
 from clampsweep.explorer.jobs import Job
 from clampsweep.explorer.marking import message
@@ -26,8 +28,6 @@ _HEADS = (
     "<span>neuron</span><span>operation</span><span>value</span></div>"
 )
 
-_TITLES = ("Baseline", "Clamped")
-
 
 @dataclass(frozen=True)
 class _Page:
@@ -35,9 +35,8 @@ class _Page:
 
     model: gr.Dropdown
     status: gr.HTML
-    prompt: gr.Textbox
+    fields: Fields
     rows: gr.State
-    decoding: form.DecodingFields
     run: gr.Button
     said: gr.HTML
     texts: gr.HTML
@@ -53,7 +52,7 @@ class _Page:
     @property
     def form(self) -> list[Any]:
         """What a run's settings are put into by Use."""
-        return [self.model, self.prompt, self.rows, *self.decoding.components]
+        return [self.model, self.rows, *self.fields.components]
 
 
 def build(desk: Desk, model: gr.Dropdown, status: gr.HTML, results: Path) -> None:
@@ -67,17 +66,19 @@ def build(desk: Desk, model: gr.Dropdown, status: gr.HTML, results: Path) -> Non
     """
     rows = gr.State(fresh([desk.first_clamp(desk.models[0])]))
     with gr.Column(elem_id="try", elem_classes="cs-keys"):
-        prompt = prompt_fields.picked(desk)
+        prompt = prompt_fields.build(desk, "try", model, status)
+        prompt_fields.add_picker(desk, prompt.text)
         html(f"<h3>Clamps</h3>{_HEADS}")
         drawn = gr.Column(elem_id="clamps")
         imports = importing.build(results)
+        html("<h3>Steering</h3>")
+        along = steering.build(desk, "try")
         decoding = form.decoding("try", 50)
         run, stop = form.run_and_stop("try", "Run")
     said = html(message("Ready."), elem_id="try-said")
     texts, details = html(elem_id="try-texts"), html(elem_id="try-details")
-    page = _Page(
-        model, status, prompt, rows, decoding, run, said, texts, details, history.build(desk)
-    )
+    shared = Fields(prompt, decoding, along)
+    page = _Page(model, status, shared, rows, run, said, texts, details, history.build(desk))
     with drawn:
         _draw(desk, page, imports)
     stop.click(form.stopper(desk), queue=False, **PRIVATE)
@@ -94,20 +95,18 @@ def _draw(desk: Desk, page: _Page, imports: importing.Import) -> None:
             desk.first_clamp,
         )  # fmt: skip
         imports.connect(page.rows, cells)
-        n = len(page.decoding.components)
+        n = len(page.fields.components)
 
-        def start(
-            request: gr.Request, model: str, prompt: str, runs: Runs, *held: Any
-        ) -> Iterator[list[Any]]:
+        def start(request: gr.Request, model: str, runs: Runs, *held: Any) -> Iterator[list[Any]]:
             try:
                 clamps = rows_of_clamps.read_rows(held[n:])
-                asked = desk.settings(model, prompt, clamps, **form.values(*held[:n]))
+                asked = desk.settings(model, clamps, **page.fields.asked(held[:n]))
             except UserError as error:
                 yield [message(str(error), "alert"), *[gr.skip()] * 5]
                 return
             yield from _follow(desk, asked, runs, request)
 
-        inputs = [page.model, page.prompt, page.history.runs, *page.decoding.components, *cells]
+        inputs = [page.model, page.history.runs, *page.fields.components, *cells]
         page.run.click(start, inputs, page.outputs, **RUNS)
 
 
@@ -121,12 +120,12 @@ def _follow(desk: Desk, asked: Settings, runs: Runs, request: gr.Request) -> Ite
     for told in job.follow():
         if isinstance(told, list):
             model = desk.shelf.get(asked.model)
-            closes = [so_far(model, model.encode(asked.prompt), one) for one in told]
+            closes = [so_far(model, asked, one) for one in told]
             n = max(len(one.steps) for one in told)
             line = f"Running: {n} of at most {asked.decoding.max_new_tokens} tokens."
             yield [
                 message(line, "note"),
-                pages.texts(_TITLES[: len(told)], closes),
+                pages.texts(pages.titles(asked)[: len(told)], closes),
                 "",
                 *[gr.skip()] * 3,
             ]
@@ -148,7 +147,7 @@ def _shown(desk: Desk, outcome: Outcome, runs: Runs) -> list[Any]:
     line = "Stopped" if outcome.stopped else "Done"
     return [
         message(f"{line}: run {number}. {pages.clamp_words(asked)}; {pages.how_words(asked)}."),
-        pages.texts(_TITLES[: len(closes)], closes),
+        pages.texts(pages.titles(asked)[: len(closes)], closes),
         pages.details(outcome),
         message(desk.shelf.describe(asked.model)),
         history.stamp(),
@@ -164,7 +163,7 @@ def _take_up(desk: Desk, page: _Page) -> None:
         if entry is None:
             return [gr.skip()] * len(page.form)
         asked = entry.outcome.settings
-        return [asked.model, asked.prompt, fresh(asked.rows), *form.of_settings(asked)]
+        return [asked.model, fresh(asked.rows), *fields.of_settings(asked)]
 
     def again(runs: Runs, event: gr.EventData, request: gr.Request) -> Iterator[list[Any]]:
         entry = history.picked(runs, event)

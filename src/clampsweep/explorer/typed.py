@@ -1,9 +1,10 @@
-"""What was typed into the form, as values: numbers in a list, a scope, how tokens are chosen."""
+"""What was typed into the form, as values: numbers, a scope, stop strings, the decoding."""
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from clampsweep.config.checker import Checker
@@ -62,7 +63,7 @@ def check_decoding(entry: Mapping[str, Any], checker: Checker) -> Decoding:
     """How tokens are chosen; what is None or blank, or not for the method, is left out.
 
     Args:
-        entry: As in a config; top_k and top_p as they are typed.
+        entry: As in a config; top_k, top_p and stop_strings as they are typed.
         checker: Knows the schema.
 
     Raises:
@@ -70,9 +71,37 @@ def check_decoding(entry: Mapping[str, Any], checker: Checker) -> Decoding:
     """
     greedy = entry["method"] == "greedy"
     names = ("method", "max_new_tokens") if greedy else tuple(entry)
-    given = {name: _number(entry[name]) for name in names}
+    given = {name: _number(entry[name]) for name in names if name != "stop_strings"}
     given = {name: value for name, value in given.items() if value is not None}
+    if strings := read_stop_strings(entry.get("stop_strings", "")):
+        given["stop_strings"] = strings
     return parse_decoding(checker, ("decoding",), given)
+
+
+def read_stop_strings(text: str) -> list[str]:
+    """The strings of a field that holds one a line, as JSON writes them between its quotes.
+
+    Raises:
+        UserError: A backslash begins no character there.
+    """
+    found = []
+    for line in filter(None, text.split("\n")):
+        quoted = line.replace('"', '\\"')
+        try:
+            found.append(str(json.loads(f'"{quoted}"', strict=False)))
+        except ValueError as error:
+            raise UserError(
+                f"the form: stop strings: got {line!r}; write \\n for a line end, \\t for a tab "
+                "and \\\\ for a backslash"
+            ) from error
+    return found
+
+
+def show_stop_strings(strings: Sequence[str]) -> str:
+    """What is typed for these strings."""
+    return "\n".join(
+        json.dumps(one, ensure_ascii=False)[1:-1].replace('\\"', '"') for one in strings
+    )
 
 
 def _number(value: Any) -> Any:
