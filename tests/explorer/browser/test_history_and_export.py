@@ -311,8 +311,7 @@ def test_the_workflow_makes_the_texts_of_a_run_from_its_config(tab, site, case):
 @pytest.mark.parametrize(
     ("clamps", "words"),
     [
-        ([(0, 3, "set", 1.5), (1, 3, "set", 2.5)], "make the clamps alike"),
-        ([(0, 3, "set", 1.5), (1, 3, "add", 1.5)], "make the clamps alike"),
+        ([(0, 3, "set", 1.5), (1, 3, "add", 1.5)], "make their operations alike"),
         ([], "no clamp is on"),
     ],
 )
