@@ -44,7 +44,8 @@ def generation(
     if target is not None and "@" in target:
         layer = int(target.partition("@")[0].split("R")[0][1:])
     elif target is not None and "+" not in target:
-        layer, neuron = (int(part) for part in target.split("R")[0][1:].split("N"))
+        bare = target.split("=")[0].split("R")[0]
+        layer, neuron = (int(part) for part in bare[1:].split("N"))
     row = {
         "model": "tiny",
         "prompt_id": prompt_id,
