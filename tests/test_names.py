@@ -104,3 +104,84 @@ def test_names_imports_the_standard_library_only():
         for alias in node.names
     }
     assert {name.split(".")[0] for name in found} <= set(sys.stdlib_module_names)
+
+
+# Values of neurons' own
+
+
+values = st.none() | st.floats(allow_nan=False, allow_infinity=False)
+
+
+@given(st.dictionaries(st.tuples(st.integers(0, 99), st.integers(0, 999)), st.floats(-1e308, 1e308),
+                       min_size=1, max_size=100))  # fmt: skip
+def test_the_name_of_a_target_says_each_neurons_value_to_the_last_digit(given):
+    target = tuple(Neuron(*place, value=value) for place, value in given.items())
+    read = names.parse_target(names.target_name(target))
+    assert {(one.layer, one.index): one.value for one in read} == given
+    assert [(one.layer, one.index) for one in read] == sorted(given)
+
+
+def test_a_value_is_written_as_one_would():
+    written = {2.0: "2", -0.5: "-0.5", 1e30: "1e30", 1e-7: "1e-07"}
+    assert {value: str(Neuron(1, 2, value=value)) for value in written} == {
+        value: f"L1N2={text}" for value, text in written.items()
+    }
+
+
+@pytest.mark.parametrize("name", ["L1N2=", "L1N2=x", "L1N2=1e999", "L1N2=nan", "L1N2=--1", "=3"])
+def test_a_value_that_is_no_finite_number_is_refused(name):
+    with pytest.raises(ValueError, match="L1N2|neuron name|float"):
+        names.parse_neuron(name)
+
+
+@pytest.mark.parametrize("name", ["L1N2=3+L1N2=4", "L1N2=3+L1N2"])
+def test_a_neuron_with_two_values_stands_in_a_target_twice(name):
+    with pytest.raises(ValueError, match="twice"):
+        names.parse_target(name)
+
+
+def test_all_neurons_of_a_target_have_values_or_none_has():
+    with pytest.raises(ValueError, match="some none"):
+        names.parse_target("L1N2=3+L1N4")
+
+
+# Directions
+
+
+def test_a_direction_has_a_layer_and_a_name():
+    direction = names.parse_direction("L15@re-fusal_2.b")
+    assert (direction.layer, direction.name, direction.random) == (15, "re-fusal_2.b", OWN)
+    assert str(direction) == "L15@re-fusal_2.b"
+
+
+def test_a_random_direction_in_its_place_says_so():
+    direction = names.parse_direction("L15R4@refusal")
+    assert direction.random == 4
+    assert str(direction) == "L15R4@refusal"
+    assert names.plain_direction("L15R4@refusal") == "L15@refusal"
+
+
+@pytest.mark.parametrize(
+    "name", ["L15", "@x", "L15@", "15@x", "L15@a b", "L15@a+b", "L15R@x", "L1N2"]
+)
+def test_anything_else_is_no_direction(name):
+    with pytest.raises(ValueError, match="L15@refusal"):
+        names.parse_direction(name)
+
+
+def test_targets_are_in_their_layers_and_consist_of_their_neurons():
+    assert names.layers_in("L3N5+L1N2+L3N7") == (1, 3)
+    assert names.layers_in("L15R4@refusal") == (15,)
+    assert names.layers_in(None) == ()
+    assert names.neurons_in("L3N5=2") == (Neuron(3, 5, value=2.0),)
+    assert names.neurons_in("L15@refusal") == names.neurons_in(None) == ()
+
+
+def test_long_names_are_shortened_and_told_apart():
+    long = "+".join(f"L{at}N100" for at in range(20))
+    other = long.replace("L19N100", "L19N101")
+    assert names.short_names(["L1N2+L3N4", long, other]) == {
+        "L1N2+L3N4": "L1N2+L3N4",
+        long: "L0N100 and 19 more",
+        other: "L0N100 and 19 more (2)",
+    }

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 _VALUE = r"(?:=(-?[0-9][0-9.e-]*))?"
 _NEURON = re.compile(rf"L([0-9]+)N([0-9]+)(?:R([0-9]+))?{_VALUE}")
 _DIRECTION = re.compile(r"L([0-9]+)(?:R([0-9]+))?@([A-Za-z0-9][A-Za-z0-9_.-]*)")
-_SHOWN = 3  # neurons that a short name holds
+_SHORT = 24  # characters of a joint target's name that are shown in full
 
 OWN = -1
 
@@ -45,8 +47,7 @@ class Neuron:
     def __str__(self) -> str:
         """Name as in the literature, `L11N373`; `L11N373R4=2.5` with all that may follow."""
         random = "" if self.direction == OWN else f"R{self.direction}"
-        # Names are joined by +, so that an exponent has none.
-        own = "" if self.value is None else f"={self.value!r}".replace("e+", "e")
+        own = "" if self.value is None else f"={_written(self.value)}"
         return f"L{self.layer}N{self.index}{random}{own}"
 
 
@@ -142,11 +143,25 @@ def target_name(neurons: tuple[Neuron, ...]) -> str:
 
 
 def short_name(target: str) -> str:
-    """A target's name for people: of many neurons the first few, and how many more there are."""
-    parts = target.split("+")
-    if len(parts) <= _SHOWN:
-        return target
-    return f"{'+'.join(parts[:2])} and {len(parts) - 2} more"
+    """A target's name for people: a long one as its first neuron and how many more there are."""
+    first, *more = target.split("+")
+    return f"{first} and {len(more)} more" if more and len(target) > _SHORT else target
+
+
+def short_names(targets: Iterable[str]) -> dict[str, str]:
+    """Short names by target; those that would be alike are numbered."""
+    found: dict[str, str] = {}
+    times: Counter[str] = Counter()
+    for target in targets:
+        short = short_name(target)
+        times[short] += 1
+        found[target] = short if times[short] == 1 else f"{short} ({times[short]})"
+    return found
+
+
+def _written(value: float) -> str:
+    """A number in full; without the + of an exponent, since + joins names."""
+    return repr(value).removesuffix(".0").replace("e+", "e")
 
 
 def _place(neuron: Neuron) -> tuple[int, int, int]:

@@ -53,7 +53,7 @@ def test_a_neuron_of_a_target_may_have_a_value_of_its_own() -> None:
     )
     found = request(overlay, "new")
     assert found.values == (None,)
-    assert found.targets == ("L0N1=2.0+L2N3=-1.5", "L1N2=1e30")
+    assert found.targets == ("L0N1=2+L2N3=-1.5", "L1N2=1e30")
     assert parse_target(found.targets[1]) == (Neuron(1, 2, value=1e30),)
 
 

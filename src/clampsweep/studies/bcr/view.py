@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from clampsweep import tables
+from clampsweep.names import short_names
 from clampsweep.operations import VALUE_MEANS, Clamp, clamp, describe, positions
 from clampsweep.studies.bcr.among_controls import AmongControls
 from clampsweep.studies.bcr.detector_quality import DETECTOR_QUALITY
@@ -113,6 +114,11 @@ class Tables:
         in_order = rows.sort_values(["neuron", "target"]).sort_values("layer", kind="stable")
         single, joint = in_order[in_order["neuron"].notna()], in_order[in_order["neuron"].isna()]
         return tuple(single["target"]) + tuple(joint["target"])
+
+    @cached_property
+    def shown(self) -> dict[str, str]:
+        """Targets' names as figures show them."""
+        return short_names(self.targets)
 
     @cached_property
     def sizes(self) -> str:

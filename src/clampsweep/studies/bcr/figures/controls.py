@@ -64,7 +64,9 @@ def _rows(counts: pd.DataFrame, detector: str, column: str, target: str) -> pd.D
 def _said(view: Tables, beside: AmongControls, detector: str, target: str) -> Iterator[str]:
     """The verdict, and where the target stands among its controls by the largest net effect."""
     single = len(view.targets) == 1
-    yield f"{detector}: {headline(view, detector)}" if single else f"{target}, {detector}"
+    yield (
+        f"{detector}: {headline(view, detector)}" if single else f"{view.shown[target]}, {detector}"
+    )
     ranks = beside.ranks_of(detector, target)
     for row in ranks[ranks["statistic"] == "largest_net"].to_dict("records"):
         number = counted(row["n_controls"], CONTROL_KINDS[row["kind"]])

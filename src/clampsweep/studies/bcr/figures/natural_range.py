@@ -46,7 +46,7 @@ def natural_range(view: Tables) -> Figure:
         target, neuron, own = known[place]
         _draw_bands(ax, own)
         _draw_clamps(ax, view, target, own, neuron.value)
-        joint = f" (in {names.short_name(target)})" if str(neuron) != target else ""
+        joint = f" (in {view.shown[target]})" if str(neuron) != target else ""
         ax.set_title(f"{neuron}{joint}\n{_in_words(own)}", fontsize=6.5)
         ax.set_ylabel("activation" if place % columns == 0 else "")
         clamp_axis(ax, view, WIDTH / columns - 0.6)

@@ -135,7 +135,7 @@ def target_handles(view: Tables) -> list[Artist]:
     several = len(view.targets) > 1
     styles = target_styles(view) if several else ()
     return [
-        Line2D([], [], color=colour, marker=marker, label=target)
+        Line2D([], [], color=colour, marker=marker, label=view.shown[target])
         for target, colour, marker, _ in styles
     ]
 

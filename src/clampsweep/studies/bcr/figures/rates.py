@@ -120,7 +120,9 @@ def rescue_vs_harm(view: Tables) -> Figure:
         if place < len(detectors):
             title(ax, _said(view, detector), width, 8 if columns == 1 else 6)
         if place % columns == 0:
-            ax.set_ylabel("harmed | rescued (texts)" if single else f"{target}\nharmed | rescued")
+            ax.set_ylabel(
+                "harmed | rescued (texts)" if single else f"{view.shown[target]}\nharmed | rescued"
+            )
         clamp_axis(ax, view, width)
     handles = [
         Patch(color=BLUE, label="rescued"),

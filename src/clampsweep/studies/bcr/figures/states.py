@@ -59,7 +59,7 @@ def states(view: Tables) -> Figure:
             row[0].set_yticks([])
         else:
             _label_rows(row[0], order)
-        row[0].set_ylabel(target if len(view.targets) > 1 else "")
+        row[0].set_ylabel(view.shown[target] if len(view.targets) > 1 else "")
     for ax, detector in zip(grid[0], view.detectors, strict=True):
         said = view.headline(detector).replace(": ", "\n", 1)
         narrow = len(view.detectors) > 3

@@ -151,7 +151,9 @@ def first_divergence(view: Tables) -> Figure:
         own = rows[rows["target"] == target]
         _draw_steps(left, own, colour)
         _draw_identical(right, own, colour)
-        left.set_ylabel(f"{target}\ntoken (from 0)" if len(styles) > 1 else "token (from 0)")
+        left.set_ylabel(
+            f"{view.shown[target]}\ntoken (from 0)" if len(styles) > 1 else "token (from 0)"
+        )
     grid[0][0].set_title("First token that differs from the baseline", fontsize=7.5)
     grid[0][1].set_title("Texts identical with the baseline", fontsize=7.5)
     for place, width in enumerate((WIDTH * 0.55, WIDTH * 0.33)):
