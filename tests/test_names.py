@@ -130,7 +130,7 @@ def test_a_value_is_written_as_one_would():
 
 @pytest.mark.parametrize("name", ["L1N2=", "L1N2=x", "L1N2=1e999", "L1N2=nan", "L1N2=--1", "=3"])
 def test_a_value_that_is_no_finite_number_is_refused(name):
-    with pytest.raises(ValueError, match="L1N2|neuron name|float"):
+    with pytest.raises(ValueError, match=r"L1N2|neuron name|float"):
         names.parse_neuron(name)
 
 

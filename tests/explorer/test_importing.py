@@ -37,8 +37,8 @@ def test_targets_with_values_of_their_own_are_offered_and_directions_left_out(
             ClampSetting(0, 1, "set", -2.5),
             ClampSetting(2, 3, "set", 1e20),
         ],
-        "L1N0=0.5+L1N1=0.5 and 3 more set": many,
-        f"{MANY.replace('N4=0.5', 'N5=0.5')} set": other,
+        "L1N0=0.5 and 4 more set": many,
+        "L1N0=0.5 and 4 more (2) set": other,
     }
 
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from safetensors.numpy import save_file
 
 from clampsweep import tables
@@ -35,7 +33,7 @@ from clampsweep.names import Neuron
 from clampsweep.registry import STUDIES
 from clampsweep.texts.directions import DIRECTIONS, Steering
 from clampsweep.texts.request import Decoding, PromptFormat
-from reference import Clamp, decode_alone
+from reference import Clamp, decode_alone, moved
 from standing import n_hooks
 from tiny import CHAT, D_MODEL, PROMPTS
 
@@ -45,7 +43,6 @@ SPEC = ModelSpec("x: models.m", "m", "hub", "MIT", 3, 40, "float32", False, "non
                  repo="a/b", revision="0" * 40)  # fmt: skip
 VECTOR = np.random.default_rng(0).normal(size=D_MODEL)
 CLAMP = ClampSetting(2, 4, "add", 6.0)
-_BLOCKS = {"gpt2": "transformer.h.{}", "llama": "model.layers.{}", "gpt_neox": "gpt_neox.layers.{}"}
 
 
 def settings(*clamps: ClampSetting, target: str = "L1@calm", **more: Any) -> Settings:
@@ -53,21 +50,6 @@ def settings(*clamps: ClampSetting, target: str = "L1@calm", **more: Any) -> Set
     return Settings(
         "tiny", PROMPTS[3], clamps, "all", Decoding("greedy", 8), steering=along, **more
     )
-
-
-@contextmanager
-def moved(model: Model, layer: int, step: np.ndarray) -> Iterator[None]:
-    """The model with a step added to what a layer's own module gives, at all positions."""
-
-    def after(module: object, args: object, output: Any) -> Any:
-        if isinstance(output, tuple):
-            return (output[0] + torch.from_numpy(step), *output[1:])
-        return output + torch.from_numpy(step)
-
-    block = model.plain.get_submodule(_BLOCKS[model.plain.config.model_type].format(layer))
-    handle = block.register_forward_hook(after)
-    yield
-    handle.remove()
 
 
 def reference(model: Model, step: np.ndarray, clamps: Sequence[Clamp] = ()) -> list[int]:

@@ -16,7 +16,7 @@ from clampsweep.explorer.clamps import fresh, read_rows
 from clampsweep.explorer.form import LAST, PRIVATE, html
 from clampsweep.explorer.marking import message
 from clampsweep.explorer.settings import OPERATIONS, ClampSetting
-from clampsweep.names import OWN, parse_target, short_name
+from clampsweep.names import OWN, parse_target, short_names
 from clampsweep.studies.bcr.rates import RATES
 from clampsweep.texts.matching import CONTROLS
 from clampsweep.texts.selection import NEURON_STATS
@@ -109,15 +109,13 @@ def read_table(path: Path) -> dict[str, list[ClampSetting]]:
 
 
 def _of_rates(rates: pd.DataFrame) -> dict[str, list[ClampSetting]]:
-    found = {}
+    found, shown = {}, short_names(rates["target"].unique())
     for row in rates.drop_duplicates(["target", "operation", "value", "scope"]).itertuples():
         value = None if pd.isna(row.value) else float(row.value)  # type: ignore[arg-type]
         operation = "set" if row.operation == "mean" else str(row.operation)
         if operation in OPERATIONS:
-            target, shown = str(row.target), "" if value is None else f" {value:+g}"
-            label = f"{short_name(target)} {row.operation}{shown}"
-            label = f"{target} {row.operation}{shown}" if label in found else label
-            found[label] = _clamps(target, operation, value)
+            target, used = str(row.target), "" if value is None else f" {value:+g}"
+            found[f"{shown[target]} {row.operation}{used}"] = _clamps(target, operation, value)
     return {label: clamps for label, clamps in found.items() if clamps}
 
 
