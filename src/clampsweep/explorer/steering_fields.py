@@ -63,19 +63,19 @@ def build(desk: Desk, prefix: str, *, swept: bool = False) -> SteeringFields:
     offered, first = list(desk.config.direction_files), desk.first_steering(desk.models[0])
     chosen = _choose(first.file, first.name, first.layer)
 
-    def name(what: str, label: str, min_width: int = 110) -> dict[str, Any]:
+    def field(what: str, label: str, min_width: int = 110) -> dict[str, Any]:
         return {"elem_id": f"{prefix}-steer-{what}", "label": label, "min_width": min_width,
                 "interactive": True}  # fmt: skip
 
     with gr.Row(elem_classes="cs-row"):
-        on = gr.Checkbox(swept, visible=not swept, scale=1, **name("on", "Steer", 80))
+        on = gr.Checkbox(swept, visible=not swept, scale=1, **field("on", "Steer", 80))
         file = gr.Dropdown([(one, one) for one in offered], value=first.file, scale=4,
-                           **name("file", "File of directions", 240))  # fmt: skip
+                           **field("file", "File of directions", 240))  # fmt: skip
         which = gr.Dropdown(chosen.names, value=chosen.name, allow_custom_value=True, scale=2,
-                            **name("name", "Direction", 130))  # fmt: skip
-        layer = gr.Number(chosen.layer, scale=1, **name("layer", "After layer", 90))
-        random = gr.Dropdown(_ALONG, value=OWN, scale=2, **name("random", "Along", 120))
-        multiple = gr.Number(1.0, visible=not swept, scale=1, **name("multiple", "Multiple", 90))
+                            **field("name", "Direction", 130))  # fmt: skip
+        layer = gr.Number(chosen.layer, scale=1, **field("layer", "After layer", 90))
+        random = gr.Dropdown(_ALONG, value=OWN, scale=2, **field("random", "Along", 120))
+        multiple = gr.Number(1.0, visible=not swept, scale=1, **field("multiple", "Multiple", 90))
     with gr.Row(elem_classes="cs-row cs-middle"):
         upload = gr.UploadButton("Upload directions", file_types=[".safetensors", ".parquet"],
                                  size="sm", scale=0, min_width=140,
@@ -88,9 +88,12 @@ def build(desk: Desk, prefix: str, *, swept: bool = False) -> SteeringFields:
         choices = [*offered, *((Path(one).name, one) for one in found)]
         return gr.update(choices=choices, value=path), found
 
-    def look(*held: Any) -> list[Any]:
-        found = _choose(*held)
-        return [gr.update(choices=found.names, value=found.name), found.layer, found.said]
+    def look(path: str | None, name: str | None, layer: float | None) -> list[Any]:
+        found = _choose(path, name, layer)
+        # What stays is not sent: something else may have been typed meanwhile.
+        new = {} if found.name == name else {"value": found.name}
+        after = gr.skip() if found.layer == layer else found.layer
+        return [gr.update(choices=found.names, **new), after, found.said]
 
     upload.upload(take, [upload, uploads], [file, uploads], **PRIVATE)
     fields = SteeringFields(on, file, which, layer, random, multiple)

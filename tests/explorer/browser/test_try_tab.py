@@ -451,9 +451,8 @@ def test_a_run_is_steered_along_a_configured_direction_beside_its_clamps(asked, 
         pytest.skip("the repository's config names no directions")
     tab, prompt, clamp = asked
     tab.clamps(clamp)
-    assert [tab.held(f"try-steer-{name}") for name in ("file", "name", "layer")] == [
-        "d.safetensors", "joy", "2",
-    ]  # fmt: skip
+    configured = {"file": "d.safetensors", "name": "joy", "layer": "2"}
+    assert {name: tab.held(f"try-steer-{name}") for name in configured} == configured
     steer(tab, name="calm", layer=1, multiple=2.5)
     layer, neuron, operation, value = clamp
     words = f"L{layer}N{neuron} {operation} {value:+g}, L1@calm steer +2.5; greedy"
@@ -477,9 +476,9 @@ def test_a_run_is_steered_along_a_configured_direction_beside_its_clamps(asked, 
     newest = tab.number()
     tab.page.get_by_role("button", name=f"Use the settings of run {newest - 1}").click()
     tab.expect("#try-steer-random input").to_have_value("random 3")
-    held = [tab.held(f"try-steer-{name}") for name in ("name", "layer", "multiple")]
-    assert held == ["calm", "1", "-4"]
-    assert tab.find("#try-steer-on input").is_checked()
+    for name, value in (("name", "calm"), ("layer", "1"), ("multiple", "-4")):
+        tab.expect(f"#try-steer-{name} input").to_have_value(value)
+    tab.expect("#try-steer-on input").to_be_checked()
 
 
 def test_an_uploaded_file_of_directions_is_used_and_a_wrong_one_is_said(tab, site, tmp_path):
@@ -538,6 +537,7 @@ def test_a_prompt_is_read_as_a_chat_up_to_a_stop_string(asked, site):
     assert "".join(map(ast.literal_eval, shown)) == written
     tab.page.get_by_role("button", name=f"Use the settings of run {tab.number()}").click()
     tab.expect("#try-system textarea").to_have_value("be short")
+    tab.expect("#try-stop-strings textarea").not_to_have_value("")
     assert set(tab.held("try-stop-strings").split("\n")) == {stop, "\\n\\n"}
 
 
