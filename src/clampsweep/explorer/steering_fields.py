@@ -91,7 +91,7 @@ def build(desk: Desk, prefix: str, *, swept: bool = False) -> SteeringFields:
     def look(path: str | None, name: str | None, layer: float | None) -> list[Any]:
         found = _choose(path, name, layer)
         # What stays is not sent: something else may have been typed meanwhile.
-        new = {} if found.name == name else {"value": found.name}
+        new: dict[str, Any] = {} if found.name == name else {"value": found.name}
         after = gr.skip() if found.layer == layer else found.layer
         return [gr.update(choices=found.names, **new), after, found.said]
 
