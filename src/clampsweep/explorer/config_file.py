@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from clampsweep.errors import UserError
 from clampsweep.explorer.settings import ClampSetting, Settings
@@ -146,8 +146,9 @@ def save_config(settings: Settings, spec: ModelSpec, root: Path) -> Path:
     config = root / "config" / FOLDER / f"{name}.yaml"
     if settings.steering is not None:
         vector = settings.steering.step.vector
+        name = _written_as(parse_direction(settings.steering.name))
         with atomic(config.with_suffix(".safetensors")) as beside:
-            save_file({_written_as(parse_direction(settings.steering.name)): vector}, beside)
+            beside.write_bytes(save({name: vector}))
     write_text(text, config)
     return config
 

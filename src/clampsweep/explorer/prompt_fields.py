@@ -43,7 +43,9 @@ def of_settings(settings: Settings) -> list[Any]:
     return [settings.prompt, how.kind, how.system or ""]
 
 
-def build(desk: Desk, prefix: str, model: gr.Dropdown, status: gr.HTML) -> PromptFields:
+def build(
+    desk: Desk, prefix: str, model: gr.Dropdown, status: gr.HTML, *, picker: bool = False
+) -> PromptFields:
     """Make these components.
 
     Args:
@@ -51,6 +53,7 @@ def build(desk: Desk, prefix: str, model: gr.Dropdown, status: gr.HTML) -> Promp
         prefix: Of their ids.
         model: The page's choice of the model.
         status: The page's line about it, which changes when it has been loaded.
+        picker: Whether prompts can be picked from the promptsets.
     """
     sets = desk.promptsets
     text = gr.Textbox(
@@ -62,12 +65,13 @@ def build(desk: Desk, prefix: str, model: gr.Dropdown, status: gr.HTML) -> Promp
         interactive=True,
     )
     with gr.Row(elem_classes="cs-row"):
-        kind = gr.Radio(_FORMATS, value="raw", label="The model reads it as", scale=1,
-                        min_width=300, elem_id=f"{prefix}-format", interactive=True)  # fmt: skip
-        system = gr.Textbox(label="System prompt (empty: none of yours)", max_lines=10, scale=3,
-                            min_width=300, visible=False, elem_id=f"{prefix}-system",
-                            interactive=True)  # fmt: skip
-        said = html(elem_id=f"{prefix}-chat", scale=2, min_width=240, visible=False)
+        if picker:
+            _picker(desk, prefix, text)
+        kind = gr.Radio(_FORMATS, value="raw", label="The model reads it as", scale=2,
+                        min_width=340, elem_id=f"{prefix}-format", interactive=True)  # fmt: skip
+    said = html(elem_id=f"{prefix}-chat", visible=False)
+    system = gr.Textbox(label="System prompt (empty: none of yours)", max_lines=10, visible=False,
+                        elem_id=f"{prefix}-system", interactive=True)  # fmt: skip
 
     def offer(name: str) -> tuple[Any, Any]:
         takes = desk.shelf.takes_chats(name)
@@ -85,39 +89,45 @@ def build(desk: Desk, prefix: str, model: gr.Dropdown, status: gr.HTML) -> Promp
     return PromptFields(text, kind, system)
 
 
-def add_picker(desk: Desk, prompt: gr.Textbox) -> None:
+def _picker(desk: Desk, prefix: str, prompt: gr.Textbox) -> None:
     """Make the picker from the promptsets, which writes into the prompt's box."""
     sets = desk.promptsets
     table = desk.prompts(sets[0]) if sets else None
-    with gr.Row(elem_classes="cs-row"):
-        which = gr.Dropdown(sets, value=sets[0] if sets else None, label="Promptset",
-                            elem_id="try-promptset", min_width=140, scale=1,
-                            interactive=True)  # fmt: skip
-        pick = gr.Dropdown(
-            [] if table is None else _numbered(table),
-            value=None if table is None else 0,
-            label="Prompt of the set",
-            elem_id="try-pick",
-            min_width=240,
-            scale=3,
-            interactive=True,
-        )
-    said = html(elem_id="try-picked")
+    which = gr.Dropdown(sets, value=sets[0] if sets else None, label="Promptset", scale=1,
+                        elem_id=f"{prefix}-promptset", min_width=140,
+                        interactive=True)  # fmt: skip
+    pick = gr.Dropdown(
+        [] if table is None else _numbered(table),
+        value=None if table is None else 0,
+        label="Prompt of the set",
+        elem_id=f"{prefix}-pick",
+        min_width=240,
+        scale=3,
+        interactive=True,
+    )
+    said = html(elem_id=f"{prefix}-picked", visible=False)
 
-    def choose_set(name: str) -> tuple[Any, str]:
+    def choose_set(name: str) -> tuple[Any, Any]:
         try:
-            return gr.update(choices=_numbered(desk.prompts(name)), value=None), ""
+            return gr.update(choices=_numbered(desk.prompts(name)), value=None), _told()
         except UserError as error:
-            return gr.update(choices=[], value=None), message(str(error), "alert")
+            return gr.update(choices=[], value=None), _told(error)
 
-    def choose(name: str, at: int) -> tuple[Any, str]:
+    def choose(name: str, at: int) -> tuple[Any, Any]:
         try:
-            return str(desk.prompts(name)["text"].get(at, "")), ""
+            return str(desk.prompts(name)["text"].get(at, "")), _told()
         except UserError as error:
-            return gr.skip(), message(str(error), "alert")
+            return gr.skip(), _told(error)
 
     which.change(choose_set, which, [pick, said], **LAST)
     pick.input(choose, [which, pick], [prompt, said], **LAST)
+
+
+def _told(error: UserError | None = None) -> Any:
+    """A fault in its place, or nothing, which takes no room."""
+    if error is None:
+        return gr.update(visible=False)
+    return gr.update(value=message(str(error), "alert"), visible=True)
 
 
 def _numbered(prompts: pd.DataFrame) -> list[tuple[str, int]]:

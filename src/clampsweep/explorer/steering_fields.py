@@ -68,7 +68,8 @@ def build(desk: Desk, prefix: str, *, swept: bool = False) -> SteeringFields:
                 "interactive": True}  # fmt: skip
 
     with gr.Row(elem_classes="cs-row"):
-        on = gr.Checkbox(swept, visible=not swept, scale=1, **field("on", "Steer", 80))
+        on = gr.Checkbox(swept, visible=not swept, scale=1, elem_classes="cs-steer",
+                         **field("on", "Steer", 80))  # fmt: skip
         file = gr.Dropdown([(one, one) for one in offered], value=first.file, scale=4,
                            **field("file", "File of directions", 240))  # fmt: skip
         which = gr.Dropdown(chosen.names, value=chosen.name, allow_custom_value=True, scale=2,
@@ -100,6 +101,16 @@ def build(desk: Desk, prefix: str, *, swept: bool = False) -> SteeringFields:
     for one in (file, which):
         one.change(look, [file, which, layer], [which, layer, said], **LAST)
     return fields
+
+
+def build_folded(desk: Desk, prefix: str) -> SteeringFields:
+    """The same under a heading, open where there are directions, or as soon as it is on."""
+    files = bool(desk.config.direction_files)
+    with gr.Accordion("Steering: add a direction to the residual stream", open=files,
+                      elem_id=f"{prefix}-steer") as fold:  # fmt: skip
+        made = build(desk, prefix)
+    made.on.change(lambda on: gr.update(open=True) if on else gr.skip(), made.on, fold, **PRIVATE)
+    return made
 
 
 class _Choice(NamedTuple):

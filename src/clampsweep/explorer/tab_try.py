@@ -66,13 +66,11 @@ def build(desk: Desk, model: gr.Dropdown, status: gr.HTML, results: Path) -> Non
     """
     rows = gr.State(fresh([desk.first_clamp(desk.models[0])]))
     with gr.Column(elem_id="try", elem_classes="cs-keys"):
-        prompt = prompt_fields.build(desk, "try", model, status)
-        prompt_fields.add_picker(desk, prompt.text)
+        prompt = prompt_fields.build(desk, "try", model, status, picker=True)
         html(f"<h3>Clamps</h3>{_HEADS}")
         drawn = gr.Column(elem_id="clamps")
         imports = importing.build(results)
-        html("<h3>Steering</h3>")
-        along = steering.build(desk, "try")
+        along = steering.build_folded(desk, "try")
         decoding = form.decoding("try", 50)
         run, stop = form.run_and_stop("try", "Run")
     said = html(message("Ready."), elem_id="try-said")
