@@ -202,8 +202,10 @@ def moved(model: Model, layer: int, step: np.ndarray) -> Iterator[None]:
 
     block = model.plain.get_submodule(_BLOCKS[model.plain.config.model_type].format(layer))
     handle = block.register_forward_hook(after)
-    yield
-    handle.remove()
+    try:
+        yield
+    finally:
+        handle.remove()
 
 
 # Families that `tiny` does not make, and their sizes where these have names of their own.

@@ -451,9 +451,9 @@ def test_a_run_is_steered_along_a_configured_direction_beside_its_clamps(asked, 
         pytest.skip("the repository's config names no directions")
     tab, prompt, clamp = asked
     tab.clamps(clamp)
-    configured = {"file": "d.safetensors", "name": "joy", "layer": "2"}
-    assert {name: tab.held(f"try-steer-{name}") for name in configured} == configured
-    steer(tab, name="calm", layer=1, multiple=2.5)
+    if tab.held("try-steer-file") != "d.safetensors":
+        steer(tab, file="d.safetensors")
+    steer(tab, name="calm", layer=1, random="itself", multiple=2.5)
     layer, neuron, operation, value = clamp
     words = f"L{layer}N{neuron} {operation} {value:+g}, L1@calm steer +2.5; greedy"
     assert words in tab.run()
@@ -481,7 +481,8 @@ def test_a_run_is_steered_along_a_configured_direction_beside_its_clamps(asked, 
     tab.expect("#try-steer-on input").to_be_checked()
 
 
-def test_an_uploaded_file_of_directions_is_used_and_a_wrong_one_is_said(tab, site, tmp_path):
+def test_an_uploaded_file_of_directions_is_used_and_a_wrong_one_is_said(shared, site, tmp_path):
+    tab = shared
     width, prompt = site.model.d_model, site.long_prompt()
     hostile = "<img src=x onerror='window.hacked=1'>"
     files = {name: tmp_path / f"{name}.safetensors" for name in ("mine", "narrow", "bad")}
@@ -492,10 +493,11 @@ def test_an_uploaded_file_of_directions_is_used_and_a_wrong_one_is_said(tab, sit
     tab.ask(prompt)
     tab.upload("try-steer-upload", files["mine"])
     tab.expect("#try-steer-said").to_contain_text(f"{hostile} is for any layer.")
+    tab.fill("try-steer-layer", 7)
     tab.choose("try-steer-name", "own")
     tab.expect("#try-steer-said").to_contain_text("own is for layers 0-1.")
     tab.expect("#try-steer-layer input").to_have_value("1")
-    steer(tab, multiple=3)
+    steer(tab, random="itself", multiple=3)
     tab.run()
     with moved(site.model, 1, 3 * direction(2, width)):
         assert tab.text("Steered") == site.words(site.reference(prompt))
