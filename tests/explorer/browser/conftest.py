@@ -411,7 +411,8 @@ class Visitor:
             self.click("#try-stop")
             self.expect("#try-said").not_to_contain_text("Running")
         self.radio("try-method", "greedy")
-        self.tick("try-steer-on", on=False)
+        if self.find("#try-steer-on").count():  # else it is folded away, and off
+            self.tick("try-steer-on", on=False)
         self.radio("try-format", "it stands (raw)")
         self.fill("try-stop-strings", "")
         if self.held("try-scope") != "all":

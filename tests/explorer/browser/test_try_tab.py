@@ -491,6 +491,8 @@ def test_an_uploaded_file_of_directions_is_used_and_a_wrong_one_is_said(shared, 
     save_file({"few": direction(4, 5)}, files["narrow"])
     files["bad"].write_bytes(b"nothing")
     tab.ask(prompt)
+    if not tab.find("#try-steer-on").count():
+        tab.find("#try-steer").get_by_role("button").first.click()
     tab.upload("try-steer-upload", files["mine"])
     tab.expect("#try-steer-said").to_contain_text(f"{hostile} is for any layer.")
     tab.fill("try-steer-layer", 7)
