@@ -36,10 +36,16 @@ def generation(
     seed: int | None = None,
     **columns: Any,
 ) -> dict[str, Any]:
-    """One row of a generations table: a clamped one of a single neuron, or (`baseline`) none."""
+    """One row of a generations table: a changed one, or (`baseline`) one where nothing is.
+
+    Layer and neuron are those of a target of one neuron, and the layer that of a direction.
+    """
     layer, neuron = (None, None)
-    if target is not None and "+" not in target:
-        layer, neuron = (int(part) for part in target.split("R")[0][1:].split("N"))
+    if target is not None and "@" in target:
+        layer = int(target.partition("@")[0].split("R")[0][1:])
+    elif target is not None and "+" not in target:
+        bare = target.split("=")[0].split("R")[0]
+        layer, neuron = (int(part) for part in bare[1:].split("N"))
     row = {
         "model": "tiny",
         "prompt_id": prompt_id,

@@ -188,6 +188,26 @@ def w_out(model: Model, neuron: Neuron) -> torch.Tensor:
     return matrix[neuron.index] if by_row else matrix[:, neuron.index]
 
 
+_BLOCKS = {"gpt2": "transformer.h.{}", "llama": "model.layers.{}", "gpt_neox": "gpt_neox.layers.{}"}
+
+
+@contextmanager
+def moved(model: Model, layer: int, step: np.ndarray) -> Iterator[None]:
+    """The model with a step [d_model] added to what a layer's own module gives, everywhere."""
+
+    def after(module: object, args: object, output: Any) -> Any:
+        first = output[0] if isinstance(output, tuple) else output
+        further = first + torch.from_numpy(step).to(first)
+        return (further, *output[1:]) if isinstance(output, tuple) else further
+
+    block = model.plain.get_submodule(_BLOCKS[model.plain.config.model_type].format(layer))
+    handle = block.register_forward_hook(after)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
 # Families that `tiny` does not make, and their sizes where these have names of their own.
 _FAMILIES: dict[str, dict[str, Any]] = {
     "bloom": {"n_layer": 3, "n_head": 4},

@@ -11,7 +11,7 @@ import pytest
 
 from clampsweep import tables
 from clampsweep.errors import UserError
-from clampsweep.explorer import results, results_pages
+from clampsweep.explorer import results, results_figure, results_pages
 from clampsweep.explorer.results import Chosen
 from clampsweep.studies.bcr.figures.draw import FIGURES
 from clampsweep.studies.bcr.figures.states import STATES
@@ -245,7 +245,7 @@ def test_a_selection_without_texts_is_refused():
 @pytest.mark.parametrize("name", FIGURES)
 def test_every_figure_of_a_selection_is_an_image_with_words_and_two_downloads(name):
     sweep = controlled(factored())
-    found = Page(results_pages.figure(results.select(sweep, Chosen(level=("2",))), name, "tiny-x"))
+    found = Page(results_figure.figure(results.select(sweep, Chosen(level=("2",))), name, "tiny-x"))
     (image,), links = found.all("img"), found.all("a")
     assert image["src"].startswith("data:image/svg+xml;base64,")
     assert len(image["alt"]) > 40 and "exploratory" in image["alt"]
@@ -256,10 +256,10 @@ def test_every_figure_of_a_selection_is_an_image_with_words_and_two_downloads(na
 def test_dose_curves_and_controls_come_with_their_numbers():
     sweep = controlled(factored())
     for name in ("rescue_vs_harm", "improvement_rate"):
-        text = Page(results_pages.figure(sweep, name, "x")).text
+        text = Page(results_figure.figure(sweep, name, "x")).text
         assert text.index("set -5") < text.index("set 0") < text.index("set +10")
-    assert "largest_net" in Page(results_pages.figure(sweep, "controls", "x")).text
-    assert "Numbers" not in Page(results_pages.figure(sweep, "states", "x")).text
+    assert "largest_net" in Page(results_figure.figure(sweep, "controls", "x")).text
+    assert "Numbers" not in Page(results_figure.figure(sweep, "states", "x")).text
 
 
 def test_the_colours_of_the_states_are_those_of_the_figure():
@@ -391,7 +391,7 @@ def test_nothing_that_a_table_holds_becomes_markup():
     pages = [
         results_pages.grid(sweep, "surface"),
         results_pages.reading(sweep, HOSTILE, HOSTILE),
-        results_pages.figure(sweep, "rescue_vs_harm", HOSTILE),
+        results_figure.figure(sweep, "rescue_vs_harm", HOSTILE),
         results.note(sweep, results.select(sweep, Chosen(type=(HOSTILE,)))),
     ]
     for page in map(Page, pages):
@@ -413,3 +413,49 @@ def test_natural_ranges_stay_those_of_the_whole_sweep():
     sweep = make(known(), neuron_stats=frame)
     found = results.select(sweep, Chosen(targets=("L1N2",)))
     assert found.neuron_stats is frame
+
+
+# What steers, and neurons with values of their own.
+
+
+def steered():
+    """Two layers' direction, each beside its baselines, and two random ones for the first."""
+    rows = untouched("BBFF")
+    for layer in (1, 2):
+        own = {1.0: "FFFB", -1.0: "FBBB"}
+        rows += clamped(f"L{layer}@calm", own, operation="steer")
+    random = [f"L1R{number}@calm" for number in (0, 1)]
+    texts = [
+        generation(name, FINE, 1.0, target=target, operation="steer")
+        for target in random
+        for name in "abcd"
+    ]
+    return beside_controls(make(rows), texts, dict.fromkeys(random, ("L1@calm", "direction")))
+
+
+def test_a_sweep_that_steers_is_shown_whole_and_in_part(tmp_path):
+    write(steered(), tmp_path / "along")
+    sweep = results.read(tmp_path, "along")
+    assert sweep.title == "along: tiny, L1@calm, L2@calm, steer"
+    assert "a, L1@calm +1: rescued" in labels(sweep) and "d, L2@calm +1: harmed" in labels(sweep)
+    part = results.select(sweep, Chosen(targets=("L1@calm",)))
+    assert set(part.controls["control"]) == {"L1R0@calm", "L1R1@calm"}
+    assert Page(results_pages.reading(part, "a", key_of(part, "a", 1.0))).text.startswith(
+        "a: L1@calm steer +1"
+    )
+    assert "L1@calm" in results_figure.figure(part, "controls", "x")
+    assert "L1@calm" in results_figure.figure(part, "rescue_vs_harm", "x")
+
+
+def test_a_target_of_many_neurons_with_their_values_has_a_short_name(tmp_path):
+    many = "+".join(f"L1N{neuron}={neuron / 4}" for neuron in range(90))
+    rows = untouched("BF") + clamped(many, {None: "FB"}) + clamped("L1N2=3", {None: "FF"})
+    write(make(rows), tmp_path / "own")
+    sweep = results.read(tmp_path, "own")
+    short = "L1N0=0.0 and 89 more"
+    assert sweep.title == f"own: tiny, L1N2=3, {short}, set"
+    assert f"b, {short} set: harmed" in labels(sweep)
+    key = sweep.generations.set_index(["target", "prompt_id"]).loc[(many, "a"), "key"]
+    assert f"a: {short} set" in results_pages.reading(sweep, "a", key)
+    assert short in results_figure.figure(sweep, "rescue_vs_harm", "x")
+    assert results.select(sweep, Chosen(targets=(many,))).targets == (many,)

@@ -16,9 +16,10 @@ from clampsweep.explorer import export, pages
 from clampsweep.explorer.export import EXPLORED
 from clampsweep.explorer.inspection import Seen, Stopped
 from clampsweep.explorer.jobs import Job, Worker
-from clampsweep.explorer.running import pieces, try_out
+from clampsweep.explorer.running import try_out
 from clampsweep.explorer.settings import ClampSetting, Settings
 from clampsweep.explorer.sweeping import sweep_values
+from clampsweep.explorer.token_texts import pieces
 from clampsweep.models.model import Model
 from clampsweep.names import Neuron
 from clampsweep.texts import collapse

@@ -33,6 +33,7 @@ class Config:
         entries: Every configured entry, by study and name.
         compute: Resources.
         studies: Those that the entries are of.
+        direction_files: Files of directions that entries name, each once.
     """
 
     run: tuple[str, ...]
@@ -41,6 +42,7 @@ class Config:
     entries: Mapping[str, Mapping[str, Any]]
     compute: Compute
     studies: tuple[Study, ...]
+    direction_files: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from clampsweep.config.entries import Compute, Config
 from clampsweep.config.limits import no_cuda
 from clampsweep.config.requests import parse_request
 from clampsweep.config.schemas import join
+from clampsweep.config.targets import direction_files
 from clampsweep.models.spec import ModelSpec, folder_digest
 from clampsweep.provenance import file_digest
 from clampsweep.texts.request import PromptsetSpec
@@ -52,7 +53,10 @@ def parse(
         if entry is not None:
             entries[study.name][context.name] = entry
     compute = _compute(checker, merged.get("compute", {}))
-    config = Config(tuple(merged["run"]), models, promptsets, entries, compute, tuple(studies))
+    files_named = tuple(dict.fromkeys(direction_files(merged)))
+    config = Config(
+        tuple(merged["run"]), models, promptsets, entries, compute, tuple(studies), files_named
+    )
     _check_names(checker, config)
     return config
 

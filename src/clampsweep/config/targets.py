@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -101,6 +101,15 @@ def _neuron(checker: Checker, key: Key, name: str, model: ModelSpec | None) -> N
                 key, f"{name!r} names {what} {number}; {model.name} has {plural} 0-{limit - 1}"
             )
     return neuron
+
+
+def direction_files(content: Any) -> Iterator[str]:
+    """Files of directions that a config names, those of each entry where they stand."""
+    if isinstance(content, Mapping):
+        for key, value in content.items():
+            if key == "directions" and isinstance(value, Mapping) and "file" in value:
+                yield str(value["file"])
+            yield from direction_files(value)
 
 
 def parse_directions(

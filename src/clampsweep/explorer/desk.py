@@ -14,14 +14,16 @@ from snakemake.utils import update_config
 from clampsweep.config.checker import Checker
 from clampsweep.config.entries import Config
 from clampsweep.config.parse import parse
+from clampsweep.config.requests import parse_prompt_format
 from clampsweep.config.schemas import join
 from clampsweep.errors import UserError
-from clampsweep.explorer import settings
+from clampsweep.explorer import typed
 from clampsweep.explorer.jobs import Job, Worker
-from clampsweep.explorer.settings import ClampSetting, Settings
+from clampsweep.explorer.settings import ClampSetting, Settings, check_clamps
 from clampsweep.explorer.shelf import Shelf
+from clampsweep.explorer.steering import NOTHING, SteerSetting, check_steering
 from clampsweep.models.spec import ModelSpec
-from clampsweep.names import parse_target
+from clampsweep.names import neurons_in, parse_direction
 from clampsweep.operations import VALUED
 from clampsweep.registry import STUDIES
 from clampsweep.strict_yaml import read_yaml
@@ -118,17 +120,37 @@ class Desk:
     def first_clamp(self, model: str) -> ClampSetting:
         """A clamp to begin with: the neuron of the config's sweep of the model, if it names one."""
         for one in self.requests:
-            if one.model.name == model and isinstance(one.targets, tuple) and one.targets:
-                neuron = parse_target(one.targets[0])[0]
-                return ClampSetting(neuron.layer, neuron.index, "set", 10.0)
+            named = one.targets if isinstance(one.targets, tuple) else ()
+            if one.model.name == model and (neurons := neurons_in(next(iter(named), None))):
+                first = neurons[0]
+                done = ("set", 10.0) if first.value is None else (one.operation, first.value)
+                return ClampSetting(first.layer, first.index, *done)
         return ClampSetting(self.spec(model).n_layers - 1, 0, "set", 10.0)
 
-    def values(self, model: str) -> list[float]:
-        """Values to sweep to begin with: those of the config's sweep of the model, if any."""
+    def first_steering(self, model: str) -> SteerSetting:
+        """A direction to begin with, off: that of the config's sweep of the model, if any."""
+        files = self.config.direction_files
+        for one in self.requests:
+            if one.model.name == model and one.directions:
+                place = parse_direction(one.directions[0].target)
+                return SteerSetting(file=files[0], name=place.name, layer=place.layer)
+        middle = self.spec(model).n_layers // 2
+        return SteerSetting(file=next(iter(files), None), layer=middle)
+
+    def values(self, model: str, *, steered: bool = False) -> list[float]:
+        """Values to sweep to begin with: those of the config's sweep of the model, if any.
+
+        Args:
+            model: Its name.
+            steered: Whether they are multiples of a direction, or values of a neuron.
+        """
         for one in self.requests:
             found = [value for value in one.values if value is not None]
-            if one.model.name == model and one.operation in VALUED and found:
+            alike = one.operation in VALUED and (one.operation == "steer") == steered
+            if one.model.name == model and alike and found:
                 return found
+        if steered:
+            return [-4.0, -2.0, -1.0, 0.0, 1.0, 2.0, 4.0]
         return [-50.0, -10.0, -5.0, 0.0, 5.0, 10.0, 50.0]
 
     @property
@@ -161,23 +183,28 @@ class Desk:
     def settings(
         self,
         model: str,
-        prompt: str,
         clamps: Sequence[ClampSetting],
+        *,
+        prompt: str,
+        prompt_format: Mapping[str, str],
         decoding: Mapping[str, Any],
         scope: str,
         positions: str,
         seed: float | None,
+        steer: SteerSetting = NOTHING,
     ) -> Settings:
         """What the form asks for, checked.
 
         Args:
             model: Name in the config.
-            prompt: The prompt.
             clamps: The rows, on and off.
+            prompt: The prompt.
+            prompt_format: How it is read, by the keys of a config.
             decoding: As in a config; what is None, or not for the method, is left out.
             scope: A name, or `positions`.
             positions: For `positions`, such as `0, 3`.
             seed: Of sampling.
+            steer: What is steered along, on or off.
 
         Raises:
             UserError: Something is missing or out of range.
@@ -189,9 +216,12 @@ class Desk:
         return Settings(
             model,
             prompt,
-            settings.check_clamps(clamps, self.spec(model)),
-            settings.check_scope(scope, positions, self._checker),
-            settings.check_decoding(decoding, self._checker),
+            check_clamps(clamps, self.spec(model)),
+            typed.check_scope(scope, positions, self._checker),
+            typed.check_decoding(decoding, self._checker),
             int(seed or 0) if decoding["method"] == "sample" else 0,
             tuple(clamps),
+            check_steering(steer, self.spec(model), self._checker),
+            steer,
+            parse_prompt_format(self._checker, (), prompt_format),
         )

@@ -1,4 +1,4 @@
-"""Runs of the explorer as files: JSON, Parquet, and a config that the workflow runs."""
+"""Runs of the explorer as files: JSON and Parquet."""
 
 from __future__ import annotations
 
@@ -11,12 +11,9 @@ from typing import Any
 
 import pandas as pd
 
-from clampsweep.errors import UserError
 from clampsweep.explorer.running import Close, Outcome
-from clampsweep.explorer.settings import Settings, as_config
-from clampsweep.models.spec import ModelSpec
-from clampsweep.provenance import json_digest, record
-from clampsweep.strict_yaml import yaml_text
+from clampsweep.explorer.settings import Settings
+from clampsweep.provenance import record
 from clampsweep.tables import Column, Schema, write, write_text
 from clampsweep.texts.gather import GENERATIONS
 from clampsweep.texts.metrics import FURTHER_METRICS, LIKELIHOOD_METRICS, PUBLISHED_METRICS
@@ -29,14 +26,19 @@ EXPLORED = Schema(
         "made": Column("str", "when, ISO 8601 in UTC"),
         "model": GENERATIONS.columns["model"],
         "prompt": Column("str", "the prompt"),
+        "prompt_format": Column("str", "raw or chat"),
+        "system_prompt": Column("str", "with chat, the system prompt", null=True),
         "clamps": Column("str", "JSON: layer, neuron, operation and value of each clamp"),
+        "steering": Column("str", "JSON: direction, multiple, the vector's digest", null=True),
         "scope": Column("str", "positions changed"),
         "decoding": Column("str", "JSON: how tokens were chosen"),
         "seed": INTERVENTION["seed"],
-        "role": Column("str", "baseline or clamped"),
+        "role": Column("str", "baseline, or clamped (steered too)"),
         "token_ids": Column("tokens", DECODED["token_ids"].doc),
         "text": DECODED["text"],
-        "stop_reason": Column("str", "eos, max_new_tokens, context, or stopped (by the user)"),
+        "stop_reason": Column(
+            "str", "eos, stop_string, max_new_tokens, context, or stopped (by the user)"
+        ),
         "probabilities": Column(
             "vector", "probability of each token before temperature and cuts, in 0..1"
         ),
@@ -47,8 +49,6 @@ EXPLORED = Schema(
     },
     key=("run", "role"),
 )
-
-FOLDER = "explored"  # in config/ and promptsets/
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,9 +153,14 @@ def frame(entries: Sequence[Entry]) -> pd.DataFrame:
 
 
 def _asked(settings: Settings) -> dict[str, Any]:
-    asked = settings.as_json()
-    return {name: json.dumps(one) if name in ("clamps", "decoding") else one
-            for name, one in asked.items()}  # fmt: skip
+    how, steered = settings.prompt_format, settings.steering
+    asked = settings.as_json() | {
+        "prompt_format": how.kind,
+        "system_prompt": how.system,
+        "steering": None if steered is None else steered.as_json(),
+    }
+    packed = {name: json.dumps(one) for name, one in asked.items() if isinstance(one, dict | list)}
+    return asked | packed
 
 
 def save(entries: Sequence[Entry], folder: Path) -> tuple[Path, Path]:
@@ -172,46 +177,3 @@ def save(entries: Sequence[Entry], folder: Path) -> tuple[Path, Path]:
     write_text(as_json(entries), files[0])
     write(frame(entries), files[1], EXPLORED, record())
     return files
-
-
-def config_text(settings: Settings, spec: ModelSpec) -> str:
-    """The config file that makes the run's texts.
-
-    Raises:
-        UserError: The clamps are not one intervention of a sweep.
-    """
-    name = _name(settings)
-    content = as_config(settings, spec, f"promptsets/{FOLDER}/{name}.jsonl")
-    head = (
-        f"# A run of the explorer. make reproduce CONFIG=config/{FOLDER}/{name}.yaml\n"
-        "# makes its texts; they are then in results/explored/.\n"
-    )
-    return head + yaml_text(content)
-
-
-def save_config(settings: Settings, spec: ModelSpec, root: Path) -> Path:
-    """Write the config file and its promptset into a project; return the config's path.
-
-    Args:
-        settings: The run's.
-        spec: Its model.
-        root: The project's folder.
-
-    Raises:
-        UserError: The clamps are not one intervention of a sweep, the prompt is blank, or the
-            files could not be written.
-    """
-    if not settings.prompt.strip():
-        raise UserError("the prompt is blank, and a promptset holds none; write something")
-    text, name = config_text(settings, spec), _name(settings)
-    prompts = root / "promptsets" / FOLDER / f"{name}.jsonl"
-    line = {"prompt_id": "explored", "text": settings.prompt}
-    write_text(json.dumps(line, ensure_ascii=False) + "\n", prompts)
-    config = root / "config" / FOLDER / f"{name}.yaml"
-    write_text(text, config)
-    return config
-
-
-def _name(settings: Settings) -> str:
-    """A file name that the settings decide."""
-    return json_digest(settings.as_json())[:12]

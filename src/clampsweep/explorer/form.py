@@ -11,6 +11,7 @@ import gradio as gr
 from clampsweep.explorer.desk import Desk
 from clampsweep.explorer.jobs import Job
 from clampsweep.explorer.settings import SCOPES, Settings
+from clampsweep.explorer.typed import show_stop_strings
 
 PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
@@ -38,6 +39,7 @@ class DecodingFields:
     seed: gr.Number
     scope: gr.Dropdown
     positions: gr.Textbox
+    stop_strings: gr.Textbox
 
     @property
     def components(self) -> list[Any]:
@@ -53,64 +55,58 @@ def decoding(prefix: str, max_new_tokens: int) -> DecodingFields:
         max_new_tokens: To begin with.
     """
 
-    def number(name: str, value: float, label: str, shown: bool = False) -> gr.Number:
-        return gr.Number(
-            value,
-            label=label,
-            elem_id=f"{prefix}-{name}",
-            min_width=110,
-            visible=shown,
-            interactive=True,
-        )
+    def field(name: str, label: str, min_width: int, shown: bool = True) -> dict[str, Any]:
+        return {"label": label, "elem_id": f"{prefix}-{name}", "min_width": min_width,
+                "visible": shown, "interactive": True}  # fmt: skip
 
     def cut(name: str, label: str) -> gr.Textbox:  # an empty gr.Number that is hidden becomes 0
-        return gr.Textbox(
-            label=label,
-            placeholder="all",
-            max_lines=1,
-            elem_id=f"{prefix}-{name}",
-            min_width=90,
-            visible=False,
-            interactive=True,
-        )
+        return gr.Textbox(placeholder="all", max_lines=1, **field(name, label, 90, shown=False))
 
     with gr.Row(elem_classes="cs-row"):
-        method = gr.Radio(_METHODS, value="greedy", label="Tokens are chosen by", min_width=190,
-                          elem_id=f"{prefix}-method", interactive=True)  # fmt: skip
-        tokens = number("tokens", max_new_tokens, "Most new tokens", shown=True)
-        scope = gr.Dropdown([*SCOPES, "positions"], value="all", label="Positions changed (scope)",
-                            elem_id=f"{prefix}-scope", min_width=150, interactive=True)  # fmt: skip
-        positions = gr.Textbox(label="Which positions, from 0", placeholder="0, 3", visible=False,
-                               elem_id=f"{prefix}-positions", min_width=150,
-                               interactive=True)  # fmt: skip
+        method = gr.Radio(_METHODS, value="greedy", **field("method", "Tokens are chosen by", 190))
+        tokens = gr.Number(max_new_tokens, **field("tokens", "Most new tokens", 110))
+        scope = gr.Dropdown([*SCOPES, "positions"], value="all",
+                            **field("scope", "Positions changed (scope)", 150))  # fmt: skip
+        which = field("positions", "Which positions, from 0", 150, shown=False)
+        positions = gr.Textbox(placeholder="0, 3", **which)
         made = DecodingFields(
             method,
             tokens,
-            number("temperature", 1.0, "Temperature"),
+            gr.Number(1.0, **field("temperature", "Temperature", 110, shown=False)),
             cut("top-k", "Top k"),
             cut("top-p", "Top p"),
-            number("seed", 0, "Seed"),
+            gr.Number(0, **field("seed", "Seed", 110, shown=False)),
             scope,
             positions,
-        )
+            gr.Textbox(placeholder=r"none; \n is a line end", max_lines=5,
+                       **field("stop-strings", "Stop strings, one a line", 230)),
+        )  # fmt: skip
+    _show_what_counts(made)
+    return made
+
+
+def _show_what_counts(made: DecodingFields) -> None:
+    """Hide what the method and the scope have no use for."""
     drawn = [made.temperature, made.top_k, made.top_p, made.seed]
-    method.change(
+    made.method.change(
         lambda chosen: [gr.update(visible=chosen == "sample")] * len(drawn),
-        method,
+        made.method,
         drawn,
         **PRIVATE,
     )
-    scope.change(
-        lambda chosen: gr.update(visible=chosen == "positions"), scope, positions, **PRIVATE
+    made.scope.change(
+        lambda chosen: gr.update(visible=chosen == "positions"),
+        made.scope,
+        made.positions,
+        **PRIVATE,
     )
-    return made
 
 
 def values(method: str, tokens: float | None, *rest: Any) -> dict[str, Any]:
     """What the components hold, as `Desk.settings` takes it."""
-    temperature, top_k, top_p, seed, scope, positions = rest
-    names = ("method", "max_new_tokens", "temperature", "top_k", "top_p")
-    entry = dict(zip(names, (method, tokens, temperature, top_k, top_p), strict=True))
+    temperature, top_k, top_p, seed, scope, positions, strings = rest
+    names = ("method", "max_new_tokens", "temperature", "top_k", "top_p", "stop_strings")
+    entry = dict(zip(names, (method, tokens, temperature, top_k, top_p, strings), strict=True))
     return {"decoding": entry, "scope": scope, "positions": positions, "seed": seed}
 
 
@@ -126,19 +122,8 @@ def of_settings(settings: Settings) -> list[Any]:
         settings.seed,
         "positions" if listed else settings.scope,
         settings.scope if listed else "",
+        show_stop_strings(one.stop_strings),
     ]
-
-
-def prompt(prefix: str, text: str) -> gr.Textbox:
-    """The prompt box; Enter runs (explorer.js)."""
-    return gr.Textbox(
-        text,
-        label="Prompt (Shift+Enter for a new line)",
-        lines=2,
-        max_lines=10,
-        elem_id=f"{prefix}-prompt",
-        interactive=True,
-    )
 
 
 def html(value: str = "", **more: Any) -> gr.HTML:

@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from clampsweep.errors import UserError
-from clampsweep.explorer import export, pages
+from clampsweep.explorer import config_file, export, pages
 from clampsweep.explorer.desk import Desk
 from clampsweep.explorer.export import Entry, Runs
 from clampsweep.explorer.form import PRIVATE, html
@@ -111,7 +111,7 @@ def _build_config(desk: Desk, runs: gr.State, listed: gr.HTML) -> None:
         settings = entry.outcome.settings
         opened = gr.update(open=True)
         try:
-            text = export.config_text(settings, desk.spec(settings.model))
+            text = config_file.config_text(settings, desk.spec(settings.model))
         except UserError as error:
             return [None, "", message(f"run {entry.number}: {error}", "alert"), opened]
         return [entry, text, message(f"Config file of run {entry.number}."), opened]
@@ -121,7 +121,7 @@ def _build_config(desk: Desk, runs: gr.State, listed: gr.HTML) -> None:
             return message("Press Config at a run in the history first.", "alert")
         settings = entry.outcome.settings
         try:
-            path = export.save_config(settings, desk.spec(settings.model), desk.root)
+            path = config_file.save_config(settings, desk.spec(settings.model), desk.root)
         except UserError as error:
             return message(str(error), "alert")
         return message(

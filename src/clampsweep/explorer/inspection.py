@@ -16,6 +16,7 @@ from clampsweep.decoder.choice import Chooser, Picked
 from clampsweep.decoder.general import decode
 from clampsweep.decoder.interventions import Edit, Scope
 from clampsweep.decoder.rows import DecodeJob, RowTexts
+from clampsweep.decoder.steering import Change
 from clampsweep.models.hooks import hooked
 from clampsweep.models.model import Model
 from clampsweep.names import Neuron
@@ -50,7 +51,7 @@ class Seen:
     Attributes:
         steps: The tokens chosen, an end-of-sequence token included.
         n_new: How many of them are text.
-        stop_reason: `eos`, `max_new_tokens`, `context`, or `stopped`.
+        stop_reason: `eos`, `stop_string`, `max_new_tokens`, `context`, or `stopped`.
         natural: Each watched neuron's value before it was changed, in activation units, at every
             position of prompt and text that was computed.
     """
@@ -106,7 +107,7 @@ class _Noting(Chooser):
 def watch(
     model: Model,
     prompt: Sequence[int],
-    edits: Sequence[Sequence[Edit]],
+    edits: Sequence[Sequence[Change]],
     scope: Scope,
     decoding: Decoding,
     *,
@@ -118,9 +119,9 @@ def watch(
     Args:
         model: Loaded model.
         prompt: Token ids, within the context.
-        edits: The edits of each row; none for a baseline. In every row, all neurons that any row
-            edits are watched.
-        scope: Positions that the edits change.
+        edits: What changes each row; nothing for a baseline. In every row, all neurons that any
+            row edits are watched; steering has none.
+        scope: Positions that are changed.
         decoding: Greedy or sampling, and how many tokens at most.
         stream: For sampling, the integers that seed the draws; None when greedy.
         on_step: Told what the rows have become, after each step. It may raise `Stopped`: the texts
@@ -129,7 +130,7 @@ def watch(
     Raises:
         NotFiniteError: Logits are not numbers.
     """
-    neurons = sorted({one.neuron for row in edits for one in row})
+    neurons = sorted({one.neuron for row in edits for one in row if isinstance(one, Edit)})
     layers = sorted({neuron.layer for neuron in neurons})
     seen = [Seen() for _ in edits]
 

@@ -126,7 +126,7 @@ def side_by_side(
         column(title, passage(one, ranges, first))
         for title, one, ranges in zip(titles, pieces, marked, strict=True)
     ]
-    said = Markup() if first is not None else Markup('<p class="cs-quiet">The texts are equal.</p>')
+    said = Markup() if first is not None else quiet("The texts are equal.")
     return Markup('<div class="cs-pair">{}</div>{}').format(Markup().join(columns), said)
 
 
@@ -151,6 +151,11 @@ def _cell(value: object) -> Markup:
     number = isinstance(value, int | float)
     text = f"{value:.4g}" if isinstance(value, float) else value
     return Markup("<td{}>{}</td>").format(Markup(' class="cs-number"' if number else ""), text)
+
+
+def quiet(text: str) -> Markup:
+    """A line that explains, not to be read out."""
+    return Markup('<p class="cs-quiet">{}</p>').format(text)
 
 
 def message(text: str, kind: str = "status") -> Markup:

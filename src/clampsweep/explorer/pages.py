@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from clampsweep.explorer.export import Entry
-from clampsweep.explorer.marking import column, passage, side_by_side, table, words
+from clampsweep.explorer.marking import column, passage, quiet, side_by_side, table
 from clampsweep.explorer.running import Close, Outcome, Said
 from clampsweep.explorer.settings import Settings
-from clampsweep.explorer.sweeping import Swept
 from clampsweep.texts.metrics import TEXT_METRICS
 
 _STOPS = {
     "eos": "the model ended the text",
+    "stop_string": "ended by a stop string",
     "max_new_tokens": "cut at the most new tokens",
     "context": "cut at the end of the model's context",
     "stopped": "stopped by you",
@@ -32,13 +32,19 @@ _SIGNS = {True: "cs-up", False: "cs-down"}  # of a bar
 _SHORT = 90  # characters of a text in the history
 
 
+def titles(settings: Settings) -> tuple[str, str]:
+    """What stands above the two texts of a run."""
+    done = ("Clamped", "Clamped and steered") if settings.clamps else ("Clamped", "Steered")
+    return "Baseline", done[settings.steering is not None]
+
+
 def clamp_words(settings: Settings) -> str:
-    """The clamps in a line."""
-    return ", ".join(map(str, settings.clamps)) or "no clamp"
+    """The clamps and the steering in a line."""
+    return ", ".join(map(str, settings.changes)) or "no clamp"
 
 
 def how_words(settings: Settings) -> str:
-    """Scope and decoding in a line."""
+    """Scope, decoding and how the prompt is read, in a line."""
     one = settings.decoding
     drawn = [
         f"{name} {value:g}"
@@ -51,7 +57,14 @@ def how_words(settings: Settings) -> str:
         if value is not None
     ]
     how = [one.method, *(drawn if one.method == "sample" else [])]
-    return f"{', '.join(how)}; {one.max_new_tokens} tokens; scope {settings.scope}"
+    said = [", ".join(how), f"{one.max_new_tokens} tokens", f"scope {settings.scope}"]
+    if one.stop_strings:
+        said.append(f"ends at {' or '.join(map(repr, one.stop_strings))}")
+    if settings.prompt_format.kind == "chat":
+        said.append(
+            "chat" if settings.prompt_format.system is None else "chat with a system prompt"
+        )
+    return "; ".join(said)
 
 
 def texts(titles: Sequence[str], closes: Sequence[Close]) -> Markup:
@@ -79,17 +92,36 @@ def _ending(close: Close) -> str:
 
 def details(outcome: Outcome) -> Markup:
     """What was measured of a run's texts, and the neurons' values beside their clamps."""
-    closes = outcome.texts
-    parts = [measures([close.said for close in closes], ["baseline", "clamped"])]
+    closes, steered = outcome.texts, outcome.settings.steering
+    names = [title.lower() for title in titles(outcome.settings)]
+    parts = [measures([close.said for close in closes], names)]
+    if steered is not None:
+        parts.append(
+            quiet(
+                f"{steered}: a direction has no activation of its own to show. At each position in "
+                f"scope a vector of length {steered.length:.4g} is added to the residual stream "
+                f"after layer {steered.step.layer}."
+            )
+        )
     for clamp in outcome.settings.clamps:
         name = str(clamp.place)
         for title, close in zip(("in the baseline", "in the clamped run"), closes, strict=False):
             if name in close.natural:
                 note = f", and changed by {clamp}" if name in close.changed else ""
                 parts.append(_activation(f"{name} {title}", note, outcome.prompt, close, name))
-    for title, one in zip(("baseline", "clamped text"), closes, strict=False):
-        parts.append(_tokens(f"Every token of the {title}", one))
+    parts.append(_prompt(outcome.prompt))
+    for title, one in zip(names, closes, strict=False):
+        parts.append(_tokens(f"Every token of the {title} text", one))
     return Markup().join(parts)
+
+
+def _prompt(tokens: Sequence[str]) -> Markup:
+    """The tokens that the model read, with their positions, as a table that unfolds."""
+    title = "Every token of the prompt"
+    rows = [[position, f"{token!r}"] for position, token in enumerate(tokens)]
+    return Markup("<details><summary>{}</summary>{}</details>").format(
+        title, table(["position", "token"], rows, f"{title}, as the model read it")
+    )
 
 
 def _tokens(title: str, close: Close) -> Markup:
@@ -152,7 +184,7 @@ def _activation(title: str, note: str, prompt: Sequence[str], close: Close, name
 def history(entries: Sequence[Entry]) -> Markup:
     """The runs of a browser tab, newest first, each with its buttons."""
     if not entries:
-        return Markup('<p class="cs-quiet">No run yet.</p>')
+        return quiet("No run yet.")
     rows = [
         [
             one.number,
@@ -167,7 +199,7 @@ def history(entries: Sequence[Entry]) -> Markup:
         ]
         for one in reversed(entries)
     ]
-    heads = ["run", "model", "prompt", "clamps", "how", "baseline", "clamped", "", "do"]
+    heads = ["run", "model", "prompt", "changes", "how", "baseline", "clamped", "", "do"]
     return table(heads, rows, "Runs, newest first")
 
 
@@ -185,58 +217,3 @@ def _buttons(number: int) -> Markup:
 def _cut(text: str) -> str:
     line = " ".join(text.split())
     return line if len(line) <= _SHORT else f"{line[:_SHORT]} …"
-
-
-def strip(swept: Swept, at: int) -> Markup:
-    """The baseline's text and every value's in rows; a value's row is a button, `at` is pressed."""
-    rows = [
-        Markup('<li><div class="cs-still">{}</div></li>').format(
-            _knob("baseline", swept.baseline.text, swept.baseline)
-        )
-    ]
-    for number, (value, said) in enumerate(zip(swept.values, swept.texts, strict=True)):
-        shown = f"{value:+g}" if value else "0"
-        same = said.token_ids == swept.baseline.token_ids
-        rows.append(
-            Markup(
-                '<li><button type="button" data-at="{}" aria-pressed="{}" '
-                'aria-label="value {}, {}: {}">{}</button></li>'
-            ).format(
-                number,
-                "true" if number == at else "false",
-                shown,
-                ", ".join(said.flags) or "fine",
-                said.text.strip() or "(empty text)",
-                _knob(shown, "(as the baseline)" if same else said.text, said),
-            )
-        )
-    return Markup('<ol class="cs-knobs" aria-label="Text by value">{}</ol>').format(
-        Markup().join(rows)
-    )
-
-
-def _knob(name: str, text: str, said: Said) -> Markup:
-    """Name, text in a line, and the detectors that call it collapsed."""
-    flags = [Markup('<span class="cs-bad">{}</span>').format(flag) for flag in said.flags]
-    return Markup(
-        '<span class="cs-knob">{}</span><span class="cs-said">{}</span>'
-        '<span class="cs-flags">{}</span>'
-    ).format(
-        name,
-        text.strip() or "(empty text)",
-        Markup(" ").join(flags) or Markup('<span class="cs-good">fine</span>'),
-    )
-
-
-def chosen(swept: Swept, at: int) -> Markup:
-    """One value's text beside the baseline."""
-    value, said = swept.values[at], swept.texts[at]
-    title = f"{swept.settings.clamps[0].operation} {value:+g}"
-    both = (words(swept.baseline.text), words(said.text))
-    return side_by_side(("Baseline", title), both)
-
-
-def chosen_measures(swept: Swept, at: int) -> Markup:
-    """What was measured of the baseline and of one value's text."""
-    title = f"{swept.settings.clamps[0].operation} {swept.values[at]:+g}"
-    return measures([swept.baseline, swept.texts[at]], ["baseline", title])

@@ -106,7 +106,9 @@ def _keys(frame: pd.DataFrame) -> set[tuple[str, str]]:
 
 def _title(sweep: Tables) -> str:
     targets, rows = sweep.targets, view.intervened(sweep.generations)
-    words = ", ".join(targets) if len(targets) <= 3 else counted(len(targets), "target")
+    words = (
+        ", ".join(sweep.shown.values()) if len(targets) <= 3 else counted(len(targets), "target")
+    )
     operations = listed(sorted(rows["operation"].unique()))
     return f"{listed(sorted(rows['model'].unique()))}, {words}, {operations}"
 

@@ -1,12 +1,8 @@
-"""A sweep's tables as HTML: a figure, a grid of prompts by clamps, a text beside its baseline."""
+"""A sweep's tables as HTML: a grid of prompts by clamps, a text beside its baseline."""
 
 from __future__ import annotations
 
-import base64
-import inspect
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -15,10 +11,9 @@ from markupsafe import Markup
 from clampsweep import operations
 from clampsweep.errors import UserError
 from clampsweep.explorer import marking
-from clampsweep.figures.style import save_figure
+from clampsweep.explorer.results_figure import plain
 from clampsweep.operations import describe
 from clampsweep.studies.bcr import view
-from clampsweep.studies.bcr.figures.draw import FIGURES
 from clampsweep.studies.bcr.figures.texts import METRIC_TITLES
 from clampsweep.studies.bcr.view import Tables
 from clampsweep.texts.metrics import FURTHER_METRICS, LIKELIHOOD_METRICS, PUBLISHED_METRICS
@@ -34,60 +29,7 @@ _CELL = Markup(
     'data-prompt="{}" data-clamp="{}" data-key="{}">{}</button></td>'
 )
 
-_RATES = ["detector", "target", "clamp", "n_rescued", "n_collapsed_baseline", "n_harmed"]
-
-_RATES += ["n_fine_baseline", "net", "mcnemar_q", "cluster_q"]
-
-_RANKS = ["detector", "target", "kind", "statistic", "observed", "control_median", "control_low"]
-
-_RANKS += ["control_high", "n_controls", "p", "q"]
-
 _METRICS = (*PUBLISHED_METRICS, *FURTHER_METRICS, *LIKELIHOOD_METRICS)
-
-
-def figure(sweep: Tables, name: str, stem: str) -> Markup:
-    """A figure as an image with its description, links to download it, and its numbers as a table.
-
-    Args:
-        sweep: The tables.
-        name: A key of `plots.FIGURES`.
-        stem: What the downloaded files are called, without the ending.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        paths = [Path(folder, f"figure.{ending}") for ending in ("svg", "png")]
-        save_figure(FIGURES[name](sweep), paths)
-        svg, png = (base64.b64encode(path.read_bytes()).decode() for path in paths)
-    says = f"{(inspect.getdoc(FIGURES[name]) or name).splitlines()[0]} {sweep.title}"
-    link = Markup('<a class="cs-download" download="{}.{}" href="data:{};base64,{}">{}</a>')
-    return Markup(
-        '<figure class="cs-figure"><img alt="{}" src="data:image/svg+xml;base64,{}">'
-        "<figcaption>{} {}</figcaption></figure>{}"
-    ).format(
-        says,
-        svg,
-        link.format(stem, "svg", "image/svg+xml", svg, "Download SVG"),
-        link.format(stem, "png", "image/png", png, "Download PNG"),
-        _numbers(sweep, name),
-    )
-
-
-def _numbers(sweep: Tables, name: str) -> Markup:
-    """What the dose curves and the comparison with controls show, as a table that unfolds."""
-    if name in ("rescue_vs_harm", "improvement_rate"):
-        made = sweep.rates[["operation", "value", "scope"]].itertuples(index=False, name=None)
-        clamps = [describe(operations.clamp(*row)) for row in made]
-        rows = sweep.rates.assign(clamp=clamps, place=sweep.positions(sweep.rates))
-        rows, head = rows.sort_values(["target", "place"]), _RATES
-    elif name == "controls" and sweep.special is not None:
-        rows, head = sweep.special, _RANKS
-    else:
-        return Markup()
-    place = rows["detector"].map(sweep.detectors.index)
-    rows = rows.loc[place.sort_values(kind="stable").index, head]
-    found = [[_plain(value) for value in row] for row in rows.itertuples(index=False, name=None)]
-    return Markup("<details><summary>Numbers of this figure</summary>{}</details>").format(
-        marking.table([column.replace("_", " ") for column in head], found, sweep.title)
-    )
 
 
 def grid(sweep: Tables, detector: str) -> Markup:
@@ -168,7 +110,7 @@ def _head(sweep: Tables, columns: Sequence[Column]) -> Markup:
         sizes = [(one, sum(one == target for target, _ in columns)) for one in sweep.targets]
         groups = Markup('<tr><td colspan="2"></td>{}</tr>').format(
             Markup().join(
-                Markup('<th scope="colgroup" colspan="{}">{}</th>').format(size, one)
+                Markup('<th scope="colgroup" colspan="{}">{}</th>').format(size, sweep.shown[one])
                 for one, size in sizes
             )
         )
@@ -187,7 +129,7 @@ def _row(
             continue
         (code, key), clamp = cell, sweep.labels[place]
         before = code % 2
-        says = f"{label}, {f'{target} ' if several else ''}{clamp}: {STATES[code][0]}"
+        says = f"{label}, {f'{sweep.shown[target]} ' if several else ''}{clamp}: {STATES[code][0]}"
         found.append(_CELL.format(code, -1, says, prompt, clamp, key, STATES[code][1]))
     return Markup('<tr><th scope="row" title="{0}">{0}</th>{1}{2}</tr>').format(
         label, _baseline(before), Markup().join(found)
@@ -227,7 +169,7 @@ def reading(sweep: Tables, prompt: str, key: str) -> Markup:
     seed = "" if _seed(row["seed"]) is None else f", seed {row['seed']}"
     pieces = marking.words(before["text"]), marking.words(row["text"])
     return Markup("<h3>{}</h3><h4>Prompt</h4>{}{}{}").format(
-        f"{prompt}: {row['target']} {done}{seed}",
+        f"{prompt}: {sweep.shown[row['target']]} {done}{seed}",
         marking.passage(marking.words(sweep.prompt_texts[prompt])),
         marking.side_by_side(("Baseline", f"Clamped, {done}"), pieces),
         Markup('<div class="cs-tables">{}{}</div>').format(
@@ -253,17 +195,10 @@ def _measured(sweep: Tables, before: pd.Series[Any], after: pd.Series[Any]) -> M
     metrics = sweep.text_metrics.set_index(["prompt_id", "key"])
     both = [metrics.loc[(row["prompt_id"], row["key"])] for row in (before, after)]
     found = [
-        (METRIC_TITLES.get(name, name), *(_plain(own[name]) for own in both)) for name in _METRICS
+        (METRIC_TITLES.get(name, name), *(plain(own[name]) for own in both)) for name in _METRICS
     ]
     found += [
-        (title, _plain(before[name]), _plain(after[name]))
+        (title, plain(before[name]), plain(after[name]))
         for title, name in (("model tokens", "n_new_tokens"), ("ended by", "stop_reason"))
     ]
     return marking.table(("metric", "baseline", "clamped"), found, "Numbers of the texts")
-
-
-def _plain(value: Any) -> object:
-    """A cell of a table as Python's own number or word; None for null."""
-    if pd.isna(value):
-        return None
-    return value.item() if hasattr(value, "item") else value

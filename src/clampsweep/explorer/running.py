@@ -10,10 +10,13 @@ import torch
 
 from clampsweep.decoder import general
 from clampsweep.decoder.interventions import Edit, Scope, edit
+from clampsweep.decoder.steering import Change
 from clampsweep.explorer import inspection
 from clampsweep.explorer.inspection import Seen, Step
 from clampsweep.explorer.marking import Piece
 from clampsweep.explorer.settings import ClampSetting, Settings
+from clampsweep.explorer.token_texts import alone, pieces, written
+from clampsweep.generation.changes import check_width
 from clampsweep.generation.prompts import encode
 from clampsweep.models.model import Model
 from clampsweep.texts import collapse
@@ -21,8 +24,6 @@ from clampsweep.texts.combination import stream
 from clampsweep.texts.metrics import further, published
 
 Metrics = dict[str, int | float | None]
-
-_BEFORE = 6  # tokens
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Said:
     Attributes:
         text: The text.
         token_ids: Its tokens.
-        stop_reason: `eos`, `max_new_tokens`, `context` or `stopped`.
+        stop_reason: `eos`, `stop_string`, `max_new_tokens`, `context` or `stopped`.
         metrics: By the names of `TEXT_METRICS`.
         collapsed: What each collapse detector says.
     """
@@ -78,9 +79,9 @@ class Outcome:
 
     Attributes:
         settings: What it was asked for.
-        prompt: The prompt's tokens, each alone.
+        prompt: The tokens that the model read, each alone; special ones are written out.
         baseline: The text without intervention.
-        clamped: The text with it; None if no clamp was on.
+        clamped: The text with it; None if nothing was changed.
         stopped: Whether the user ended it.
     """
 
@@ -105,33 +106,26 @@ def measure(text: str, ids: Sequence[int], stop_reason: str, nll: float | None) 
     return Said(text, list(ids), stop_reason, {**metrics, "nll_unclamped": shown}, flags)
 
 
-def pieces(
-    model: Model, ids: Sequence[int], hints: Sequence[str] = (), after: Sequence[int] = ()
-) -> list[Piece]:
-    """The tokens as text; the parts of a character that several tokens make stand with the last.
-
-    A tokenizer may write a token in another way where it stands first, so each is read behind
-    those before it.
-    """
-    found, start = [], 0
-    for n in range(1, len(ids) + 1):
-        before = max(0, start - _BEFORE)
-        text = model.decode(ids[before:n], after)
-        if text.endswith("\N{REPLACEMENT CHARACTER}") and n < len(ids):
-            continue
-        known = len(model.decode(ids[before:start], after))
-        found.append(Piece(text[known:], "\n".join(hints[start:n])))
-        start = n
-    return found
-
-
 def edits(clamps: Sequence[ClampSetting]) -> list[Edit]:
     """What the decoder does for each clamp."""
     return [edit(one.place, one.operation, one.used) for one in clamps]
 
 
+def changes(model: Model, settings: Settings) -> list[Change]:
+    """All that the decoder does to a text.
+
+    Raises:
+        UserError: A direction is of another width than the model.
+    """
+    steered = settings.steering
+    if steered is None:
+        return [*edits(settings.clamps)]
+    check_width(steered.name, steered.step.vector, model)
+    return [*edits(settings.clamps), steered.step]
+
+
 def try_out(model: Model, settings: Settings, tell: Callable[[list[Seen]], object]) -> Outcome:
-    """Run the prompt without and with the clamps, side by side.
+    """Run the prompt without and with what is changed, side by side.
 
     Args:
         model: Loaded model.
@@ -139,10 +133,11 @@ def try_out(model: Model, settings: Settings, tell: Callable[[list[Seen]], objec
         tell: Told what the texts are so far (`so_far`); may raise `Stopped`.
 
     Raises:
-        UserError: The prompt does not fit, or logits are not finite.
+        UserError: The prompt does not fit, a direction is of another model, or logits are not
+            finite.
     """
-    prompt = encode(model, settings.prompt)
-    rows = [[], edits(settings.clamps)] if settings.clamps else [[]]
+    prompt = encode(model, settings.prompt, settings.prompt_format)
+    rows = [[], changes(model, settings)] if settings.changes else [[]]
     seen = inspection.watch(
         model,
         prompt,
@@ -155,24 +150,19 @@ def try_out(model: Model, settings: Settings, tell: Callable[[list[Seen]], objec
     closes = _close(model, settings, prompt, seen)
     return Outcome(
         settings,
-        _alone(model, prompt),
+        written(model, prompt),
         closes[0],
-        closes[1] if settings.clamps else None,
+        closes[1] if settings.changes else None,
         any(one.stop_reason == "stopped" for one in seen),
     )
 
 
-def so_far(model: Model, prompt: Sequence[int], seen: Seen) -> Close:
+def so_far(model: Model, settings: Settings, seen: Seen) -> Close:
     """A text that is being made, not measured yet."""
+    prompt = encode(model, settings.prompt, settings.prompt_format)
     ids = seen.token_ids
     found = pieces(model, ids, [_chance(step) for step in seen.steps], prompt)
     return Close(Said("", ids, "", {}, {}), found, seen.steps, [], [], {}, {})
-
-
-def _alone(model: Model, ids: Sequence[int], after: Sequence[int] = ()) -> list[str]:
-    """Each token as text where it stands, parts of a character shown as such."""
-    whole = [*after, *ids]
-    return [model.decode([token], whole[: len(after) + at]) for at, token in enumerate(ids)]
 
 
 def _chance(step: Step) -> str:
@@ -196,7 +186,7 @@ def _close(
         ]
         nll = next(known) if ids else None
         said = measure(model.decode(ids, prompt), ids, one.stop_reason, nll)
-        shown, tokens = pieces(model, ids, hints, prompt), _alone(model, ids, prompt)
+        shown, tokens = pieces(model, ids, hints, prompt), alone(model, ids, prompt)
         found.append(Close(said, shown, one.steps, tokens, hints, natural, changed))
     return found
 

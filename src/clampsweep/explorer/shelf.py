@@ -78,6 +78,12 @@ class Shelf:
         self._said[name] = _describe(model, spec, time.monotonic() - start)
         return model
 
+    def takes_chats(self, name: str) -> bool | None:
+        """Whether a model's tokenizer has a chat template; None before it is loaded."""
+        if name not in self._models:
+            return None
+        return self._models[name].tokenizer.chat_template is not None
+
     def describe(self, name: str) -> str:
         """The status line of a model."""
         spec = self.spec(name)

@@ -1,13 +1,13 @@
-"""All values of a clamp at once, for the Sweep tab."""
+"""All values of a clamp, or multiples of a direction, at once, for the Sweep tab."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from clampsweep.decoder.decode import decode
 from clampsweep.decoder.interventions import Scope
-from clampsweep.explorer.running import Said, edits, measure
+from clampsweep.explorer.running import Said, changes, measure
 from clampsweep.explorer.settings import Settings
 from clampsweep.generation.prompts import encode
 from clampsweep.models.model import Model
@@ -30,20 +30,21 @@ def sweep_values(
     values: Sequence[float],
     tell: Callable[[float], object],
 ) -> Swept:
-    """Run the prompt without and with the first clamp at every value, all at once.
+    """Run the prompt without and with its one change at every value, all at once.
 
     Args:
         model: Loaded model.
-        settings: What is asked for, with one clamp, checked.
-        values: Of the clamp, each once.
+        settings: What is asked for, with one clamp or steering, checked.
+        values: Of the clamp, or multiples of the direction, each once.
         tell: Told the share of the tokens that is done, in 0..1; may raise `Stopped`.
 
     Raises:
-        UserError: The prompt does not fit, or logits are not finite.
+        UserError: The prompt does not fit, the direction is of another model, or logits are not
+            finite.
     """
-    prompt, values = encode(model, settings.prompt), sorted(values)
-    (clamp,) = settings.clamps
-    rows = [[], *(edits([replace(clamp, value=value)]) for value in values)]
+    prompt = encode(model, settings.prompt, settings.prompt_format)
+    values = sorted(values)
+    rows = [[], *(changes(model, settings.at(value)) for value in values)]
     most, done = len(rows) * settings.decoding.max_new_tokens, 0
 
     def on_tokens(n: int) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import gradio as gr
 
 from clampsweep.errors import UserError
-from clampsweep.explorer import marking, results, results_pages
+from clampsweep.explorer import marking, results, results_figure, results_pages
 from clampsweep.explorer.form import EACH, PRIVATE
 from clampsweep.studies.bcr.figures.draw import FIGURES
 from clampsweep.studies.bcr.view import Tables
@@ -210,7 +210,8 @@ def _read(folder: Path, name: str | None) -> list[Any]:
         return [None, *none, said]
     sweep = opened[0]
     detectors = gr.update(choices=_choices(sweep.detectors), value=0)
-    filters = [gr.update(choices=_choices(names), value=[]) for names in _names(sweep)]
+    words = [list(sweep.shown.values()), *_names(sweep)[1:]]
+    filters = [gr.update(choices=_choices(names), value=[]) for names in words]
     return [sweep, detectors, *filters, said]
 
 
@@ -246,7 +247,7 @@ def _grid(shown: Tables | None, place: int | None) -> tuple[str, str]:
 def _figure(shown: Tables | None, name: str, sweep: str | None) -> str:
     if shown is None:
         return ""
-    return _told(lambda: results_pages.figure(shown, name, f"{sweep}-{name}"))
+    return _told(lambda: results_figure.figure(shown, name, f"{sweep}-{name}"))
 
 
 def _reading(shown: Tables | None, event: gr.EventData) -> str:

@@ -1,20 +1,26 @@
-"""The Sweep tab: one prompt, one neuron, all values at once; a slider goes through the texts."""
+"""The Sweep tab: one neuron or direction, all values at once; a slider goes through the texts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
 
 from clampsweep.errors import UserError
-from clampsweep.explorer import form, pages
+from clampsweep.explorer import form, pages, prompt_fields, steering_fields, sweep_pages
 from clampsweep.explorer.desk import Desk
+from clampsweep.explorer.fields import Fields
 from clampsweep.explorer.form import EACH, LAST, PRIVATE, RUNS, html
 from clampsweep.explorer.jobs import Job
 from clampsweep.explorer.marking import message
-from clampsweep.explorer.settings import ClampSetting, Settings, read_values
+from clampsweep.explorer.settings import ClampSetting, Settings
+from clampsweep.explorer.steering_fields import SteeringFields
 from clampsweep.explorer.sweeping import Swept, sweep_values
+from clampsweep.explorer.typed import read_values
+
+_SWEPT = [("a neuron", "neuron"), ("a direction (steering)", "direction")]
 
 _PLACE = "Which value, by its place in the list"
 
@@ -35,8 +41,9 @@ def build(desk: Desk, model: gr.Dropdown, status: gr.HTML) -> None:
         status: The page's line about it.
     """
     with gr.Column(elem_id="sweep", elem_classes="cs-keys"):
-        asked = _form(desk)
-        decoding = form.decoding("sweep", 30)
+        prompt = prompt_fields.build(desk, "sweep", model, status)
+        asked, along = _form(desk, model)
+        fields = Fields(prompt, form.decoding("sweep", 30), along)
         run, stop = form.run_and_stop("sweep", "Sweep")
     said = html(message("Ready."), elem_id="sweep-said")
     slider = gr.Slider(
@@ -54,11 +61,11 @@ def build(desk: Desk, model: gr.Dropdown, status: gr.HTML) -> None:
     measures = html(elem_id="sweep-measures")
     shown = [pair, knobs, measures]
     swept = gr.State(None)
-    n = len(decoding.components)
+    n = len(asked)
 
     def start(request: gr.Request, name: str, *held: Any) -> Iterator[list[Any]]:
         try:
-            settings, values = _settings(desk, name, held[:-n], held[-n:])
+            settings, values = _settings(desk, name, held[:n], fields.asked(held[n:]))
         except UserError as error:
             yield [message(str(error), "alert"), *[gr.skip()] * 6]
             return
@@ -66,7 +73,7 @@ def build(desk: Desk, model: gr.Dropdown, status: gr.HTML) -> None:
 
     run.click(
         start,
-        [model, *asked, *decoding.components],
+        [model, *asked, *fields.components],
         [said, slider, *shown, swept, status],
         **RUNS,
     )
@@ -75,13 +82,12 @@ def build(desk: Desk, model: gr.Dropdown, status: gr.HTML) -> None:
     knobs.pick(_pick, swept, [slider, *shown], **EACH)
 
 
-def _form(desk: Desk) -> list[Any]:
-    """Prompt, layer, neuron, operation, values."""
+def _form(desk: Desk, model: gr.Dropdown) -> tuple[list[Any], SteeringFields]:
+    """What is swept: a neuron, by layer, place and operation, or a direction; and its values."""
     first = desk.first_clamp(desk.models[0])
-    sets = desk.promptsets
-    text = str(desk.prompts(sets[0])["text"].iloc[0]) if sets else ""
-    prompt = form.prompt("sweep", text)
-    with gr.Row(elem_classes="cs-row"):
+    what = gr.Radio(_SWEPT, value="neuron", label="Sweep", elem_id="sweep-what",
+                    interactive=True)  # fmt: skip
+    with gr.Row(elem_classes="cs-row") as neuron_row:
         layer = gr.Number(
             first.layer, label="Layer", elem_id="sweep-layer", min_width=90, interactive=True
         )
@@ -96,25 +102,40 @@ def _form(desk: Desk) -> list[Any]:
             min_width=110,
             interactive=True,
         )
-        values = gr.Textbox(", ".join(f"{value:g}" for value in desk.values(desk.models[0])),
-                            label="Values, with commas between", elem_id="sweep-values",
-                            min_width=280, scale=4, interactive=True)  # fmt: skip
-    return [prompt, layer, neuron, operation, values]
+    with gr.Column(visible=False) as direction_row:
+        along = steering_fields.build(desk, "sweep", swept=True)
+    values = gr.Textbox(_listed(desk.values(desk.models[0])), label="Values, with commas between",
+                        elem_id="sweep-values", min_width=280, interactive=True)  # fmt: skip
+
+    def choose(kind: str, name: str) -> list[Any]:
+        steered = kind == "direction"
+        label = "Multiples, with commas between" if steered else "Values, with commas between"
+        new = gr.update(value=_listed(desk.values(name, steered=steered)), label=label)
+        return [gr.update(visible=not steered), gr.update(visible=steered), new]
+
+    what.input(choose, [what, model], [neuron_row, direction_row, values], **PRIVATE)
+    return [what, layer, neuron, operation, values], along
+
+
+def _listed(values: Sequence[float]) -> str:
+    return ", ".join(f"{value:g}" for value in values)
 
 
 def _settings(
-    desk: Desk, model: str, asked: tuple[Any, ...], decoding: tuple[Any, ...]
+    desk: Desk, model: str, held: tuple[Any, ...], asked: dict[str, Any]
 ) -> tuple[Settings, list[float]]:
     """What the form asks for, checked.
 
     Raises:
         UserError: Something is missing or out of range.
     """
-    prompt, layer, neuron, operation, listed = asked
+    what, layer, neuron, operation, listed = held
     values = read_values(listed)
     widest = max(values, key=abs)  # what is checked of a clamp holds for the others then
-    clamp = ClampSetting(layer, neuron, operation, widest)
-    return desk.settings(model, prompt, [clamp], **form.values(*decoding)), values
+    steered = what == "direction"
+    clamps = [] if steered else [ClampSetting(layer, neuron, operation, widest)]
+    asked["steer"] = replace(asked["steer"], on=steered, multiple=widest)
+    return desk.settings(model, clamps, **asked), values
 
 
 def _follow(
@@ -141,8 +162,8 @@ def _follow(
     slider = gr.update(
         minimum=0, maximum=max(1, len(values) - 1), value=at, visible=len(values) > 1
     )
-    name, how = asked.clamps[0].place, pages.how_words(asked)
-    line = f"Done: {name} {asked.clamps[0].operation}, {len(values)} values; {how}."
+    (swept_one,), how = asked.changes, pages.how_words(asked)
+    line = f"Done: {swept_one.name} {swept_one.operation}, {len(values)} values; {how}."
     yield [message(line), slider, *_show(swept, at), swept, status]
 
 
@@ -159,7 +180,11 @@ def _show(swept: Swept | None, at: float) -> list[Any]:
     if swept is None:
         return [gr.skip()] * 3
     at = min(int(at), len(swept.texts) - 1)
-    return [pages.chosen(swept, at), pages.strip(swept, at), pages.chosen_measures(swept, at)]
+    return [
+        sweep_pages.chosen(swept, at),
+        sweep_pages.strip(swept, at),
+        sweep_pages.chosen_measures(swept, at),
+    ]
 
 
 def _pick(swept: Swept | None, event: gr.EventData) -> list[Any]:

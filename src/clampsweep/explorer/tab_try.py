@@ -8,26 +8,25 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-import pandas as pd
 
 from clampsweep.errors import UserError
 from clampsweep.explorer import clamps as rows_of_clamps
-from clampsweep.explorer import form, history, pages
+from clampsweep.explorer import fields, form, history, importing, pages, prompt_fields
+from clampsweep.explorer import steering_fields as steering
 from clampsweep.explorer.clamps import Rows, fresh
 from clampsweep.explorer.desk import Desk
 from clampsweep.explorer.export import Runs
-from clampsweep.explorer.form import LAST, PRIVATE, RUNS, html
+from clampsweep.explorer.fields import Fields
+from clampsweep.explorer.form import PRIVATE, RUNS, html
 from clampsweep.explorer.jobs import Job
 from clampsweep.explorer.marking import message
 from clampsweep.explorer.running import Outcome, so_far, try_out
-from clampsweep.explorer.settings import ClampSetting, Settings
+from clampsweep.explorer.settings import Settings
 
 _HEADS = (
     '<div class="cs-heads" aria-hidden="true"><span class="cs-on">on</span><span>layer</span>'
     "<span>neuron</span><span>operation</span><span>value</span></div>"
 )
-
-_TITLES = ("Baseline", "Clamped")
 
 
 @dataclass(frozen=True)
@@ -36,9 +35,8 @@ class _Page:
 
     model: gr.Dropdown
     status: gr.HTML
-    prompt: gr.Textbox
+    fields: Fields
     rows: gr.State
-    decoding: form.DecodingFields
     run: gr.Button
     said: gr.HTML
     texts: gr.HTML
@@ -54,7 +52,7 @@ class _Page:
     @property
     def form(self) -> list[Any]:
         """What a run's settings are put into by Use."""
-        return [self.model, self.prompt, self.rows, *self.decoding.components]
+        return [self.model, self.rows, *self.fields.components]
 
 
 def build(desk: Desk, model: gr.Dropdown, status: gr.HTML, results: Path) -> None:
@@ -68,97 +66,24 @@ def build(desk: Desk, model: gr.Dropdown, status: gr.HTML, results: Path) -> Non
     """
     rows = gr.State(fresh([desk.first_clamp(desk.models[0])]))
     with gr.Column(elem_id="try", elem_classes="cs-keys"):
-        prompt = _prompt(desk)
+        prompt = prompt_fields.build(desk, "try", model, status, picker=True)
         html(f"<h3>Clamps</h3>{_HEADS}")
         drawn = gr.Column(elem_id="clamps")
-        imports = _import(results)
+        imports = importing.build(results)
+        along = steering.build_folded(desk, "try")
         decoding = form.decoding("try", 50)
         run, stop = form.run_and_stop("try", "Run")
     said = html(message("Ready."), elem_id="try-said")
     texts, details = html(elem_id="try-texts"), html(elem_id="try-details")
-    page = _Page(
-        model, status, prompt, rows, decoding, run, said, texts, details, history.build(desk)
-    )
+    shared = Fields(prompt, decoding, along)
+    page = _Page(model, status, shared, rows, run, said, texts, details, history.build(desk))
     with drawn:
         _draw(desk, page, imports)
     stop.click(form.stopper(desk), queue=False, **PRIVATE)
     _take_up(desk, page)
 
 
-def _prompt(desk: Desk) -> gr.Textbox:
-    """The prompt box, and the picker from the promptsets."""
-    sets = desk.promptsets
-    table = desk.prompts(sets[0]) if sets else None
-    prompt = form.prompt("try", "" if table is None else str(table["text"].iloc[0]))
-    with gr.Row(elem_classes="cs-row"):
-        which = gr.Dropdown(sets, value=sets[0] if sets else None, label="Promptset",
-                            elem_id="try-promptset", min_width=140, scale=1,
-                            interactive=True)  # fmt: skip
-        pick = gr.Dropdown(
-            [] if table is None else _numbered(table),
-            value=None if table is None else 0,
-            label="Prompt of the set",
-            elem_id="try-pick",
-            min_width=240,
-            scale=3,
-            interactive=True,
-        )
-
-    said = html(elem_id="try-picked")
-
-    def choose_set(name: str) -> tuple[Any, str]:
-        try:
-            return gr.update(choices=_numbered(desk.prompts(name)), value=None), ""
-        except UserError as error:
-            return gr.update(choices=[], value=None), message(str(error), "alert")
-
-    def choose(name: str, at: int) -> tuple[Any, str]:
-        try:
-            return str(desk.prompts(name)["text"].get(at, "")), ""
-        except UserError as error:
-            return gr.skip(), message(str(error), "alert")
-
-    which.change(choose_set, which, [pick, said], **LAST)
-    pick.input(choose, [which, pick], [prompt, said], **LAST)
-    return prompt
-
-
-def _numbered(prompts: pd.DataFrame) -> list[tuple[str, int]]:
-    """Names of prompts with their places: a refused value would be shown as HTML by Gradio."""
-    return [(str(name), at) for at, name in enumerate(prompts["prompt_id"])]
-
-
-def _import(results: Path) -> rows_of_clamps.Import:
-    """Clamps from a table that the workflow wrote; `clamps.draw` adds them to its rows."""
-    with gr.Accordion("Import clamps from a results table", open=False, elem_id="import") as fold:
-        table = gr.Dropdown([], value=None, label="Table", elem_id="import-table",
-                            interactive=True)  # fmt: skip
-        which = gr.Dropdown([], multiselect=True, label="Its clamps", elem_id="import-clamps",
-                            interactive=True)  # fmt: skip
-        add = gr.Button("Add these clamps", size="sm", elem_id="import-add")
-        said = html(elem_id="import-said")
-
-    def read(name: str | None) -> dict[str, list[ClampSetting]]:
-        found = rows_of_clamps.importable(results)
-        if name not in found:
-            raise UserError(f"{name or 'no table'}: not there; choose another")
-        return rows_of_clamps.read_table(found[name])
-
-    def show(name: str | None) -> tuple[Any, str]:
-        try:
-            labels = list(read(name))
-        except UserError as error:
-            return gr.update(choices=[], value=[]), message(str(error), "alert")
-        return gr.update(choices=labels, value=[]), message(f"{len(labels)} to choose from.")
-
-    fold.expand(
-        lambda: gr.update(choices=list(rows_of_clamps.importable(results))), None, table, **PRIVATE
-    )
-    table.input(show, table, [which, said], **LAST)
-    return rows_of_clamps.Import(table, which, add, said, read)
-
-
-def _draw(desk: Desk, page: _Page, imports: rows_of_clamps.Import) -> None:
+def _draw(desk: Desk, page: _Page, imports: importing.Import) -> None:
     """The rows of clamps; what reads them is set up anew with them."""
 
     @gr.render(inputs=page.rows)  # type: ignore[untyped-decorator]
@@ -168,20 +93,18 @@ def _draw(desk: Desk, page: _Page, imports: rows_of_clamps.Import) -> None:
             desk.first_clamp,
         )  # fmt: skip
         imports.connect(page.rows, cells)
-        n = len(page.decoding.components)
+        n = len(page.fields.components)
 
-        def start(
-            request: gr.Request, model: str, prompt: str, runs: Runs, *held: Any
-        ) -> Iterator[list[Any]]:
+        def start(request: gr.Request, model: str, runs: Runs, *held: Any) -> Iterator[list[Any]]:
             try:
                 clamps = rows_of_clamps.read_rows(held[n:])
-                asked = desk.settings(model, prompt, clamps, **form.values(*held[:n]))
+                asked = desk.settings(model, clamps, **page.fields.asked(held[:n]))
             except UserError as error:
                 yield [message(str(error), "alert"), *[gr.skip()] * 5]
                 return
             yield from _follow(desk, asked, runs, request)
 
-        inputs = [page.model, page.prompt, page.history.runs, *page.decoding.components, *cells]
+        inputs = [page.model, page.history.runs, *page.fields.components, *cells]
         page.run.click(start, inputs, page.outputs, **RUNS)
 
 
@@ -195,12 +118,12 @@ def _follow(desk: Desk, asked: Settings, runs: Runs, request: gr.Request) -> Ite
     for told in job.follow():
         if isinstance(told, list):
             model = desk.shelf.get(asked.model)
-            closes = [so_far(model, model.encode(asked.prompt), one) for one in told]
+            closes = [so_far(model, asked, one) for one in told]
             n = max(len(one.steps) for one in told)
             line = f"Running: {n} of at most {asked.decoding.max_new_tokens} tokens."
             yield [
                 message(line, "note"),
-                pages.texts(_TITLES[: len(told)], closes),
+                pages.texts(pages.titles(asked)[: len(told)], closes),
                 "",
                 *[gr.skip()] * 3,
             ]
@@ -222,7 +145,7 @@ def _shown(desk: Desk, outcome: Outcome, runs: Runs) -> list[Any]:
     line = "Stopped" if outcome.stopped else "Done"
     return [
         message(f"{line}: run {number}. {pages.clamp_words(asked)}; {pages.how_words(asked)}."),
-        pages.texts(_TITLES[: len(closes)], closes),
+        pages.texts(pages.titles(asked)[: len(closes)], closes),
         pages.details(outcome),
         message(desk.shelf.describe(asked.model)),
         history.stamp(),
@@ -238,7 +161,7 @@ def _take_up(desk: Desk, page: _Page) -> None:
         if entry is None:
             return [gr.skip()] * len(page.form)
         asked = entry.outcome.settings
-        return [asked.model, asked.prompt, fresh(asked.rows), *form.of_settings(asked)]
+        return [asked.model, fresh(asked.rows), *fields.of_settings(asked)]
 
     def again(runs: Runs, event: gr.EventData, request: gr.Request) -> Iterator[list[Any]]:
         entry = history.picked(runs, event)

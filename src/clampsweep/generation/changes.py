@@ -57,12 +57,26 @@ def supplies(
     wanted = {one.direction: one.target for one in combinations if one.direction is not None}
     directions = {digest: read_pinned(results, digest) for digest in wanted}
     for digest, vector in directions.items():
-        if len(vector) != model.d_model:
-            raise UserError(
-                f"direction {wanted[digest]} has {len(vector)} coordinates, but the model's "
-                f"residual stream has {model.d_model}; use one that was made with this model"
-            )
+        check_width(wanted[digest], vector, model)
     return Supplies(lenders(model, combinations, tokens, rows_per_forward), directions)
+
+
+def check_width(target: str | None, vector: Float64[np.ndarray, " d_model"], model: Model) -> None:
+    """Refuse a direction of another width than the model's residual stream.
+
+    Args:
+        target: Its name as a target.
+        vector: The direction.
+        model: The model.
+
+    Raises:
+        UserError: It is.
+    """
+    if len(vector) != model.d_model:
+        raise UserError(
+            f"direction {target} has {len(vector)} coordinates, but the model's residual stream "
+            f"has {model.d_model}; use one that was made with this model"
+        )
 
 
 def changes(one: Combination, given: Supplies) -> list[Change]:
@@ -73,7 +87,7 @@ def changes(one: Combination, given: Supplies) -> list[Change]:
         given: What it takes from elsewhere.
     """
     if one.direction is not None:
-        return [_steer(one, given.directions[one.direction])]
+        return [steer(one.target or "", given.directions[one.direction], one.value or 0.0)]
     lent: Mapping[Neuron, tuple[float, ...]] = given.lent[one.donor] if one.donor else {}
     return [
         edit(
@@ -86,10 +100,16 @@ def changes(one: Combination, given: Supplies) -> list[Change]:
     ]
 
 
-def _steer(one: Combination, vector: Float64[np.ndarray, " d_model"]) -> Steer:
-    """A step along a direction, or along a random one of the same length (a control)."""
-    place = parse_direction(one.target or "")
+def steer(target: str, vector: Float64[np.ndarray, " d_model"], multiple: float) -> Steer:
+    """A step along a direction, or along a random one of the same length (a control).
+
+    Args:
+        target: Name of the direction as a target, such as `L15@refusal` or `L15R4@refusal`.
+        vector: The direction that a file has by that name.
+        multiple: How many times it is added.
+    """
+    place = parse_direction(target)
     if place.random != OWN:
         unit = random_direction(place.layer, place.random, len(vector))
         vector = float(np.linalg.norm(vector)) * unit
-    return Steer(place.layer, vector, one.value or 0.0)
+    return Steer(place.layer, vector, multiple)

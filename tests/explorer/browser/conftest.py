@@ -20,7 +20,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1"}
 api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -33,7 +35,7 @@ from patience import PATIENCE, wait_for  # noqa: E402
 from reference import Clamp, Text, decode_alone, draw, noise  # noqa: E402
 from standing import n_hooks  # noqa: E402
 from sweep_tables import BROKEN, FINE, make, write  # noqa: E402
-from tiny import PROMPTS, RAGGED_PROMPTS, make_tiny  # noqa: E402
+from tiny import CHAT, D_MODEL, PROMPTS, RAGGED_PROMPTS, make_tiny  # noqa: E402
 
 REAL = os.environ.get("CLAMPSWEEP_TEST_MODEL")
 MILLISECONDS = PATIENCE * 1000  # as playwright counts
@@ -206,9 +208,10 @@ def _n_hooks(model: Any) -> int:
 
 
 def _tiny_project(folder: Path) -> Project:
-    """A project with a tiny Llama, the first model, and a tiny GPT-2."""
+    """A project with a tiny Llama that takes chats, the first model, and a GPT-2 that does not."""
     project = Project.make(folder)
-    make_tiny(folder / "llama", "llama")
+    (folder / "tiny/chat_template.jinja").unlink()
+    make_tiny(folder / "llama", "llama", chat_template=CHAT)
     about = CONFIG["models"]["tiny"]
     project.config["models"] = {
         "tiny-llama": {**about, "path": "llama"},
@@ -218,7 +221,16 @@ def _tiny_project(folder: Path) -> Project:
     project.config["promptsets"]["more"] = {"path": "promptsets/more.jsonl", "format": "jsonl"}
     lines = [f'{{"prompt_id": "more-{at}", "text": "{t}"}}' for at, t in enumerate(RAGGED_PROMPTS)]
     (folder / "promptsets/more.jsonl").write_text("\n".join(lines) + "\n")
+    save_file({"calm": direction(0), "joy": direction(1)}, folder / "d.safetensors")
+    steered = {name: one for name, one in project.sweep.items() if name != "neurons"}
+    along = {"file": "d.safetensors", "names": ["joy"], "layers": [2]}
+    project.config["sweeps"]["steered"] = {**steered, "operation": "steer", "directions": along}
     return project.write()
+
+
+def direction(number: int, width: int = D_MODEL) -> np.ndarray:
+    """A direction that changes texts [width]."""
+    return np.random.default_rng(number).normal(size=width)
 
 
 def _real_project(folder: Path) -> Project:
@@ -332,6 +344,12 @@ class Visitor:
         """Switch a box."""
         self.find(f"#{name} input").set_checked(on)
 
+    def upload(self, name: str, file: Path) -> None:
+        """Press a button that uploads, and choose a file."""
+        with self.page.expect_file_chooser() as waiting:
+            self.click(f"#{name}")
+        waiting.value.set_files(file)
+
     def radio(self, name: str, label: str) -> None:
         """Choose one of several."""
         self.find(f"#{name}").get_by_label(label, exact=True).check()
@@ -393,6 +411,10 @@ class Visitor:
             self.click("#try-stop")
             self.expect("#try-said").not_to_contain_text("Running")
         self.radio("try-method", "greedy")
+        if self.find("#try-steer-on").count():  # else it is folded away, and off
+            self.tick("try-steer-on", on=False)
+        self.radio("try-format", "it stands (raw)")
+        self.fill("try-stop-strings", "")
         if self.held("try-scope") != "all":
             self.choose("try-scope", "all")
         return self

@@ -285,7 +285,8 @@ def test_the_workflow_makes_the_texts_of_a_run_from_its_config(tab, site, case):
         pytest.skip("the workflow on the real model takes minutes; make reproduce does it")
     neurons, scope = CASES[case]
     prompt = site.long_prompt()
-    clamps = [(*neuron, "set", 4.5) for neuron in neurons] or [site.strong_clamp(prompt)]
+    own = [site.strong_clamp(prompt), (0, 3, "set", 1.5)]  # each neuron has a value of its own
+    clamps = [(*neuron, "set", 4.5) for neuron in neurons] or own
     tab.ask(prompt, *clamps)
     if case == "sampled":
         sampled(tab, temperature=1.5, top_p=0.9, seed=5)
@@ -304,15 +305,17 @@ def test_the_workflow_makes_the_texts_of_a_run_from_its_config(tab, site, case):
     assert texts["set"] == tab.text("Clamped")
     assert texts["none"] != texts["set"]
     assert set(table.loc[table["operation"] == "set", "target"]) == {
-        "+".join(f"L{layer}N{neuron}" for layer, neuron, *_ in clamps)
+        "+".join(
+            f"L{layer}N{neuron}" if neurons else f"L{layer}N{neuron}={value:g}"
+            for layer, neuron, _, value in sorted(clamps)
+        )
     }
 
 
 @pytest.mark.parametrize(
     ("clamps", "words"),
     [
-        ([(0, 3, "set", 1.5), (1, 3, "set", 2.5)], "make the clamps alike"),
-        ([(0, 3, "set", 1.5), (1, 3, "add", 1.5)], "make the clamps alike"),
+        ([(0, 3, "set", 1.5), (1, 3, "add", 1.5)], "make their operations alike"),
         ([], "no clamp is on"),
     ],
 )

@@ -14,7 +14,7 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 gr = pytest.importorskip("gradio")
 api = pytest.importorskip("playwright.sync_api")
 
-from clampsweep.explorer import results_pages, tab_results  # noqa: E402
+from clampsweep.explorer import results_figure, results_pages, tab_results  # noqa: E402
 from factories import baseline, generation, prompt  # noqa: E402
 from patience import PATIENCE  # noqa: E402
 from sweep_tables import BROKEN, FINE, HOSTILE, make, write  # noqa: E402
@@ -143,10 +143,12 @@ def test_a_figure_is_chosen_and_downloaded(page, address, tmp_path):
 
 
 def test_a_figure_is_chosen_by_keys_and_each_choice_draws_once(page, address, monkeypatch):
-    drawn, draw = [], results_pages.figure
+    drawn, draw = [], results_figure.figure
     open_tab(page, address)
     api.expect(picture(page)).to_be_visible()
-    monkeypatch.setattr(results_pages, "figure", lambda *args: drawn.append(args[1]) or draw(*args))
+    monkeypatch.setattr(
+        results_figure, "figure", lambda *args: drawn.append(args[1]) or draw(*args)
+    )
     field = page.locator("#results-figure input")
     field.click()
     field.fill("State of")

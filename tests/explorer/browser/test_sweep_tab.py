@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 import pytest
 
 from clampsweep.texts import collapse
 from clampsweep.texts.metrics import published
 from clampsweep.texts.request import Decoding
+from reference import moved
+from tiny import D_MODEL
 
 VALUES = [-30.5, -4.0, 0.0, 4.0, 12.25, 30.5]
 
@@ -255,3 +258,28 @@ def test_a_fault_is_named_and_nothing_is_lost(swept, site, case):
     tab.fill(field, good)
     tab.sweep()
     assert strip(tab) == before
+
+
+def test_every_multiple_of_a_direction_has_the_text_of_the_reference(sweeping, site):
+    if site.real:
+        pytest.skip("the repository's config names no directions")
+    tab, prompt = sweeping, site.long_prompt()
+    tab.radio("sweep-what", "a direction (steering)")
+    tab.expect("#sweep-neuron").to_be_hidden()
+    tab.expect("#sweep-values textarea, #sweep-values input").to_have_value(
+        "-5, 0, 5"
+    )  # configured
+    fill_names = {"prompt": prompt, "values": "-2, 0, 2.5", "tokens": 12, "steer-layer": 1}
+    for name, value in fill_names.items():
+        tab.fill(f"sweep-{name}", value)
+    assert "L1@joy steer, 3 values;" in tab.sweep()
+    along = np.random.default_rng(1).normal(size=D_MODEL)  # as the project's file has it
+    rows = strip(tab)
+    for shown_value, multiple in (("-2", -2.0), ("+2.5", 2.5)):
+        with moved(site.model, 1, multiple * along):
+            assert rows[shown_value][0] == site.words(site.reference(prompt)).strip()
+    assert rows["0"][0] == "(as the baseline)"
+    tab.page.get_by_role("button", name=value_row("-2")).click()
+    assert tab.text("steer -2", "#sweep-pair").strip() == rows["-2"][0]
+    tab.radio("sweep-what", "a neuron")
+    tab.expect("#sweep-neuron").to_be_visible()

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import ast
 import re
 
+import numpy as np
 import pytest
 import torch
+from safetensors.numpy import save_file
 
+from clampsweep.models.directions import random_direction
+from clampsweep.names import Neuron
 from clampsweep.texts import collapse
 from clampsweep.texts.metrics import further, published
-from reference import _PROJECTION
+from reference import _PROJECTION, Clamp, decode_alone, moved
+from tiny import D_MODEL
+
+
+def direction(number, width=D_MODEL):
+    """The direction of this number that the project's file holds, or one as wide [width]."""
+    return np.random.default_rng(number).normal(size=width)
 
 
 def forced(hugging_face, tokens, clamps):
@@ -423,6 +434,128 @@ def test_an_import_keeps_what_was_typed(tab):
     tab.wait_rows(2)
     assert tab.row(2) == (True, "1", "2", "set", "-5.25")
     assert tab.row(1) == (True, "1", "3", "add", "-2.5")
+
+
+# Steering
+
+
+def steer(tab, **fields):
+    """Switch steering on and fill its fields."""
+    tab.tick("try-steer-on", on=True)
+    for name, value in fields.items():
+        (tab.choose if name in ("file", "name", "random") else tab.fill)(f"try-steer-{name}", value)
+
+
+def test_a_run_is_steered_along_a_configured_direction_beside_its_clamps(asked, site):
+    if site.real:
+        pytest.skip("the repository's config names no directions")
+    tab, prompt, clamp = asked
+    tab.clamps(clamp)
+    if tab.held("try-steer-file") != "d.safetensors":
+        steer(tab, file="d.safetensors")
+    steer(tab, name="calm", layer=1, random="itself", multiple=2.5)
+    layer, neuron, operation, value = clamp
+    words = f"L{layer}N{neuron} {operation} {value:+g}, L1@calm steer +2.5; greedy"
+    assert words in tab.run()
+    plain = site.words(site.reference(prompt))
+    with moved(site.model, 1, 2.5 * direction(0)):
+        both = site.words(site.reference(prompt, [clamp]))
+        along = site.words(site.reference(prompt))
+    assert (tab.text("Baseline"), tab.text("Clamped and steered")) == (plain, both)
+    tab.tick("clamp-1-on", on=False)
+    tab.run()
+    assert (tab.text("Baseline"), tab.text("Steered")) == (plain, along)
+    tab.expect("#try-details").to_contain_text("a direction has no activation of its own to show")
+    steer(tab, random="random 3", multiple=-4)
+    tab.run()
+    step = -4 * np.linalg.norm(direction(0)) * random_direction(1, 3, D_MODEL)
+    with moved(site.model, 1, step):
+        assert tab.text("Steered") == site.words(site.reference(prompt))
+    tab.tick("try-steer-on", on=False)
+    assert "no clamp" in tab.run()
+    newest = tab.number()
+    tab.page.get_by_role("button", name=f"Use the settings of run {newest - 1}").click()
+    tab.expect("#try-steer-random input").to_have_value("random 3")
+    for name, value in (("name", "calm"), ("layer", "1"), ("multiple", "-4")):
+        tab.expect(f"#try-steer-{name} input").to_have_value(value)
+    tab.expect("#try-steer-on input").to_be_checked()
+
+
+def test_an_uploaded_file_of_directions_is_used_and_a_wrong_one_is_said(shared, site, tmp_path):
+    tab = shared
+    width, prompt = site.model.d_model, site.long_prompt()
+    hostile = "<img src=x onerror='window.hacked=1'>"
+    files = {name: tmp_path / f"{name}.safetensors" for name in ("mine", "narrow", "bad")}
+    by_layer = np.stack([direction(2, width)] * 2)
+    save_file({"own": by_layer, hostile: direction(3, width)}, files["mine"])
+    save_file({"few": direction(4, 5)}, files["narrow"])
+    files["bad"].write_bytes(b"nothing")
+    tab.ask(prompt)
+    if not tab.find("#try-steer-on").count():
+        tab.find("#try-steer").get_by_role("button").first.click()
+    tab.upload("try-steer-upload", files["mine"])
+    tab.expect("#try-steer-said").to_contain_text(f"{hostile} is for any layer.")
+    tab.fill("try-steer-layer", 7)
+    tab.choose("try-steer-name", "own")
+    tab.expect("#try-steer-said").to_contain_text("own is for layers 0-1.")
+    tab.expect("#try-steer-layer input").to_have_value("1")
+    steer(tab, random="itself", multiple=3)
+    tab.run()
+    with moved(site.model, 1, 3 * direction(2, width)):
+        assert tab.text("Steered") == site.words(site.reference(prompt))
+    tab.upload("try-steer-upload", files["narrow"])
+    tab.expect("#try-steer-said").to_contain_text("few is for any layer.")
+    said = f"direction L1@few has 5 coordinates, but the model's residual stream has {width}; use"
+    assert "\n" not in tab.refused(said).strip()
+    tab.upload("try-steer-upload", files["bad"])
+    tab.expect("#try-steer-said [role=alert]").to_contain_text("bad.safetensors: neither a")
+    assert str(tmp_path) not in tab.refused("bad.safetensors: neither a safetensors file")
+
+
+# Chats and stop strings
+
+
+def test_a_prompt_is_read_as_a_chat_up_to_a_stop_string(asked, site):
+    if site.model.tokenizer.chat_template is None:
+        pytest.skip("the model's tokenizer has no chat template")
+    tab, prompt, clamp = asked
+    tab.radio("try-format", "a message of a chat")
+    tab.fill("try-system", "be short")
+    written = site.model.tokenizer.apply_chat_template(
+        [{"role": "system", "content": "be short"}, {"role": "user", "content": prompt}],
+        add_generation_prompt=True,
+        tokenize=False,
+    )
+    ids = site.model.tokenizer(written, add_special_tokens=False).input_ids
+    whole = site.model.decode(decode_alone(site.model, ids, [], "all", 12).token_ids)
+    stop = whole[2:4]
+    tab.fill("try-stop-strings", f"{stop}\n\\n\\n")
+    assert "chat with a system prompt." in tab.run()
+    own = [Clamp(Neuron(*clamp[:2]), *clamp[2:])]
+    for title, clamps in (("Baseline", []), ("Clamped", own)):
+        text = decode_alone(site.model, ids, clamps, "all", 12, stop_strings=[stop, "\n\n"])
+        assert tab.text(title) == site.model.decode(text.token_ids)
+    tab.expect("#try-texts").to_contain_text("tokens, ended by a stop string")
+    tab.page.get_by_text("Every token of the prompt", exact=True).click()
+    shown = tab.find("#try-details details").first.locator("tbody td").all_inner_texts()
+    assert "".join(map(ast.literal_eval, shown)) == written
+    tab.page.get_by_role("button", name=f"Use the settings of run {tab.number()}").click()
+    tab.expect("#try-system textarea").to_have_value("be short")
+    tab.expect("#try-stop-strings textarea").not_to_have_value("")
+    assert set(tab.held("try-stop-strings").split("\n")) == {stop, "\\n\\n"}
+
+
+def test_a_model_without_a_chat_template_offers_no_chat_and_says_why(tab, site):
+    if len(site.desk.models) < 2:
+        pytest.skip("the repository's config has one model")
+    tab.radio("try-format", "a message of a chat")
+    other = site.desk.models[1]
+    site.desk.shelf.get(other)
+    tab.choose("model", other)
+    tab.expect("#try-chat").to_contain_text(f"The tokenizer of {other} has no chat template")
+    chat = tab.find("#try-format").get_by_label("a message of a chat", exact=True)
+    assert chat.is_disabled() and not chat.is_checked()
+    tab.expect("#try-system").to_be_hidden()
 
 
 # Stop, and what is refused
