@@ -60,6 +60,106 @@ def write_gguf(path: Path, architecture: str = "llama") -> dict[str, Any]:
     return weights
 
 
+_GEMMA_WORDS = ("▁t", "he", "▁the", "▁h", "at", "▁hat", "▁", *"abcdehst.")
+
+# Token and type, as llama.cpp writes them: 3 control, 4 as the user defined, 6 byte, 1 piece.
+GEMMA_TOKENS = [
+    *[(token, 3) for token in ("<pad>", "<eos>", "<bos>", "<unk>", "<mask>")],
+    ("[multimodal]", 4),
+    *[(token, 3) for token in ("<unused0>", "<start_of_turn>", "<end_of_turn>")],
+    *[(token, 4) for token in ("\n", "\n\n", "  ", "<table>")],
+    *[(f"<0x{byte:02X}>", 6) for byte in range(256)],
+    *[(word, 1) for word in _GEMMA_WORDS],
+]
+
+_GEMMA_NAMES = {
+    "model.embed_tokens": "token_embd",
+    "model.norm": "output_norm",
+    "input_layernorm": "attn_norm",
+    "self_attn.q_proj": "attn_q",
+    "self_attn.q_norm": "attn_q_norm",
+    "self_attn.k_proj": "attn_k",
+    "self_attn.k_norm": "attn_k_norm",
+    "self_attn.v_proj": "attn_v",
+    "self_attn.o_proj": "attn_output",
+    "post_attention_layernorm": "post_attention_norm",
+    "pre_feedforward_layernorm": "ffn_norm",
+    "mlp.gate_proj": "ffn_gate",
+    "mlp.up_proj": "ffn_up",
+    "mlp.down_proj": "ffn_down",
+    "post_feedforward_layernorm": "post_ffw_norm",
+}
+
+
+def random_gemma() -> Any:
+    """Hugging Face's Gemma 3 with random weights: six layers, of which the last sees all."""
+    import torch
+    from transformers import Gemma3ForCausalLM, Gemma3TextConfig
+
+    config = Gemma3TextConfig(
+        vocab_size=len(GEMMA_TOKENS),
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=6,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        head_dim=16,
+        max_position_embeddings=64,
+        sliding_window=8,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = Gemma3ForCausalLM(config).eval()
+        with torch.no_grad():
+            for weight in model.parameters():
+                weight.normal_(0, 0.3)
+    return model
+
+
+def write_gemma_gguf(path: Path, model: Any) -> None:
+    """A Gemma 3 as llama.cpp writes it: norms with their one, no merges, no theta of windows."""
+    import gguf
+    import numpy as np
+
+    config = model.config
+    writer = gguf.GGUFWriter(path, "gemma3")
+    writer.add_name("Tiny Gemma")
+    writer.add_context_length(config.max_position_embeddings)
+    writer.add_embedding_length(config.hidden_size)
+    writer.add_block_count(config.num_hidden_layers)
+    writer.add_feed_forward_length(config.intermediate_size)
+    writer.add_head_count(config.num_attention_heads)
+    writer.add_head_count_kv(config.num_key_value_heads)
+    writer.add_layer_norm_rms_eps(config.rms_norm_eps)
+    writer.add_key_length(config.head_dim)
+    writer.add_value_length(config.head_dim)
+    writer.add_rope_freq_base(1e6)
+    writer.add_sliding_window(config.sliding_window)
+    writer.add_tokenizer_model("llama")
+    writer.add_tokenizer_pre("default")
+    tokens, types = zip(*GEMMA_TOKENS, strict=True)
+    writer.add_token_list(tokens)
+    writer.add_token_types(types)
+    writer.add_token_scores([-float(at) if kind == 1 else 0.0 for at, kind in enumerate(types)])
+    writer.add_bos_token_id(2)
+    writer.add_eos_token_id(1)
+    writer.add_unk_token_id(3)
+    writer.add_pad_token_id(0)
+    writer.add_add_bos_token(True)
+    writer.add_add_space_prefix(False)
+    for name, weight in model.named_parameters():
+        own, block = name.removesuffix(".weight"), ""
+        if own.startswith("model.layers."):
+            _, _, layer, own = own.split(".", 3)
+            block = f"blk.{layer}."
+        array = weight.detach().numpy() + np.float32("norm" in own)
+        writer.add_tensor(f"{block}{_GEMMA_NAMES[own]}.weight", array)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
 def write_wheel(folder: Path, name: str, files: dict[str, bytes]) -> None:
     """A wheel `<name>-0.1` with these files."""
     info = f"{name}-0.1.dist-info"

