@@ -46,9 +46,9 @@ class ModelSpec:
     @property
     def wheels(self) -> tuple[Wheel, ...]:
         """The wheels of source `pypi`; their files join to one, in this order."""
-        return tuple(
-            Wheel(**part) for part in self.parts or [{"package": self.package, "file": self.file}]
-        )
+        if self.parts:
+            return tuple(Wheel(**part) for part in self.parts)
+        return (Wheel(self.package or "", self.file or ""),)
 
     @property
     def origin(self) -> str:
