@@ -96,12 +96,12 @@ def _convert(spec: ModelSpec, gguf: Path, folder: Path) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     quiet()
-    log.info("reading the tokenizer (seconds; a minute for a large vocabulary)")
+    log.info("reading the tokenizer (up to half a minute)")
     tokenizer = AutoTokenizer.from_pretrained(
         gguf.parent, gguf_file=gguf.name, trust_remote_code=False
     )
     tokenizer.save_pretrained(folder)
-    log.info("expanding the weights to float32 safetensors (as long again)")
+    log.info("expanding the weights to float32 safetensors (up to a minute)")
     model: Any = AutoModelForCausalLM.from_pretrained(
         gguf.parent, gguf_file=gguf.name, dtype=torch.float32, trust_remote_code=False
     )
