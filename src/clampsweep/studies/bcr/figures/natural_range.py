@@ -119,7 +119,7 @@ def becomes(operation: str, value: float, own: pd.Series[float]) -> ActivationRa
 def _in_words(own: pd.Series[float]) -> str:
     spread = f", SD {own['sd']:.3g}" if pd.notna(own["sd"]) else ""
     words = f"{own['min']:.3g} to {own['max']:.3g}, mean {own['mean']:.3g}{spread}"
-    return minus(f"natural: {words}; {int(own['n_positions']):,} positions")
+    return minus(f"{words}; {int(own['n_positions']):,} positions")
 
 
 def _handles() -> list[Artist]:
