@@ -41,7 +41,7 @@ class ModelSpec:
     path: str | None = None
     parts: Sequence[Mapping[str, str]] | None = None  # in place of package and file
     terms: str | None = None
-    accept_terms: bool = False
+    accept_terms: bool | None = None
 
     @property
     def wheels(self) -> tuple[Wheel, ...]:
@@ -99,11 +99,9 @@ class ModelSpec:
 
     def loading(self) -> dict[str, Any]:
         """Fields that matter once the model is fetched, the others blank."""
-        origin = dict.fromkeys(
-            ("package", "file", "parts", "sha256", "repo", "revision", "path", "terms")
-        )
-        blank = {"licence": "", "accept_terms": False, "name": "", "where": "model"}
-        return {**self.fetching(), **origin, **blank}
+        origin = ("package", "file", "parts", "sha256", "repo", "revision", "path")
+        blank = dict.fromkeys((*origin, "terms", "accept_terms"))
+        return {**self.fetching(), **blank, "licence": "", "name": "", "where": "model"}
 
 
 @functools.cache
