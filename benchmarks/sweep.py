@@ -70,13 +70,23 @@ def load_default(threads: int) -> tuple[Model, list[list[int]]]:
 
 
 def generate_alone(
-    model: Model, prompt: list[int], neuron: Neuron, value: float, n: int, *, vectors: bool = False
+    model: Model,
+    prompt: list[int],
+    neuron: Neuron,
+    value: float | None,
+    n: int,
+    *,
+    vectors: bool = False,
 ) -> list[int]:
-    """New tokens of one combination, EOS included; with a further pass for its vectors if asked."""
+    """New tokens of one combination, EOS included; with a further pass for its vectors if asked.
+
+    With the value None nothing is clamped.
+    """
     bridge, name = model.bridge, hook_post(neuron.layer)
 
     def clamp(activation: torch.Tensor, hook: object) -> torch.Tensor:
-        activation[:, :, neuron.index] = value
+        if value is not None:
+            activation[:, :, neuron.index] = value
         return activation
 
     with torch.inference_mode(), bridge.hooks(fwd_hooks=[(name, clamp)]):

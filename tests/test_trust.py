@@ -1,6 +1,6 @@
 """What is not ours is data: files of models, configs, prompts and texts run nothing.
 
-What comes over the network is in models/test_fetching.py, beside the servers; whole sweeps of
+What comes over the network is in models/test_fetching.py and test_wheels.py; whole sweeps of
 hostile texts are in workflow/test_hostile_texts.py.
 """
 

@@ -373,6 +373,12 @@ def test_first_divergence_draws_every_text_that_differs():
     assert [round(float(np.mean(line.get_xdata()))) for line in points] == [0, 1]
 
 
+def test_first_divergence_counts_whole_tokens():
+    left, _ = draw("first_divergence", diverging([[0, 1, 3, 17]])).axes
+    ticks = left.get_yticks()
+    assert len(ticks) > 2 and [tick for tick in ticks if tick != int(tick)] == []
+
+
 def test_first_divergence_draws_a_box_over_enough_texts():
     left, _ = draw("first_divergence", diverging([[0, 1, 2, 3, 40]])).axes
     (box,) = left.patches
@@ -616,7 +622,9 @@ def crowd():
 def test_no_title_or_legend_runs_into_the_next_panel_or_off_the_page(name):
     seeds = {"seed": range(8), "n_rescued": 1, "n_collapsed_baseline": 2}
     each = [pd.DataFrame({"detector": d, **seeds}) for d in ("surface", "entropy", "loop")]
-    sweep = replace(crowd(), variability=pd.concat(each))
+    usual = {"min": -5.6923, "mean": -3.4066, "sd": 0.8931, "max": -0.5211}
+    own = stats_table(*(stats(29, neuron, **usual) for neuron in (1233, 1479, 1512)))
+    sweep = replace(crowd(), variability=pd.concat(each), neuron_stats=own)
     figure = draw(name, sweep)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()

@@ -43,7 +43,7 @@ UNKNOWN_KEYS = {
     "of another source": (
         "models: {tiny: {revision: main}}",
         "models.tiny.revision",
-        ["unknown key", "allowed: d_mlp, dtype"],
+        ["unknown key", "allowed: accept_terms, d_mlp"],
     ),
     "selection": (
         sweep("neurons: {select: consistent, layer: last, top: 3, n: 3}"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -107,6 +108,11 @@ PROMPTSETS = {
 }
 
 
+PARTS = [{"package": f"some-part{at}==0.1", "file": f"m/m.gguf.part0{at}"} for at in (1, 2)]
+PARTED = {"source": "pypi", "parts": PARTS, "sha256": SHA}
+TERMS = {"terms": "https://example.org/terms"}
+
+
 MODELS = {
     "source": ("models: {tiny: {source: disk}}", "models.tiny.source", ["'disk'", "pypi, hub"]),
     "path without config.json": (
@@ -147,6 +153,47 @@ MODELS = {
         as_model({**PYPI, "file": "pytorch_model.bin"}),
         "models.other.file",
         ["'pytorch_model.bin'", "gguf"],
+    ),
+    "a wheel without its file": (
+        as_model({name: PYPI[name] for name in ("source", "package", "sha256")}),
+        "models.other",
+        ["package and file", "parts"],
+    ),
+    "a wheel beside parts": (
+        as_model({**PYPI, "parts": PARTS}),
+        "models.other",
+        ["either package and file", "or parts"],
+    ),
+    "one part": (as_model({**PARTED, "parts": PARTS[:1]}), "models.other.parts", ["1", "2"]),
+    "a part twice": (
+        as_model({**PARTED, "parts": [PARTS[0]] * 2}),
+        "models.other.parts",
+        ["some-part1==0.1", "twice"],
+    ),
+    "a part without version": (
+        as_model({**PARTED, "parts": [PARTS[0], {**PARTS[1], "package": "some-part2"}]}),
+        "models.other.parts[1].package",
+        ["'some-part2'", "=="],
+    ),
+    "terms that are not accepted": (
+        as_model({**HUB, **TERMS, "accept_terms": False}),
+        "models.other.accept_terms",
+        ["False", "licence none", TERMS["terms"], "accept_terms: true"],
+    ),
+    "terms of which nothing is said": (
+        as_model({**PYPI, **TERMS}),
+        "models.other",
+        ["licence none", TERMS["terms"], "accept_terms: true"],
+    ),
+    "acceptance in words": (
+        as_model({**PYPI, **TERMS, "accept_terms": "yes"}),
+        "models.other.accept_terms",
+        ["'yes'", "true or false"],
+    ),
+    "acceptance of no terms": (
+        as_model({**PYPI, "accept_terms": True}),
+        "models.other",
+        ["'terms'", "accept_terms"],
     ),
     "sha256 with a line end": (
         as_model({**PYPI, "sha256": f"{SHA}\n"}),
@@ -260,14 +307,30 @@ def test_the_identity_changes_with_no_resource():
     assert plain.models["tiny"].identity == changed_compute.models["tiny"].identity
 
 
+def test_an_accepted_models_parts_and_terms_decide_nothing_of_what_it_says():
+    accepted = {**TERMS, "accept_terms": True}
+    overlays = [as_model(one) for one in (PYPI, {**PYPI, **accepted}, {**PARTED, **accepted})]
+    specs = [parse(config=BASE, overlay=one).models["other"] for one in overlays]
+    assert len({spec.identity for spec in specs}) == 1  # the digest of the one file
+    assert len({json.dumps(spec.loading()) for spec in specs}) == 1
+    assert specs[2].wheels == tuple((part["package"], part["file"]) for part in PARTS)
+
+
 OVERLAYS = sorted(path.stem for path in (ROOT / "config").glob("*.yaml"))
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
-def test_the_shipped_configs_are_accepted(overlay, monkeypatch):
+def test_the_shipped_configs_are_accepted_once_their_terms_are(overlay, monkeypatch):
     monkeypatch.chdir(ROOT)
     names = ["config/config.yaml", f"config/{overlay}.yaml"]  # the first over itself is itself
-    parsed = parse_files({name: read_yaml(name) for name in names})
+    contents = {name: read_yaml(name) for name in names}
+    asking = [name for name, one in contents[names[1]].get("models", {}).items() if "terms" in one]
+    for model in asking:
+        with pytest.raises(UserError, match=rf"\.yaml: models\.{model}\.accept_terms: got False"):
+            parse_files(contents)
+        contents["--config"] = {"models": {model: {"accept_terms": True}}}
+    parsed = parse_files(contents)
+    assert bool(asking) == (overlay == "gemma3_270m")
     assert set(parsed.run) <= set(parsed.names)
     assert parsed.run and parsed.files
 

@@ -81,6 +81,20 @@ def test_the_config_of_a_run_asks_the_workflow_for_its_text(
     assert path.name in path.read_text(encoding="utf-8").splitlines()[0]
 
 
+def test_the_config_of_a_run_holds_a_models_parts_and_the_terms_that_the_user_accepted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    parts = [{"package": f"m-part{at}==1.0", "file": f"m.gguf.part0{at}"} for at in (1, 2)]
+    terms = {"terms": "https://example.org/terms", "accept_terms": True}
+    spec = ModelSpec("x: models.m", "m", "pypi", "Gemma", 3, 40, "float32", True, "none",
+                      parts=parts, sha256="0" * 64, **terms)  # fmt: skip
+    path = config_file.save_config(asked(ClampSetting(2, 5)), spec, tmp_path)
+    content = read_yaml(path)
+    model = parse(content, {str(path): content}, SCHEMAS, STUDIES).models["m"]
+    assert model == replace(spec, where=model.where)
+
+
 def test_clamps_that_are_no_sweep_have_no_config(tmp_path: Path) -> None:
     one, other = ClampSetting(1, 1, "set", 5.0), ClampSetting(2, 1, "add", 5.0)
     many = [ClampSetting(layer, at, "zero") for layer in range(3) for at in range(34)][:101]

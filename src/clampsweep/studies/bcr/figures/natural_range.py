@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from clampsweep import names
-from clampsweep.figures.style import BLUE, PALE, VERMILION, WIDTH, minus, panels, styled
+from clampsweep.figures.style import BLUE, PALE, VERMILION, WIDTH, minus, panels, styled, title
 from clampsweep.studies.bcr.figures.panels import MAX_TARGETS, clamp_axis, empty, finish, left_out
 from clampsweep.studies.bcr.view import Tables, intervened
 
@@ -47,7 +47,7 @@ def natural_range(view: Tables) -> Figure:
         _draw_bands(ax, own)
         _draw_clamps(ax, view, target, own, neuron.value)
         joint = f" (in {view.shown[target]})" if str(neuron) != target else ""
-        ax.set_title(f"{neuron}{joint}\n{_in_words(own)}", fontsize=6.5)
+        title(ax, (f"{neuron}{joint}", _in_words(own)), WIDTH / columns - 0.6, 6.5)
         ax.set_ylabel("activation" if place % columns == 0 else "")
         clamp_axis(ax, view, WIDTH / columns - 0.6)
         ax.tick_params(labelbottom=place + columns >= len(known))
@@ -124,7 +124,7 @@ def becomes(operation: str, value: float, own: pd.Series[float]) -> ActivationRa
 def _in_words(own: pd.Series[float]) -> str:
     spread = f", SD {own['sd']:.3g}" if pd.notna(own["sd"]) else ""
     words = f"{own['min']:.3g} to {own['max']:.3g}, mean {own['mean']:.3g}{spread}"
-    return minus(f"natural: {words}; {int(own['n_positions']):,} positions")
+    return minus(f"{words}; {int(own['n_positions']):,} positions")
 
 
 def _handles() -> list[Artist]:

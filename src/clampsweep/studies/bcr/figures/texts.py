@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 
 from clampsweep import statistics
@@ -177,6 +177,7 @@ def _draw_steps(ax: Axes, rows: pd.DataFrame, colour: str) -> None:
             spread = ((np.arange(len(values)) * 0.618034 + 0.5) % 1 - 0.5) * 0.5
             ax.plot(position + spread, values, ".", color=colour, ms=2.5, alpha=0.5, zorder=3)
     ax.set_ylim(bottom=-1)
+    ax.yaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def _draw_boxes(ax: Axes, boxes: Mapping[float, NDArray[np.float64]]) -> None:
