@@ -219,9 +219,8 @@ def test_a_damaged_state_is_never_taken_over(
     data = path.read_bytes()
     flipped = bytearray(data)
     flipped[data.index(b"data/0") + 200] ^= 1  # within a tensor: torch would not see it
-    path.write_bytes(
-        {"truncated": data[:-9], "empty": b"", "a flipped bit": bytes(flipped)}.get(damage, b"x" * 9)
-    )
+    damaged = {"truncated": data[:-9], "empty": b"", "a flipped bit": bytes(flipped)}
+    path.write_bytes(damaged.get(damage, b"x" * 9))
     taken: list[int] = []
     with caplog.at_level(logging.WARNING):
         weights, _ = run(tmp_path, taken.append)

@@ -13,7 +13,7 @@ from clampsweep.decoder.choice import NotFiniteError
 from clampsweep.decoder.rows import Decoded
 from clampsweep.errors import UserError
 from clampsweep.generation.donors import Lenders, lenders
-from clampsweep.generation.frames import Frames
+from clampsweep.generation.frames import Frames, neurons_of
 from clampsweep.generation.parts import cut, decode_part, estimate
 from clampsweep.models.hugging_face import n_rows
 from clampsweep.models.loading import load
@@ -63,7 +63,8 @@ def generate(
     """
     identity, combinations = read_batch(batch)
     with alone(scratch.with_name(f"{batch.stem}.lock")):
-        model = load(model_folder, spec, threads, device)
+        needs_neurons = any(map(neurons_of, combinations))
+        model = load(model_folder, spec, threads, device, neurons=needs_neurons)
         provenance = record(
             model=model.manifest["digest"],
             model_identity=identity,

@@ -129,10 +129,10 @@ def _shape(spec: ModelSpec, folder: Path) -> _Shape:
         )
     check_skeleton(config, spec.where)
     try:
-        named = [getattr(config, name, None) for name in _WIDTHS]
-        width = next((one for one in named if one), None)
+        width = next(filter(None, (getattr(config, name, None) for name in _WIDTHS)), None)
         width = width[0] if isinstance(width, list) else width  # the others are checked at loading
-        return _Shape(int(config.num_hidden_layers), int(width or 4 * config.hidden_size))
+        d_mlp = int(width or 4 * config.hidden_size) if spec.d_mlp else 0  # likewise
+        return _Shape(int(config.num_hidden_layers), d_mlp)
     except AttributeError as error:
         raise UserError(
             f"{spec.where}: {config.model_type!r} is no language model that can be swept: {error}"
