@@ -102,6 +102,46 @@ def test_a_fetched_folder_holds_the_files_and_their_digests(
     assert [path.name for path in folder.parent.iterdir()] == ["tiny"], "nothing beside it"
 
 
+@pytest.fixture
+def made(tmp_path: Path, source: ModelSpec, monkeypatch: pytest.MonkeyPatch) -> ModelSpec:
+    """The same as a rule of the study `toy` would make it, in a folder that may be damaged."""
+    monkeypatch.chdir(tmp_path)
+    spec = replace(source, source="made", path=None, by="toy", recipe={"seed": 0, "rate": 0.5})
+    shutil.copytree(source.path or "", spec.origin)
+    return spec
+
+
+def test_a_made_model_is_fetched_like_any_folder_and_its_manifest_says_the_recipe(
+    tmp_path: Path, source: ModelSpec, made: ModelSpec
+) -> None:
+    fetch(source, tmp_path / "one")
+    fetch(made, tmp_path / "two")
+    one, two = (json.loads((tmp_path / at / "model.json").read_text()) for at in ("one", "two"))
+    assert (two["by"], two["recipe"]) == ("toy", {"seed": 0, "rate": 0.5})
+    assert two["source"] == f"resources/made/{made.made}"
+    assert (one["digest"], one["files"]) == (two["digest"], two["files"])
+    assert one["identity"] != two["identity"] == made.identity
+    made.check_fetched(tmp_path / "two")
+    logits = [
+        _load((tmp_path / at, spec)).plain(torch.arange(5)[None]).logits
+        for at, spec in (("one", source), ("two", made))
+    ]
+    assert torch.equal(*logits)
+
+
+def test_a_made_model_that_is_not_whole_or_not_there_is_refused(
+    tmp_path: Path, made: ModelSpec
+) -> None:
+    (Path(made.origin) / "tokenizer.json").unlink()
+    with pytest.raises(UserError, match="no tokenizer"):
+        fetch(made, tmp_path / "model")
+    shutil.rmtree(made.origin)
+    with pytest.raises(UserError, match=f"no folder {made.origin}; run the workflow") as error:
+        fetch(made, tmp_path / "model")
+    assert made.where in _message(error)
+    assert not (tmp_path / "model").exists()
+
+
 def test_the_digest_of_a_model_follows_its_files(tmp_path: Path, source: ModelSpec) -> None:
     digests = []
     for at, changes in enumerate([{}, {}, {"initializer_range": 0.5}]):

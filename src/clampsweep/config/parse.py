@@ -17,7 +17,7 @@ from clampsweep.config.limits import no_cuda
 from clampsweep.config.requests import parse_request
 from clampsweep.config.schemas import join
 from clampsweep.models.spec import ModelSpec, folder_digest
-from clampsweep.provenance import file_digest
+from clampsweep.provenance import file_digest, json_digest
 from clampsweep.texts.request import PromptsetSpec
 
 _RESERVED = frozenset({"batches", "plans", "generations", "vectors"})
@@ -109,11 +109,13 @@ def _compute(checker: Checker, entry: Mapping[str, Any]) -> Compute:
 
 def _model(checker: Checker, name: str, entry: Mapping[str, Any]) -> ModelSpec:
     key: Key = ("models", name)
-    if entry.get("source") not in ("pypi", "hub", "path"):
+    if entry.get("source") not in ("pypi", "hub", "path", "made"):
         raise checker.fault(
-            (*key, "source"), f"got {entry.get('source')!r}; allowed: pypi, hub, path"
+            (*key, "source"), f"got {entry.get('source')!r}; allowed: pypi, hub, path, made"
         )
     checker.check(entry, f"config/model_{entry['source']}", key)
+    if entry["source"] == "made":
+        _check_recipe(checker, key, entry)
     spec = ModelSpec(where=checker.where(key), name=name, **entry)
     if spec.path is not None and not (Path(spec.path) / "config.json").is_file():
         raise checker.fault(
@@ -125,6 +127,19 @@ def _model(checker: Checker, name: str, entry: Mapping[str, Any]) -> ModelSpec:
             f"got {spec.sha256!r}, but {spec.path} has digest {folder_digest(Path(spec.path))}",
         )
     return spec
+
+
+def _check_recipe(checker: Checker, key: Key, entry: Mapping[str, Any]) -> None:
+    """Refuse a recipe that is not as the study says, in whose schema it is `$defs.recipe`."""
+    makers = [name for name, schema in checker.schemas.items() if "recipe" in schema["$defs"]]
+    if entry["by"] not in makers:
+        allowed = ", ".join(makers) or "none, as no study makes models"
+        raise checker.fault((*key, "by"), f"got {entry['by']!r}; allowed: {allowed}")
+    checker.check(entry["recipe"], f"{entry['by']}/recipe", (*key, "recipe"))
+    try:
+        json_digest(entry["recipe"])
+    except ValueError as error:
+        raise checker.fault((*key, "recipe"), "holds a number that is not finite") from error
 
 
 def _promptset(checker: Checker, name: str, entry: Mapping[str, Any]) -> PromptsetSpec:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -31,19 +32,29 @@ class ModelSpec:
     repo: str | None = None
     revision: str | None = None
     path: str | None = None
+    by: str | None = None
+    recipe: Mapping[str, Any] | None = None
+
+    @property
+    def made(self) -> str:
+        """Name of the folder in `resources/made/` that a rule of the study `by` makes."""
+        return f"{self.by}-{json_digest(self.recipe)[:16]}"
 
     @property
     def origin(self) -> str:
         """What is fetched, in words."""
         if self.source == "pypi":
             return f"{self.package}/{self.file}"
+        if self.source == "made":
+            return f"resources/made/{self.made}"
         return f"{self.repo}@{self.revision}" if self.source == "hub" else str(self.path)
 
     @property
     def identity(self) -> str:
         """Digest of all that decides the model's outputs, known before it is fetched.
 
-        A hub revision and a file digest pin the content; a local folder is pinned by its files.
+        A hub revision, a file digest and a recipe pin the content; a local folder is pinned by its
+        files.
         """
         content = self.sha256 if self.source == "pypi" else self.origin
         if self.source == "path":
@@ -79,7 +90,9 @@ class ModelSpec:
 
     def loading(self) -> dict[str, Any]:
         """Fields that matter once the model is fetched, the others blank."""
-        origin = dict.fromkeys(("package", "file", "sha256", "repo", "revision", "path"))
+        origin = dict.fromkeys(
+            ("package", "file", "sha256", "repo", "revision", "path", "by", "recipe")
+        )
         return {**self.fetching(), **origin, "licence": "", "name": "", "where": "model"}
 
 
