@@ -8,13 +8,16 @@ them twice: one thread, one machine, the CPU.
 from __future__ import annotations
 
 import hashlib
-import io
+import json
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
+from safetensors import safe_open
+from safetensors.torch import save
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from tqdm import tqdm
@@ -32,7 +35,7 @@ these `loss` is minimised, and all are kept."""
 Measured = list[dict[str, float]]
 """What each step measured."""
 
-_SUFFIX = ".state"
+_SUFFIX = ".state.safetensors"
 
 
 def constant(number: int) -> float:
@@ -124,14 +127,17 @@ def _save(
     model: nn.Module, optimizers: Sequence[Optimizer], measured: Measured, scratch: Path
 ) -> None:
     """Keep the state in a file of its own; the earlier one goes when it is there."""
-    state = {
-        "model": model.state_dict(),
-        "optimizers": [one.state_dict() for one in optimizers],
-        "measured": measured,
-    }
-    buffer = io.BytesIO()
-    torch.save(state, buffer)
-    data = buffer.getvalue()
+    tensors = {f"model/{name}": value.clone() for name, value in model.state_dict().items()}
+    plain: list[list[Any]] = []  # what an optimizer keeps beside tensors, with its place
+    for at, one in enumerate(optimizers):
+        for weight, kept in one.state_dict()["state"].items():
+            for name, value in kept.items():
+                if isinstance(value, Tensor):
+                    tensors[f"{at}/{weight}/{name}"] = value.clone()
+                else:
+                    plain.append([at, weight, name, value])
+    note = {"note": json.dumps([measured, plain])}
+    data = save({name: one.contiguous() for name, one in tensors.items()}, note)
     path = scratch / f"{len(measured):09d}-{_digest(data)}{_SUFFIX}"
     with atomic(path) as beside:
         beside.write_bytes(data)
@@ -151,12 +157,29 @@ def _resume(model: nn.Module, optimizers: Sequence[Optimizer], scratch: Path) ->
         except OSError as error:
             raise explain_os_error(error, path, "read") from error
         if path.name.endswith(f"-{_digest(data)}{_SUFFIX}"):
-            state = torch.load(io.BytesIO(data), weights_only=True, map_location="cpu")
-            model.load_state_dict(state["model"])
-            for one, own in zip(optimizers, state["optimizers"], strict=True):
-                one.load_state_dict(own)
-            measured: Measured = state["measured"]
-            return measured
+            return _load(model, optimizers, path)
         log.warning("%s: damaged, or made by other libraries; not taken over", path)
         path.unlink(missing_ok=True)
     return []
+
+
+def _load(model: nn.Module, optimizers: Sequence[Optimizer], path: Path) -> Measured:
+    """Give model and optimizers a whole state; what its steps measured."""
+    weights: dict[str, Tensor] = {}
+    states: list[dict[int, dict[str, Any]]] = [{} for _ in optimizers]
+    with safe_open(path, framework="pt") as file:
+        measured: Measured
+        measured, plain = json.loads(file.metadata()["note"])
+        for name in file.keys():  # noqa: SIM118 (it is no mapping)
+            part, _, rest = name.partition("/")
+            if part == "model":
+                weights[rest] = file.get_tensor(name)
+            else:
+                weight, _, kind = rest.partition("/")
+                plain.append([int(part), int(weight), kind, file.get_tensor(name)])
+    for at, weight, kind, value in plain:
+        states[at].setdefault(weight, {})[kind] = value
+    model.load_state_dict(weights)
+    for one, state in zip(optimizers, states, strict=True):
+        one.load_state_dict({**one.state_dict(), "state": state})
+    return measured
