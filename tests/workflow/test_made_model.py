@@ -134,7 +134,9 @@ def test_a_changed_recipe_makes_all_anew_and_the_earlier_model_is_kept(made: Pro
 @pytest.mark.parametrize(
     ("old", "new", "others"),
     [
-        pytest.param("def make", "# An edit.\ndef make", False, id="the same weights"),
+        pytest.param(
+            "def make", "# An edit.\ndef make", False, id="the same weights", marks=pytest.mark.slow
+        ),
         pytest.param('lr=recipe["rate"]', "lr=0.5", True, id="other weights"),
     ],
 )
