@@ -38,11 +38,11 @@ rule all:
 
 
 onerror:
-    scratch.clear(RESULTS / ".scratch", PLANNER.finished)
+    scratch.clear(RESULTS / ".scratch", is_done)
 
 
 onsuccess:
-    scratch.clear(RESULTS / ".scratch", PLANNER.finished)
+    scratch.clear(RESULTS / ".scratch", is_done)
     for name in CONFIG.run:
         if Path(f"results/{name}/summary.md").exists():
             print(

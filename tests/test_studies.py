@@ -241,7 +241,8 @@ def keys(study: Study) -> list[tuple[str, dict[str, Any]]]:
 def test_every_key_says_what_it_is_and_is_shown_in_a_config_file(study):
     assert keys(study)
     texts = overlay(study).read_text() + overlay(STUDIES[0]).read_text()
-    for name, part in keys(study):
+    schema = schema_of(study)
+    for name, part in [*keys(study), *keys_of(schema["$defs"].get("recipe"), schema)]:
         assert part.get("description"), f"{study.name}.schema.yaml: {name} lacks a description"
         assert re.search(rf"\b{name}:", texts), f"{overlay(study).name} does not show {name}"
 

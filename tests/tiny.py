@@ -137,6 +137,18 @@ def random_model(
     return model
 
 
+def attention_only(seed: int = 0) -> Any:
+    """A GPT-NeoX whose MLPs, of one neuron each, write nothing: its config entry has `d_mlp: 0`."""
+    import torch
+
+    model = random_model("neox", seed, d_mlp=1)
+    with torch.no_grad():
+        for layer in model.gpt_neox.layers:
+            for weight in layer.mlp.parameters():
+                weight.zero_()
+    return model
+
+
 def _config(
     architecture: str, vocab_size: int, d_model: int, d_mlp: int, n_layers: int, n_ctx: int
 ) -> Any:

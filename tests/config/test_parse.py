@@ -114,7 +114,11 @@ TERMS = {"terms": "https://example.org/terms"}
 
 
 MODELS = {
-    "source": ("models: {tiny: {source: disk}}", "models.tiny.source", ["'disk'", "pypi, hub"]),
+    "source": (
+        "models: {tiny: {source: disk}}",
+        "models.tiny.source",
+        ["'disk'", "pypi, hub, path, made"],
+    ),
     "path without config.json": (
         "models: {tiny: {path: .}}",
         "models.tiny.path",
@@ -369,12 +373,14 @@ THINGS = Study("things", parse_thing, lambda entry: {f"{entry.name}/thing.md": "
 
 
 def parse_things(schemas: Path, **files: str) -> Config:
-    """The config, with a further study that has a section of its own."""
+    """The config, with a further study that has a section of its own, and recipes of models."""
     for path in SCHEMAS.glob("*.yaml"):
         (schemas / path.name).write_bytes(path.read_bytes())
     properties = {"size": {"type": "integer"}}
     entry = {"properties": properties, "additionalProperties": False, "required": ["size"]}
-    (schemas / "things.schema.yaml").write_text(yaml.safe_dump({"$defs": {"entry": entry}}))
+    recipe = {"properties": {"size": {"type": "integer"}, "rates": {"type": "object"}}}
+    parts = {"entry": entry, "recipe": {**recipe, "additionalProperties": False}}
+    (schemas / "things.schema.yaml").write_text(yaml.safe_dump({"$defs": parts}))
     contents = write(**files)
     return parse_module.parse(merge(*contents.values()), contents, schemas, (*STUDIES, THINGS))
 
@@ -419,3 +425,49 @@ def test_a_section_of_a_study_that_is_not_there_is_unknown():
     assert refusal(config=BASE, overlay="things: {small: {size: 1}}").startswith(
         "overlay.yaml: things: unknown key"
     )
+
+
+# Models that a study makes
+
+
+def as_made(by: str = "things", recipe: str = "{size: 3}") -> str:
+    """An overlay with a model that a study makes."""
+    text = as_model({"source": "made", "by": by, "recipe": yaml.safe_load(recipe)})
+    return text.replace("d_mlp: 40", "d_mlp: 0")
+
+
+def test_a_made_model_needs_none_of_its_files_and_may_have_no_neurons(tmp_path):
+    spec = parse_things(tmp_path, config=BASE, overlay=as_made()).models["other"]
+    assert (spec.by, spec.recipe, spec.d_mlp) == ("things", {"size": 3}, 0)
+    again = parse_things(tmp_path, config=BASE, overlay=as_made(recipe="{size: 4}"))
+    assert spec.identity != again.models["other"].identity
+
+
+@pytest.mark.parametrize(
+    ("overlay", "key", "said"),
+    [
+        (as_made(by="bcr"), "by", ["'bcr'", "allowed: things"]),
+        (as_made(recipe="{sise: 3}"), "recipe.sise", ["unknown key", "mean 'size'"]),
+        (as_made(recipe="{size: 3.0}"), "recipe.size", ["3.0", "expected integer"]),
+        (as_made(recipe="{rates: {start: .nan}}"), "recipe", ["not finite"]),
+        (as_made(recipe="[3]"), "recipe", ["[3]", "object"]),
+        (without(as_made(), "models", "other", "by"), "", ["'by'"]),
+    ],
+)
+def test_a_fault_in_a_recipe_is_one_line_before_any_job_starts(tmp_path, overlay, key, said):
+    with pytest.raises(UserError) as caught:
+        parse_things(tmp_path, config=BASE, overlay=overlay)
+    where = ".".join(filter(None, ["models.other", key]))
+    assert unsaid(str(caught.value), f"overlay.yaml: {where}: ", said) == []
+
+
+def test_a_study_that_makes_no_models_is_no_maker(tmp_path):
+    (tmp_path / "schemas").mkdir()
+    parse_things(tmp_path / "schemas", config=BASE)
+    path = tmp_path / "schemas/things.schema.yaml"
+    content = yaml.safe_load(path.read_text())
+    del content["$defs"]["recipe"]
+    path.write_text(yaml.safe_dump(content))
+    contents = write(config=BASE, overlay=as_made())
+    with pytest.raises(UserError, match="got 'things'; allowed: none, as no study makes models"):
+        parse_module.parse(merge(*contents.values()), contents, path.parent, (THINGS,))

@@ -27,6 +27,11 @@ folder = configs.folder
 NEURONS = {
     "layer": (sweep("neurons: [L3N0]"), "sweeps.main.neurons[0]", ["'L3N0'", "layer 3", "0-2"]),
     "neuron": (sweep("neurons: [L0N1, L0N40]"), "sweeps.main.neurons[1]", ["'L0N40'", "0-39"]),
+    "of a model without any": (
+        "{models: {tiny: {d_mlp: 0}}, sweeps: {main: {neurons: [L0N1]}}}",
+        "sweeps.main.neurons[0]",
+        ["'L0N1'", "tiny has no neurons", "d_mlp: 0", "model with an MLP"],
+    ),
     "in a joint one": (
         sweep("neurons: [[L0N1, L99N2]]"),
         "sweeps.main.neurons[0]",
@@ -179,6 +184,12 @@ SELECTIONS = {
         sweep("neurons: {select: consistent, layer: last, top: 0}"),
         "sweeps.main.neurons.top",
         ["0", "1"],
+    ),
+    "of a model without any": (
+        "{models: {tiny: {d_mlp: 0}}, sweeps: {main: {neurons: {select: lowest_sd, layer: all, "
+        "top: 1}}}}",
+        "sweeps.main.neurons",
+        ["tiny has no neurons", "d_mlp: 0", "model with an MLP"],
     ),
     "more than a layer has": (
         sweep("neurons: {select: consistent, layer: last, top: 41}"),

@@ -55,6 +55,11 @@ def test_a_wrong_row_is_named_with_what_is_allowed(clamp: ClampSetting, said: st
     assert str(fault.value) == said
 
 
+def test_a_row_for_a_model_without_neurons_is_refused() -> None:
+    with pytest.raises(UserError, match="clamp 1: got neuron 1; m has none"):
+        check_clamps([ClampSetting(1, 1)], replace(SPEC, d_mlp=0))
+
+
 def test_rows_that_are_off_are_neither_checked_nor_used() -> None:
     good, off = ClampSetting(2, 39, "zero", None), ClampSetting(99, None, on=False)
     assert check_clamps([off, good, off], SPEC) == (good,)

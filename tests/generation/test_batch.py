@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+from transformers import AutoModelForCausalLM
 
 import clampsweep.generation.batch
 import factories
@@ -19,9 +21,11 @@ from clampsweep import tables
 from clampsweep.errors import UserError
 from clampsweep.generation.batch import generate
 from clampsweep.generation.neuron_stats import compute_statistics, neuron_statistics
+from clampsweep.models.fetching import fetch
 from clampsweep.models.model import Model
 from clampsweep.models.spec import ModelSpec
 from clampsweep.names import parse_target
+from clampsweep.provenance import text_digest
 from clampsweep.texts import promptset
 from clampsweep.texts.combination import Combination
 from clampsweep.texts.gather import GENERATIONS, VECTORS, gather
@@ -32,7 +36,18 @@ from clampsweep.texts.selection import NEURON_STATS, Selected
 from clampsweep.texts.tables import BATCH_GENERATIONS, BATCH_VECTORS
 from clampsweep.texts.wanted import baselines, interventions
 from reference import Clamp, decode_alone, post_activations
-from tiny import CHAT, D_MLP, N_CTX, N_LAYERS, PROMPTS, RAGGED_PROMPTS, tiny_tokenizer
+from tiny import (
+    CHAT,
+    D_MLP,
+    EOS,
+    N_CTX,
+    N_LAYERS,
+    PROMPTS,
+    RAGGED_PROMPTS,
+    attention_only,
+    make_tiny,
+    tiny_tokenizer,
+)
 
 GREEDY = Decoding("greedy", 6)
 WARM = Decoding("sample", 6, temperature=2.5, top_k=20, top_p=0.95)
@@ -122,6 +137,55 @@ def _assert_same(one: dict[str, pd.DataFrame], two: dict[str, pd.DataFrame]) -> 
     """Equal in all that is discrete; numbers up to the rounding of another batch size."""
     for name, frame in one.items():
         pd.testing.assert_frame_equal(_by_key(frame), _by_key(two[name]), rtol=1e-4, atol=1e-5)
+
+
+# A model without neurons
+
+
+@pytest.fixture
+def attention(tmp_path: Path) -> Bench:
+    """Of a model of attention alone."""
+    spec = make_tiny(tmp_path / "source", "neox", model=attention_only(), d_mlp=0)
+    fetch(spec, tmp_path / "model")
+    return Bench(tmp_path / "results", tmp_path / "model", spec)
+
+
+def test_baselines_of_a_model_without_neurons_are_those_of_hugging_face(attention: Bench) -> None:
+    request = _request(attention.spec)
+    got = attention.run(baselines(request, _prompts()))
+    texts = got["generations"].set_index("text_digest")
+    plain = AutoModelForCausalLM.from_pretrained(attention.spec.path, dtype="float64").eval()
+    for text in TEXTS:
+        ids = torch.tensor([tiny_tokenizer()(text).input_ids])
+        wanted = plain.generate(ids, max_new_tokens=6, do_sample=False)[0, ids.shape[1] :].tolist()
+        assert list(texts.loc[text_digest(text), "token_ids"]) == [at for at in wanted if at != EOS]
+    vectors = got["vectors"].merge(got["generations"][["key", "n_new_tokens"]], on="key")
+    assert len(vectors) == len(TEXTS) * N_LAYERS
+    lengths = [None if one is None else len(one) for one in vectors["vector"]]
+    assert lengths == [0 if n else None for n in vectors["n_new_tokens"]], "a mean of no neurons"
+
+
+def test_what_needs_neurons_is_refused_for_a_model_without_any(attention: Bench) -> None:
+    planner, spec = attention.planner, attention.spec
+    request, prompts = _request(spec), _prompts()
+    (batch,) = planner.assign(interventions(request, prompts, None))
+    with pytest.raises(UserError, match=r"no neurons \(d_mlp: 0\)"):
+        attention.generate(batch)
+    attention.run(baselines(request, prompts))
+    plan, batches = pin_plan(planner, "tiny", prompts, baselines(request, prompts))
+    tables.write(prompts, planner.results / "prompts.parquet", promptset.PROMPTS, {})
+    with pytest.raises(UserError, match=r"no neurons \(d_mlp: 0\)"):
+        compute_statistics(
+            plan=plan,
+            prompts=planner.results / "prompts.parquet",
+            batches=[planner.outputs(one).generations for one in batches],
+            model_folder=attention.folder,
+            spec=spec,
+            threads=1,
+            device="cpu",
+            code="c0de",
+            output=planner.results / "stats.parquet",
+        )
 
 
 # Rows

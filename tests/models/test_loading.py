@@ -31,6 +31,7 @@ from tiny import (
     N_CTX,
     N_LAYERS,
     PROMPTS,
+    attention_only,
     make_tiny,
     random_model,
     tiny_tokenizer,
@@ -99,6 +100,46 @@ def test_a_fetched_folder_holds_the_files_and_their_digests(
     assert (manifest["n_layers"], manifest["d_mlp"]) == (N_LAYERS, D_MLP)
     assert (manifest["name"], manifest["source"]) == ("tiny-gpt2", source.path)
     assert [path.name for path in folder.parent.iterdir()] == ["tiny"], "nothing beside it"
+
+
+@pytest.fixture
+def made(tmp_path: Path, source: ModelSpec, monkeypatch: pytest.MonkeyPatch) -> ModelSpec:
+    """The same as a rule of the study `toy` would make it, in a folder that may be damaged."""
+    monkeypatch.chdir(tmp_path)
+    spec = replace(source, source="made", path=None, by="toy", recipe={"seed": 0, "rate": 0.5})
+    shutil.copytree(source.path or "", spec.origin)
+    return spec
+
+
+def test_a_made_model_is_fetched_like_any_folder_and_its_manifest_says_the_recipe(
+    tmp_path: Path, source: ModelSpec, made: ModelSpec
+) -> None:
+    fetch(source, tmp_path / "one")
+    fetch(made, tmp_path / "two")
+    one, two = (json.loads((tmp_path / at / "model.json").read_text()) for at in ("one", "two"))
+    assert (two["by"], two["recipe"]) == ("toy", {"seed": 0, "rate": 0.5})
+    assert two["source"] == f"resources/made/{made.made}"
+    assert (one["digest"], one["files"]) == (two["digest"], two["files"])
+    assert one["identity"] != two["identity"] == made.identity
+    made.check_fetched(tmp_path / "two")
+    logits = [
+        _load((tmp_path / at, spec)).plain(torch.arange(5)[None]).logits
+        for at, spec in (("one", source), ("two", made))
+    ]
+    assert torch.equal(*logits)
+
+
+def test_a_made_model_that_is_not_whole_or_not_there_is_refused(
+    tmp_path: Path, made: ModelSpec
+) -> None:
+    (Path(made.origin) / "tokenizer.json").unlink()
+    with pytest.raises(UserError, match="no tokenizer"):
+        fetch(made, tmp_path / "model")
+    shutil.rmtree(made.origin)
+    with pytest.raises(UserError, match=f"no folder {made.origin}; run the workflow") as error:
+        fetch(made, tmp_path / "model")
+    assert made.where in _message(error)
+    assert not (tmp_path / "model").exists()
 
 
 def test_the_digest_of_a_model_follows_its_files(tmp_path: Path, source: ModelSpec) -> None:
@@ -279,6 +320,77 @@ def test_a_model_whose_neurons_do_not_reach_the_logits_is_refused(
     with pytest.raises(UserError, match="does not change the logits") as error:
         _load((tmp_path / "model", spec))
     assert "blocks.2.mlp.hook_post" in _message(error)
+
+
+# Models without neurons
+
+
+@pytest.fixture(scope="module")
+def attention(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """A fetched folder of a model of attention alone."""
+    folder = tmp_path_factory.mktemp("attention")
+    spec = make_tiny(folder / "source", "neox", model=attention_only(), d_mlp=0)
+    fetch(spec, folder / "model")
+    return folder / "model", spec
+
+
+def test_a_model_without_an_mlp_loads_for_who_needs_none_and_says_what_hugging_face_says(
+    attention: Place, hugging_face: Callable[[Model], Any]
+) -> None:
+    got = load(*attention, threads=1, device="cpu", neurons=False)
+    assert (got.n_layers, got.d_mlp, got.outs) == (N_LAYERS, 0, [])
+    tokens = torch.tensor([got.encode(PROMPTS[0])])
+    with torch.inference_mode():
+        wanted = hugging_face(got)(tokens).logits
+        torch.testing.assert_close(got.plain(tokens).logits, wanted, rtol=0, atol=0)
+        torch.testing.assert_close(got.bridge(tokens), wanted, rtol=1e-6, atol=1e-6)
+
+
+def test_a_model_without_an_mlp_is_refused_by_who_needs_neurons(attention: Place) -> None:
+    with pytest.raises(UserError, match=r"no neurons \(d_mlp: 0\), and this job needs") as error:
+        _load(attention)
+    assert attention[1].where in _message(error)
+
+
+@pytest.mark.parametrize("architecture", ["gpt2", "llama", "neox"])
+@pytest.mark.parametrize("neurons", [True, False])
+def test_a_model_with_an_mlp_is_the_same_for_who_needs_none(
+    tiny_folder: Callable[..., Place], architecture: str, neurons: bool
+) -> None:
+    got = load(*tiny_folder(architecture), threads=1, device="cpu", neurons=neurons)
+    assert (got.d_mlp, len(got.outs)) == (D_MLP, N_LAYERS)
+
+
+@pytest.mark.parametrize("left", ["weight", "bias", "all"])
+def test_an_mlp_that_writes_is_not_passed_over_by_writing_d_mlp_0(
+    tmp_path: Path, left: str
+) -> None:
+    model = attention_only()
+    last = model.gpt_neox.layers[-1].mlp.dense_4h_to_h
+    with torch.no_grad():
+        for name, weight in last.named_parameters():
+            weight.copy_(torch.full_like(weight, 1e-3 * (left in (name, "all"))))
+    spec = make_tiny(tmp_path / "source", "neox", model=model, d_mlp=0)
+    fetch(spec, tmp_path / "model")
+    with pytest.raises(UserError, match=r"d_mlp 0, but blocks\.2\.mlp\.hook_post has 1") as error:
+        load(tmp_path / "model", spec, threads=1, device="cpu", neurons=False)
+    assert _message(error).endswith("write d_mlp: 1")
+
+
+def test_an_empty_mlp_whose_neurons_the_config_counts_is_refused_with_the_remedy(
+    tmp_path: Path,
+) -> None:
+    spec = make_tiny(tmp_path / "source", "neox", model=attention_only(), d_mlp=1)
+    fetch(spec, tmp_path / "model")
+    with pytest.raises(UserError, match="does not change the logits") as error:
+        _load((tmp_path / "model", spec))
+    assert "write d_mlp: 0" in _message(error)
+
+
+def test_a_folder_that_was_fetched_as_of_other_sizes_is_refused(copy: Place) -> None:
+    with pytest.raises(UserError, match="was fetched as of 3 and 40") as error:
+        load(copy[0], replace(copy[1], d_mlp=0), threads=1, device="cpu", neurons=False)
+    assert "delete it and run again" in _message(error)
 
 
 def test_a_truncated_source_is_a_one_line_error(tmp_path: Path, source: ModelSpec) -> None:

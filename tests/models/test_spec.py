@@ -15,7 +15,8 @@ from configs import HUB, LOADING, PYPI, SIZES
 
 # The fields of a `ModelSpec` that `entry | SIZES | LOADING` leaves open.
 NAMED = {"where": "config.yaml: models.tiny", "name": "tiny"}
-SOURCES = {"hub": HUB, "pypi": PYPI, "path": {"source": "path", "path": "tiny"}}
+MADE = {"source": "made", "by": "maps", "recipe": {"seed": 0, "sizes": {"layers": 2, "heads": 8}}}
+SOURCES = {"hub": HUB, "pypi": PYPI, "path": {"source": "path", "path": "tiny"}, "made": MADE}
 
 
 @pytest.fixture(autouse=True)
@@ -63,6 +64,32 @@ def test_the_identity_of_a_wheels_model_is_that_of_the_file():
     assert dataclasses.replace(spec, package="some-model==0.2").identity == spec.identity
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"by": "other"},
+        {"recipe": {"seed": 1, "sizes": {"layers": 2, "heads": 8}}},
+        {"recipe": {"seed": 0, "sizes": {"layers": 2, "heads": 4}}},
+        {"recipe": {"seed": 0, "sizes": {"layers": 2, "heads": 8}, "steps": None}},
+    ],
+    ids=str,
+)
+def test_the_identity_and_folder_of_a_made_model_change_with_study_and_recipe(change):
+    spec = ModelSpec(**NAMED, **MADE, **SIZES, **LOADING)
+    other = dataclasses.replace(spec, **change)
+    assert other.identity != spec.identity
+    assert other.made != spec.made
+
+
+def test_a_made_models_folder_changes_with_nothing_else():
+    """How it is loaded is no part of how it is made, nor is the order in which a recipe stands."""
+    spec = ModelSpec(**NAMED, **MADE, **SIZES, **LOADING)
+    turned = {"sizes": {"heads": 8, "layers": 2}, "seed": 0}
+    other = dataclasses.replace(spec, dtype="float64", name="other", d_mlp=0, recipe=turned)
+    assert other.made == spec.made
+    assert dataclasses.replace(spec, recipe=turned).identity == spec.identity
+
+
 def path_spec(folder: str) -> ModelSpec:
     folder_digest.cache_clear()
     return ModelSpec(**NAMED, source="path", path=folder, **SIZES, **LOADING)
@@ -95,7 +122,7 @@ def test_the_identity_of_a_folder_changes_when_two_files_swap_their_content():
 
 def test_identities_differ_between_sources_that_hold_the_same_words():
     specs = [ModelSpec(**NAMED, **entry, **SIZES, **LOADING) for entry in SOURCES.values()]
-    assert len({spec.identity for spec in specs}) == 3
+    assert len({spec.identity for spec in specs}) == len(SOURCES)
 
 
 @pytest.mark.parametrize(
@@ -104,6 +131,7 @@ def test_identities_differ_between_sources_that_hold_the_same_words():
         ("hub", f"who/what@{HUB['revision']}"),
         ("pypi", "some-model==0.1/m/m.gguf"),
         ("path", "tiny"),
+        ("made", "resources/made/maps-18d26a16f75f5704"),
     ],
 )
 def test_the_origin_says_what_is_fetched(source, origin):

@@ -119,8 +119,9 @@ def kept_files(wildcards):
     Apart from these, because nothing here waits for a checkpoint: what is missing is seen,
     and what can be made is begun, before neurons or controls are chosen.
     """
-    models = {digests(wanted.model) for wanted in (*REQUESTS.values(), *WORKS.values())}
-    return [*(f"results/{file}" for file in KEPT), *sorted(models)]
+    models = [wanted.model for wanted in (*REQUESTS.values(), *WORKS.values())]
+    folders = {file for spec in models for file in [digests(spec), *made_folder(spec)]}
+    return [*(f"results/{file}" for file in KEPT), *sorted(folders)]
 
 
 def kept_batches(wildcards):

@@ -112,11 +112,20 @@ def digests(spec):
     return f"resources/models/{spec.name}/model.sha256"
 
 
+def made_folder(spec):
+    """The folder that a rule makes a model in, as a list; empty for a model that comes ready."""
+    return [spec.origin] if spec.by else []
+
+
 def fetched(spec):
-    """The same, and what needs it is planned again once it is there."""
+    """The same, and what needs it is planned again once it is there.
+
+    Its time does not count: fetched again it is the same, because its identity is part of every key
+    and plan. But other code, or another machine, may make other weights of the same recipe.
+    """
     path = checkpoints.fetch_model.get(model=spec.name).output.digests
     or_stop(spec.check_fetched, Path(path).parent)
-    return path
+    return path if spec.by else ancient(path)
 
 
 def items_of(work):
@@ -161,7 +170,7 @@ def _spec_of(shard):
 
 def shard_model(wildcards):
     """The model of a shard, as an input of the rule that makes it."""
-    return ancient(fetched(_spec_of(wildcards.shard)))
+    return fetched(_spec_of(wildcards.shard))
 
 
 def shard_loading(wildcards):

@@ -1,7 +1,6 @@
 # Texts as a service, for all studies: prompts, plans, generation in immutable batches, statistics,
 # selection, metrics. A request (`TextRequest`) is one table of texts, results/<request>/generations.
-# Parameters are what decides a result; resources (threads, device, rows) change none. The model is
-# ancient: fetched again it is the same, because its identity is part of every key and plan.
+# Parameters are what decides a result; resources (threads, device, rows) change none.
 
 
 checkpoint fetch_promptset:
@@ -47,7 +46,7 @@ rule generate:
     input:
         batch="results/batches/{batch}.json",
         directions=lambda w: directions_of(w.batch),
-        model=lambda w: ancient(fetched(model_of(w.batch))),
+        model=lambda w: fetched(model_of(w.batch)),
     output:
         generations="results/generations/{batch}.parquet",
         vectors="results/vectors/{batch}.parquet",
@@ -74,7 +73,7 @@ rule neuron_stats:
         plan=lambda w: str(baseline_plan(w.request).path),
         prompts="results/{request}/prompts.parquet",
         generations=lambda w: texts_of(baseline_plan(w.request).batches),
-        model=lambda w: ancient(fetched(REQUESTS[w.request].model)),
+        model=lambda w: fetched(REQUESTS[w.request].model),
     output:
         stats="results/{request}/neuron_stats.parquet",
     log:

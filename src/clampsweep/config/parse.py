@@ -18,7 +18,7 @@ from clampsweep.config.requests import parse_request
 from clampsweep.config.schemas import join
 from clampsweep.config.targets import direction_files
 from clampsweep.models.spec import ModelSpec, folder_digest
-from clampsweep.provenance import file_digest
+from clampsweep.provenance import file_digest, json_digest
 from clampsweep.texts.request import PromptsetSpec
 
 _RESERVED = frozenset({"batches", "plans", "generations", "vectors", "shards"})
@@ -113,13 +113,15 @@ def _compute(checker: Checker, entry: Mapping[str, Any]) -> Compute:
 
 def _model(checker: Checker, name: str, entry: Mapping[str, Any]) -> ModelSpec:
     key: Key = ("models", name)
-    if entry.get("source") not in ("pypi", "hub", "path"):
+    if entry.get("source") not in ("pypi", "hub", "path", "made"):
         raise checker.fault(
-            (*key, "source"), f"got {entry.get('source')!r}; allowed: pypi, hub, path"
+            (*key, "source"), f"got {entry.get('source')!r}; allowed: pypi, hub, path, made"
         )
     checker.check(entry, f"config/model_{entry['source']}", key)
     _check_wheels(checker, key, entry)
     _check_terms(checker, key, entry)
+    if entry["source"] == "made":
+        _check_recipe(checker, key, entry)
     spec = ModelSpec(where=checker.where(key), name=name, **entry)
     if spec.path is not None and not (Path(spec.path) / "config.json").is_file():
         raise checker.fault(
@@ -152,6 +154,19 @@ def _check_terms(checker: Checker, key: Key, entry: Mapping[str, Any]) -> None:
             f"got {entry.get('accept_terms', False)}; the licence {entry['licence']} has terms of "
             f"use, {entry['terms']}: read them, and set accept_terms: true if you accept them",
         )
+
+
+def _check_recipe(checker: Checker, key: Key, entry: Mapping[str, Any]) -> None:
+    """Refuse a recipe that is not as the study says, in whose schema it is `$defs.recipe`."""
+    makers = [name for name, schema in checker.schemas.items() if "recipe" in schema["$defs"]]
+    if entry["by"] not in makers:
+        allowed = ", ".join(makers) or "none, as no study makes models"
+        raise checker.fault((*key, "by"), f"got {entry['by']!r}; allowed: {allowed}")
+    checker.check(entry["recipe"], f"{entry['by']}/recipe", (*key, "recipe"))
+    try:
+        json_digest(entry["recipe"])
+    except ValueError as error:
+        raise checker.fault((*key, "recipe"), "holds a number that is not finite") from error
 
 
 def _promptset(checker: Checker, name: str, entry: Mapping[str, Any]) -> PromptsetSpec:

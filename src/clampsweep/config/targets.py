@@ -35,6 +35,8 @@ def parse_targets(
                 (*key, "layer"),
                 f"got {layer}; {model.name} has layers 0-{model.n_layers - 1}",
             )
+        if not model.d_mlp:
+            raise checker.fault(key, _no_neurons(model))
         number = {"last": model.n_layers - 1, "all": None}.get(layer, layer)
         most = model.d_mlp * (model.n_layers if number is None else 1)
         if entry["top"] > most:
@@ -92,6 +94,8 @@ def _neuron(checker: Checker, key: Key, name: str, model: ModelSpec | None) -> N
         raise checker.fault(key, f"{name!r} names a random direction; write 'controls' for these")
     if model is None:
         return neuron
+    if not model.d_mlp:
+        raise checker.fault(key, f"{name!r} names a neuron; {_no_neurons(model)}")
     for what, plural, number, limit in (
         ("layer", "layers", neuron.layer, model.n_layers),
         ("neuron", "neurons", neuron.index, model.d_mlp),
@@ -110,6 +114,10 @@ def direction_files(content: Any) -> Iterator[str]:
             if key == "directions" and isinstance(value, Mapping) and "file" in value:
                 yield str(value["file"])
             yield from direction_files(value)
+
+
+def _no_neurons(model: ModelSpec) -> str:
+    return f"{model.name} has no neurons (d_mlp: 0); choose a model with an MLP"
 
 
 def parse_directions(

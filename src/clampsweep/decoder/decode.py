@@ -140,6 +140,8 @@ def _make_engine(model: Model) -> Engine | str:
     """The model's engine, if it gives the logits that Hugging Face's own model gives."""
     if model.processed:
         return "the model's weights are processed"
+    if not model.d_mlp:
+        return "the model has no MLP for rows to part at"
     try:
         engine = Engine(model)
         trajectories.check(engine)

@@ -191,7 +191,7 @@ class Means:
         self, model: Model, layers: Sequence[int], edits: Mapping[int, LayerEdits], n: int
     ):
         device = model.device
-        self.layers = frozenset(layers)
+        self.layers = frozenset(layers if model.d_mlp else ())  # no neurons: their mean is empty
         # By layer: [row, d_mlp] after the edits, and [row], the edited neuron before them.
         self._after = {layer: torch.zeros(n, model.d_mlp, device=device) for layer in layers}
         self._before = {layer: torch.zeros(n, device=device) for layer in layers}

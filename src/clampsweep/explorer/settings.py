@@ -150,7 +150,7 @@ def _check_row(number: int, row: ClampSetting, spec: ModelSpec) -> None:
         ("layer", row.layer, spec.n_layers),
         ("neuron", row.neuron, spec.d_mlp),
     ):
-        allowed = f"{spec.name} has {what}s 0-{limit - 1}"
+        allowed = f"{spec.name} has {what}s 0-{limit - 1}" if limit else f"{spec.name} has none"
         if got is None:
             raise UserError(f"clamp {number}: the {what} is missing; {allowed}")
         if got != int(got) or not 0 <= got < limit:

@@ -21,6 +21,7 @@ from clampsweep.models.loading import load
 from clampsweep.models.model import Model
 from clampsweep.models.spec import ModelSpec
 from clampsweep.models.unused_settings import unused_settings
+from clampsweep.names import neurons_in
 from clampsweep.provenance import record
 from clampsweep.texts.combination import Combination, read_batch
 from clampsweep.texts.scratch import Scratch
@@ -63,7 +64,8 @@ def generate(
     """
     identity, combinations = read_batch(batch)
     with alone(scratch.with_name(f"{batch.stem}.lock")):
-        model = load(model_folder, spec, threads, device)
+        needs_neurons = any(neurons_in(one.target) for one in combinations)
+        model = load(model_folder, spec, threads, device, neurons=needs_neurons)
         provenance = record(
             model=model.manifest["digest"],
             model_identity=identity,

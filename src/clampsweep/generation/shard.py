@@ -63,7 +63,7 @@ def make_shard(
         if _is_made(output, stored, facts):
             log.info("another job made this shard meanwhile")
             return
-        model = load(model_folder, spec, threads, device)
+        model = load(model_folder, spec, threads, device, neurons=spec.d_mlp > 0)
         rows = _collect(compute(model, content), content)
         tables.write(rows, output, stored, {**facts, "model": model.manifest["digest"]})
 

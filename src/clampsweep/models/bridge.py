@@ -109,13 +109,13 @@ def process(bridge: Any, where: str) -> None:
 def check_bridge(bridge: Any, plain: Any, outs: list[Any], where: str) -> None:
     """Refuse a bridge that says other things than Hugging Face's own model.
 
-    Log-probabilities are compared, and the post-activations of the first and the last layer, in one
-    pass and in one step with a cache.
+    Log-probabilities are compared, and the post-activations of the first and the last layer if it
+    has an MLP, in one pass and in one step with a cache.
 
     Args:
         bridge: Its weights may be processed.
         plain: The model in Hugging Face's class.
-        outs: The output projection of each layer's MLP.
+        outs: The output projection of each layer's MLP, if it has any.
         where: Place in the config, for messages.
 
     Raises:
@@ -147,7 +147,7 @@ def _largest_difference(
     bridge: Any, plain: Any, outs: list[Any], ids: Int[Tensor, "one pos"]
 ) -> float:
     """How far the two are apart, as a share of the largest value compared."""
-    layers = {0, len(outs) - 1}
+    layers = {0, len(outs) - 1} if outs else set()
     inputs: dict[int, Tensor] = {}
     seen: dict[int, Tensor] = {}
 

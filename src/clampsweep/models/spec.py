@@ -42,6 +42,8 @@ class ModelSpec:
     parts: Sequence[Mapping[str, str]] | None = None  # in place of package and file
     terms: str | None = None
     accept_terms: bool | None = None
+    by: str | None = None
+    recipe: Mapping[str, Any] | None = None
 
     @property
     def wheels(self) -> tuple[Wheel, ...]:
@@ -51,19 +53,27 @@ class ModelSpec:
         return (Wheel(self.package or "", self.file or ""),)
 
     @property
+    def made(self) -> str:
+        """Name of the folder in `resources/made/` that a rule of the study `by` makes."""
+        return f"{self.by}-{json_digest(self.recipe)[:16]}"
+
+    @property
     def origin(self) -> str:
         """What is fetched, in words."""
         if self.parts:
             return " + ".join(wheel.package for wheel in self.wheels)
         if self.source == "pypi":
             return f"{self.package}/{self.file}"
+        if self.source == "made":
+            return f"resources/made/{self.made}"
         return f"{self.repo}@{self.revision}" if self.source == "hub" else str(self.path)
 
     @property
     def identity(self) -> str:
         """Digest of all that decides the model's outputs, known before it is fetched.
 
-        A hub revision and a file digest pin the content; a local folder is pinned by its files.
+        A hub revision, a file digest and a recipe pin the content; a local folder is pinned by its
+        files.
         """
         content = self.sha256 if self.source == "pypi" else self.origin
         if self.source == "path":
@@ -99,7 +109,7 @@ class ModelSpec:
 
     def loading(self) -> dict[str, Any]:
         """Fields that matter once the model is fetched, the others blank."""
-        origin = ("package", "file", "parts", "sha256", "repo", "revision", "path")
+        origin = ("package", "file", "parts", "sha256", "repo", "revision", "path", "by", "recipe")
         blank = dict.fromkeys((*origin, "terms", "accept_terms"))
         return {**self.fetching(), **blank, "licence": "", "name": "", "where": "model"}
 

@@ -149,14 +149,14 @@ class Scratch:
 
 
 def clear(scratch: Path, is_done: Callable[[str], bool]) -> None:
-    """Remove what is left of batches that are done.
+    """Remove what is left of batches, and of models in training, that are done.
 
     Args:
         scratch: The folder of all parts.
-        is_done: Tells it of a batch's id.
+        is_done: Tells it of a batch's id, or of a made model's.
     """
     for folder in scratch.glob("*-*"):
-        if is_done(folder.name.partition("-")[0]):
+        if is_done(folder.name.rpartition("-")[0]):
             shutil.rmtree(folder, ignore_errors=True)
 
 
