@@ -14,10 +14,11 @@ import pandas as pd
 from clampsweep.errors import UserError
 from clampsweep.explorer.running import Close, Outcome
 from clampsweep.explorer.settings import Settings, as_config
+from clampsweep.files import write_text
 from clampsweep.models.spec import ModelSpec
 from clampsweep.provenance import json_digest, record
 from clampsweep.strict_yaml import yaml_text
-from clampsweep.tables import Column, Schema, write, write_text
+from clampsweep.tables import Column, Schema, write
 from clampsweep.texts.gather import GENERATIONS
 from clampsweep.texts.metrics import FURTHER_METRICS, LIKELIHOOD_METRICS, PUBLISHED_METRICS
 from clampsweep.texts.tables import DECODED, INTERVENTION

@@ -3,7 +3,7 @@
 from clampsweep.errors import reported
 
 with reported(snakemake.log[0]):
-    from clampsweep import tables
+    from clampsweep import files, tables
     from clampsweep.studies.srm.curves import SRM_CURVES, SRM_GROUPS
     from clampsweep.studies.srm.differences import SRM_DIFFERENCES
     from clampsweep.studies.srm.figures import draw
@@ -19,4 +19,4 @@ with reported(snakemake.log[0]):
     draw.save(groups, curves, differences, params.title, paths)
     verdicts = tables.read(snakemake.input.verdicts, VERDICTS)
     text = report(groups, differences, verdicts, Srm(**params.srm), params.title)
-    tables.write_text(text, output.text)
+    files.write_text(text, output.text)

@@ -5,7 +5,7 @@ from pathlib import Path
 from clampsweep.errors import reported
 
 with reported(snakemake.log[0]):
-    from clampsweep import tables
+    from clampsweep import files, tables
     from clampsweep.figures.style import save_figure
     from clampsweep.markdown import page
     from clampsweep.studies.mystudy import figures
@@ -17,5 +17,5 @@ with reported(snakemake.log[0]):
     drawn = [Path(path) for path in output if path not in (output.summary, output.html)]
     save_figure(figures.length(found, params.title), drawn)
     text = summary(found, params.title, params.files)
-    tables.write_text(text, output.summary)
-    tables.write_text(page(text, params.title), output.html)
+    files.write_text(text, output.summary)
+    files.write_text(page(text, params.title), output.html)
