@@ -6,10 +6,13 @@ The only module that uses pyarrow. A table on disk is always whole (`files.py`).
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -30,10 +33,12 @@ _TYPES = {
     "vector": pa.list_(pa.float32()),
 }
 
+WIDE = "vectors of one length"  # float16 or float32; only in tables written by row groups
+
 
 @dataclass(frozen=True)
 class Column:
-    """A column: type (a key of `_TYPES`), meaning with its unit, and whether it may be null."""
+    """A column: type (a key of `_TYPES`, or WIDE), meaning with its unit, if it may be null."""
 
     type: str
     doc: str
@@ -99,25 +104,98 @@ def write(
     path = Path(path)
     _check(frame, schema, path)
     arrow = _arrow_schema(frame, schema)
-    try:
+    with _fitting(path, schema):
         table = pa.Table.from_pandas(frame[arrow.names], schema=arrow, preserve_index=False)
+    table = table.replace_schema_metadata(_metadata(path, schema, provenance))
+    with atomic(path) as beside:
+        pq.write_table(table, beside, compression="zstd", write_page_checksum=True)
+
+
+@contextmanager
+def appending(
+    path: Path | str, schema: Schema, provenance: Mapping[str, object]
+) -> Iterator[Callable[[Mapping[str, Any]], None]]:
+    """Write a table a row group at a time, so that it is never whole in memory.
+
+    It is in place when the block ends well; otherwise it is not.
+
+    Args:
+        path: Where; written atomically.
+        schema: The table's; none of its columns may be null.
+        provenance: What made the table.
+
+    Yields:
+        Function that writes a row group: a list or an array for each column.
+
+    Raises:
+        UserError: The rows do not fit the schema, or the file could not be written.
+    """
+    path = Path(path)
+    with atomic(path) as beside, ExitStack() as closing:
+        writer: Any = None
+
+        def append(columns: Mapping[str, Any]) -> None:
+            nonlocal writer
+            with _fitting(path, schema):
+                group = _row_group(columns, schema)
+                if writer is None:  # only now is the width of vectors known
+                    arrow = group.schema.with_metadata(_metadata(path, schema, provenance))
+                    writer = closing.enter_context(_writer(beside, arrow, schema))
+                writer.write_table(group, row_group_size=max(1, len(group)))
+
+        yield append
+
+
+def _row_group(columns: Mapping[str, Any], schema: Schema) -> pa.Table:
+    arrays = {}
+    for name, column in schema.columns.items():
+        if column.type != WIDE:
+            arrays[name] = pa.array(columns[name], _TYPES[column.type])
+            continue
+        vectors = np.ascontiguousarray(columns[name])  # [row, width]
+        flat = pa.array(vectors.reshape(-1))
+        item = pa.field("item", flat.type, nullable=False)  # half the time to write
+        kind = pa.list_(item, vectors.shape[1])
+        arrays[name] = pa.FixedSizeListArray.from_arrays(flat, type=kind)
+    fields = [pa.field(name, array.type, nullable=False) for name, array in arrays.items()]
+    return pa.Table.from_arrays(list(arrays.values()), schema=pa.schema(fields))
+
+
+def _writer(beside: Path, arrow: pa.Schema, schema: Schema) -> pq.ParquetWriter:
+    """What writes row groups; vectors are not compressed: they hardly shrink, and it takes long."""
+    plain = [name for name, column in schema.columns.items() if column.type != WIDE]
+    packed = {name: "zstd" if name in plain else "none" for name in schema.columns}
+    options: dict[str, Any] = {"use_dictionary": plain, "write_statistics": plain}
+    return pq.ParquetWriter(beside, arrow, compression=packed, write_page_checksum=True, **options)
+
+
+@contextmanager
+def _fitting(path: Path, schema: Schema) -> Iterator[None]:
+    """Say in one line that rows do not fit their table."""
+    try:
+        yield
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         reason = " ".join(str(part) for part in error.args)
         raise UserError(
             f"{path}: rows do not fit the {schema.name!r} table: {' '.join(reason.split())}"
         ) from error
-    footer = {"schema": schema.name, "schema_version": SCHEMA_VERSION, **provenance}
+
+
+def _metadata(path: Path, schema: Schema, provenance: Mapping[str, object]) -> dict[bytes, bytes]:
+    """What a table's footer carries."""
+    content = {"schema": schema.name, "schema_version": SCHEMA_VERSION, **provenance}
     if at := place(path):
-        footer["place"] = at
-    table = table.replace_schema_metadata(
-        {_FOOTER_KEY: json.dumps(footer, sort_keys=True).encode()}
-    )
-    with atomic(path) as beside:
-        pq.write_table(table, beside, compression="zstd", write_page_checksum=True)
+        content["place"] = at
+    return {_FOOTER_KEY: json.dumps(content, sort_keys=True).encode()}
 
 
-def read(path: Path | str, schema: Schema) -> pd.DataFrame:
+def read(path: Path | str, schema: Schema, only: Mapping[str, Any] | None = None) -> pd.DataFrame:
     """Rows of a table, integers and booleans nullable where the schema allows null.
+
+    Args:
+        path: Where it is.
+        schema: The table's.
+        only: Columns and the value that rows must have there; other row groups are not read.
 
     Raises:
         UserError: The file is missing, truncated, or no such table.
@@ -125,7 +203,8 @@ def read(path: Path | str, schema: Schema) -> pd.DataFrame:
     path = Path(path)
     mapper = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}.get
     try:
-        table = pq.read_table(path, page_checksum_verification=True)
+        rows = [(name, "==", value) for name, value in (only or {}).items()] or None
+        table = pq.read_table(path, filters=rows, page_checksum_verification=True)
         frame: pd.DataFrame = table.to_pandas(types_mapper=mapper)
         made_for = _footer(table.schema).get("place")
     except FileNotFoundError as error:
@@ -135,15 +214,14 @@ def read(path: Path | str, schema: Schema) -> pd.DataFrame:
     _check(frame, schema, path)
     check_place(path, made_for)
     for name, column in schema.columns.items():
-        if not table.schema.field(name).type.equals(_TYPES[column.type]):
+        found, wanted = table.schema.field(name).type, _TYPES.get(column.type, WIDE)
+        if not (pa.types.is_fixed_size_list(found) if wanted == WIDE else found.equals(wanted)):
             raise UserError(
-                f"{path}: column {name!r} has type {table.schema.field(name).type}, "
-                f"expected {_TYPES[column.type]}; delete it and run again"
+                f"{path}: column {name!r} has type {found}, "
+                f"expected {wanted}; delete it and run again"
             )
-        if not column.null and column.type == "int":
-            frame[name] = frame[name].astype("int64")
-        if not column.null and column.type == "bool":
-            frame[name] = frame[name].astype("bool")
+        if not column.null and column.type in ("int", "bool"):
+            frame[name] = frame[name].astype("int64" if column.type == "int" else "bool")
     return frame
 
 
