@@ -390,6 +390,81 @@ def test_keys_with_nulls_count_as_equal(path):
     assert "more than one row" in message
 
 
+# Writing by row groups
+
+
+def wide_rows(*layers, dtype=np.float16):
+    """A row group: a row for each layer, with a vector of three."""
+    vectors = np.arange(3 * len(layers), dtype=dtype).reshape(-1, 3) + 0.5
+    return {"name": [f"n{one}" for one in layers], "layer": list(layers), "vector": vectors}
+
+
+WIDE_TABLE = tables.Schema(
+    "wide_table",
+    {
+        "name": tables.Column("str", "a name"),
+        "layer": tables.Column("int", "a layer"),
+        "vector": tables.Column(tables.WIDE, "a vector"),
+    },
+    key=("name",),
+)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_row_groups_read_back_as_they_were_written(path, dtype):
+    with tables.appending(path, WIDE_TABLE, {"made_by": "test"}) as append:
+        append(wide_rows(0, 1, dtype=dtype))
+        append(wide_rows(2, dtype=dtype))
+    frame = tables.read(path, WIDE_TABLE)
+    assert frame["name"].tolist() == ["n0", "n1", "n2"]
+    assert frame["layer"].dtype == "int64"
+    vectors = np.stack(list(frame["vector"]))
+    assert vectors.dtype == dtype
+    assert vectors.tolist() == [[0.5, 1.5, 2.5], [3.5, 4.5, 5.5], [0.5, 1.5, 2.5]]
+    assert tables.footer(path)["made_by"] == "test"
+    assert tables.footer(path)["schema"] == "wide_table"
+    assert pq.ParquetFile(path).num_row_groups == 2
+    assert tables.read(path, WIDE_TABLE, {"layer": 2})["name"].tolist() == ["n2"]
+    assert tables.read(path, WIDE_TABLE, {"layer": 7}).empty
+
+
+def test_rows_that_do_not_fit_are_named_and_leave_nothing(path):
+    for wrong in ({"layer": ["x"]}, {"name": [None]}, {"name": ["a", "b"]}):
+        with pytest.raises(UserError) as caught, tables.appending(path, WIDE_TABLE, {}) as append:
+            append(wide_rows(0))
+            append({**wide_rows(1), **wrong})
+        assert str(caught.value).startswith(f"{path}: rows do not fit the 'wide_table' table: ")
+        assert len(str(caught.value).splitlines()) == 1
+    with pytest.raises(UserError), tables.appending(path, WIDE_TABLE, {}) as append:
+        append(wide_rows(0))
+        append(wide_rows(1, dtype=np.float32))
+    assert list(path.parent.iterdir()) == []
+
+
+def test_a_list_of_another_kind_is_no_vector_of_one_length(path):
+    write_raw({"name": ["a"], "layer": [1], "vector": [[1.0, 2.0]]}, path)
+    assert "'vector' has type list<element: double>" in read_error(path, WIDE_TABLE)
+
+
+def test_a_writer_that_is_killed_between_row_groups_leaves_the_old_table_whole(path):
+    with tables.appending(path, WIDE_TABLE, {}) as append:
+        append(wide_rows(0))
+    before = path.read_bytes()
+    script = (
+        "import os, signal, sys; import numpy as np; from clampsweep import tables\n"
+        "columns = {'vector': tables.Column(tables.WIDE, '')}\n"
+        "with tables.appending(sys.argv[1], tables.Schema('', columns, ()), {}) as append:\n"
+        "    append({'vector': np.zeros((1000, 9), np.float16)})\n"
+        "    append({'vector': np.zeros((1000, 9), np.float16)})\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    killed = subprocess.run([sys.executable, "-c", script, str(path)], check=False)
+    assert killed.returncode == -9
+    assert path.read_bytes() == before
+    (half,) = path.parent.glob(".*.part")
+    assert half.stat().st_size > 2 * 1000 * 9 * 2 * 0.9, "row groups are on the disk as they come"
+
+
 # Atomic writing
 
 

@@ -174,7 +174,7 @@ def _fitting(path: Path, schema: Schema) -> Iterator[None]:
     """Say in one line that rows do not fit their table."""
     try:
         yield
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+    except (ValueError, pa.ArrowTypeError) as error:  # ArrowInvalid is a ValueError
         reason = " ".join(str(part) for part in error.args)
         raise UserError(
             f"{path}: rows do not fit the {schema.name!r} table: {' '.join(reason.split())}"

@@ -36,7 +36,7 @@ CAPTURED = Schema(
     key=("sequence", "position", "layer", "hook_point"),
 )
 
-_GROUPS_AT_ONCE = 2**28  # bytes of vectors that wait for their row groups
+_BYTES_AT_ONCE = 2**28  # bytes of vectors that wait for their row groups
 
 
 class Capture(NamedTuple):
@@ -99,7 +99,7 @@ def write_capture(
         )
         for done in passes:
             bar.update(done)
-            if waiting.n_bytes >= _GROUPS_AT_ONCE:
+            if waiting.n_bytes >= _BYTES_AT_ONCE:
                 waiting.write()
         waiting.write()
 
