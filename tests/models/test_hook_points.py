@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from torch.nn.functional import gelu
 
 from clampsweep.errors import UserError
 from clampsweep.models.hook_points import reader, width
@@ -177,6 +179,22 @@ def test_hook_points_are_what_modules_hooked_by_hand_hold(name: str, tmp_path: P
     assert n_hooks(model.plain) == 0
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+@pytest.mark.parametrize("name", ["gpt2", "llama"])
+def test_hook_points_are_shown_to_be_right_in_each_type(
+    name: str, dtype: str, load_tiny: Callable[..., Model]
+) -> None:
+    model = load_tiny(name, dtype=dtype)
+    names = [one for one in HOOK_NAMES if name == "llama" or one != MLP_PRE_LINEAR]
+    points = [HookPoint(layer, one) for layer in range(model.n_layers) for one in names]
+    got = _read(model, IDS, points)
+    assert {value.dtype for value in got.values()} == {model.dtype}
+    post, pre = (got[HookPoint(1, one)].float() for one in (MLP_POST, MLP_PRE))
+    linear = got[HookPoint(1, MLP_PRE_LINEAR)].float() if name == "llama" else 1.0
+    act = torch.nn.functional.silu if name == "llama" else partial(gelu, approximate="tanh")
+    torch.testing.assert_close(act(pre) * linear, post, rtol=0.02, atol=0.02)
+
+
 @pytest.mark.parametrize("name", ["gpt2", "llama"])
 def test_residual_streams_are_the_models_own_hidden_states(
     name: str, load_tiny: Callable[..., Model], hugging_face: Callable[[Model], Any]
@@ -291,6 +309,24 @@ def test_attention_that_is_no_distribution_over_tokens_so_far_is_refused(
     original = modeling_llama.eager_attention_forward
     monkeypatch.setattr(modeling_llama, "eager_attention_forward", doubled)
     assert "do not sum to 1" in _refusal(llama, HookPoint(0, PATTERN))
+
+    def other(*args: Any, **options: Any) -> Any:
+        return -original(*args, **options)[0], original(*args, **options)[1]
+
+    monkeypatch.setattr(modeling_llama, "eager_attention_forward", other)
+    assert "its logits are others" in _refusal(llama, HookPoint(0, PATTERN))
+
+
+def test_a_model_without_eager_attention_has_no_patterns(
+    llama: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(model: Any, name: str) -> None:
+        raise ValueError(f"no {name} here")
+
+    monkeypatch.setattr(type(llama.plain), "set_attn_implementation", refuse)
+    said = _refusal(llama, HookPoint(1, PATTERN))
+    assert "blocks.1.attn.hook_pattern" in said
+    assert "no eager here" in said
 
 
 @pytest.mark.parametrize("name", [name for name, one in FAMILIES.items() if not one.refused])

@@ -111,7 +111,7 @@ def test_moments_of_a_million_values_are_scipys(million: np.ndarray, n_blocks: i
 
 
 def test_raw_powers_would_not_do(million: np.ndarray) -> None:
-    """The hard case is hard: the textbook formula over plain float64 sums is wrong by more than 1e-6."""
+    """The hard case is hard: sums of raw powers are wrong by more than 1e-6 in it."""
     hard = million[:, 3]
     one, two, three, four = ((hard**power).mean() for power in (1, 2, 3, 4))
     fourth = four - 4 * one * three + 6 * one**2 * two - 3 * one**4

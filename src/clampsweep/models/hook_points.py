@@ -7,16 +7,16 @@ attention probabilities sum to one, over tokens that have been. What cannot be s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
-from clampsweep.errors import UserError
+from clampsweep.errors import UserError, reason
 from clampsweep.models.agreement import difference, tolerance
 from clampsweep.models.hook_places import Reader, is_gated, place, refusal
 from clampsweep.models.hugging_face import n_rows
@@ -34,6 +34,7 @@ from clampsweep.names import (
 )
 
 _TOKENS = 6  # of the pass in which hook points are tried
+_ROUNDING = 0.01  # of the largest value: more than rounding of a product in bfloat16
 
 
 def reader(model: Model, points: Sequence[HookPoint]) -> Reader:
@@ -49,7 +50,8 @@ def reader(model: Model, points: Sequence[HookPoint]) -> Reader:
     for point in points:
         _check_known(model, point)
     names = {point.name for point in points}
-    plain = _eager(model) if PATTERN in names else model.plain
+    patterns = [point for point in points if point.name == PATTERN]
+    plain = _eager(model, patterns[0]) if patterns else model.plain
     if names - {MLP_POST}:  # that one is tried when a model is loaded
         _Trial(model, plain, points).check()
     return Reader(plain, {point: place(model, plain, point) for point in points})
@@ -73,11 +75,24 @@ def _check_known(model: Model, point: HookPoint) -> None:
         raise UserError(f"hook point {point}: the model has layers 0 to {model.n_layers - 1}")
 
 
-def _eager(model: Model) -> Any:
+def _eager(model: Model, point: HookPoint) -> Any:
     """The model's twin, with attention that gives its probabilities."""
     eager = twin(model.plain)
-    eager.set_attn_implementation("eager")
+    try:
+        eager.set_attn_implementation("eager")
+    except (ValueError, AttributeError, NotImplementedError) as error:
+        raise refusal(model, point, f"no eager attention ({reason(error)})") from error
+    ids = _ids(model)
+    with torch.inference_mode():
+        got, wanted = (one(input_ids=ids, use_cache=False).logits for one in (eager, model.plain))
+    if not difference(got, wanted) < tolerance(model.dtype):
+        raise refusal(model, point, "with eager attention its logits are others")
     return eager
+
+
+def _ids(model: Model) -> Int[Tensor, "one pos"]:
+    """A short text."""
+    return torch.arange(1, _TOKENS + 1, device=model.device)[None] % n_rows(model.plain)
 
 
 class _Trial:
@@ -89,14 +104,11 @@ class _Trial:
         self._activated: dict[int, list[Tensor]] = {}  # by layer: what modules make of its MLP_PRE
 
     def check(self) -> None:
-        """Raise what refuses the first hook point that is not what its name means."""
-        ids = torch.arange(1, _TOKENS + 1, device=self._plain.device)[None]  # [1, pos]
-        ids = ids % n_rows(self._plain)
+        """Refuse the first hook point that is not what its name means."""
         with torch.inference_mode(), self._watched():
-            self._plain(input_ids=ids, use_cache=False)
+            self._plain(input_ids=_ids(self._model), use_cache=False)
             for point in self._points:
-                self._check_shape(point)
-                if why := self._fault(point):
+                if why := self._shape_fault(point) or self._fault(point):
                     raise refusal(self._model, point, why)
 
     # The pass
@@ -114,17 +126,14 @@ class _Trial:
                     hooks.enter_context(module.register_forward_hook(note))
             yield
 
-    def _beside(self, point: HookPoint) -> Iterable[HookPoint]:
+    def _beside(self, point: HookPoint) -> list[HookPoint]:
         """A hook point and those that it is held against."""
-        layer, last = point.layer, self._model.n_layers - 1
+        layers = range(self._model.n_layers)
         if point.name in (MLP_PRE, MLP_PRE_LINEAR):
             linear = MLP_PRE_LINEAR if is_gated(self._model) else point.name
-            return [HookPoint(layer, name) for name in (MLP_PRE, linear, MLP_POST)]
+            return [HookPoint(point.layer, name) for name in (MLP_PRE, linear, MLP_POST)]
         if point.name in (RESID_PRE, RESID_POST):
-            return [
-                *hook_points(RESID_PRE, range(last + 1)),
-                *hook_points(RESID_POST, range(last + 1)),
-            ]
+            return [*hook_points(RESID_PRE, layers), *hook_points(RESID_POST, layers)]
         return [point]
 
     def _note_activated(self, layer: int, module: Any, args: Any, output: Any) -> None:
@@ -133,18 +142,20 @@ class _Trial:
         given = args[0] if args else None
         if pre is None or not isinstance(given, Tensor) or not isinstance(output, Tensor):
             return
+        # Some models run rows and positions as one axis.
         if given.numel() == pre.numel() and torch.equal(given.reshape(pre.shape), pre):
             self._activated.setdefault(layer, []).append(output)
 
     # Its outcome
 
-    def _check_shape(self, point: HookPoint) -> None:
+    def _shape_fault(self, point: HookPoint) -> str | None:
         got = self._seen.get(point)
         wanted = [1, _TOKENS, width(self._model, point)] + [_TOKENS] * (point.name == PATTERN)
-        if got is None or list(got.shape) != wanted:
-            shape = "nothing" if got is None else f"{list(got.shape)}"
-            why = f"found {shape} there where {wanted} is expected (row, position, width)"
-            raise refusal(self._model, point, why)
+        if got is not None and list(got.shape) == wanted:
+            return None
+        return (
+            f"expected a shape {wanted} there, found {'nothing' if got is None else [*got.shape]}"
+        )
 
     def _fault(self, point: HookPoint) -> str | None:
         if point.name in (MLP_PRE, MLP_PRE_LINEAR):
@@ -156,37 +167,28 @@ class _Trial:
     def _mlp_fault(self, layer: int) -> str | None:
         pre, post = (self._seen[HookPoint(layer, name)] for name in (MLP_PRE, MLP_POST))
         linear = self._seen.get(HookPoint(layer, MLP_PRE_LINEAR), torch.ones_like(post))
-        # Without a module for it, SiLU (LFM 2).
-        activated = [*self._activated.get(layer, []), torch.nn.functional.silu(pre)]
-        if any(
-            self._agree(one.reshape(-1), post.reshape(-1))
-            for one in [
-                part.reshape(post.shape) * linear
-                for part in activated
-                if part.numel() == post.numel()
-            ]
-        ):
-            return None
+        # Where no module activates (LFM 2), SiLU does.
+        for activated in (*self._activated.get(layer, []), torch.nn.functional.silu(pre)):
+            same_size = activated.numel() == post.numel()
+            if same_size and _agree(activated.reshape(post.shape) * linear, post):
+                return None
         return "activated, and multiplied if gated, it is not the post-activation"
 
     def _residual_fault(self) -> str | None:
         for layer in range(1, self._model.n_layers):
-            after = self._seen[HookPoint(layer - 1, RESID_POST)]
-            before = self._seen[HookPoint(layer, RESID_PRE)]
-            if not torch.equal(after, before):
+            after = self._seen.get(HookPoint(layer - 1, RESID_POST))
+            before = self._seen.get(HookPoint(layer, RESID_PRE))
+            if after is None or before is None or not torch.equal(after, before):
                 return f"what leaves layer {layer - 1} is not what goes into layer {layer}"
         return None
 
     def _pattern_fault(self, point: HookPoint) -> str | None:
-        pattern = self._seen[point].double()
+        pattern = self._seen[point][0].transpose(0, 1)  # [head, query, key]
         sums = pattern.sum(-1)
-        later = torch.ones(_TOKENS, _TOKENS, dtype=torch.bool, device=pattern.device).triu(1)
-        if (
-            not self._agree(sums, torch.ones_like(sums))
-            or pattern.transpose(1, 2)[..., later].any()
-        ):
-            return "rows do not sum to 1 over the tokens so far"
-        return None
+        if _agree(sums, torch.ones_like(sums)) and torch.equal(pattern, pattern.tril()):
+            return None
+        return "its rows do not sum to 1 over the tokens so far"
 
-    def _agree(self, got: Float[Tensor, "*shape"], wanted: Float[Tensor, "*shape"]) -> bool:
-        return torch.equal(got, wanted) or difference(got, wanted) < tolerance(self._model.dtype)
+
+def _agree(got: Float[Tensor, "*shape"], wanted: Float[Tensor, "*shape"]) -> bool:
+    return torch.equal(got, wanted) or difference(got, wanted) < _ROUNDING

@@ -123,7 +123,9 @@ class _Pass:
     def read_input(
         self, read: Callable[[Tensor], None], module: Any, args: Any, kwargs: Any
     ) -> None:
-        self._call(read, args[0] if args else kwargs["hidden_states"])
+        value = args[0] if args else kwargs.get("hidden_states")
+        if isinstance(value, Tensor):
+            self._call(read, value)
 
     def read_output(
         self, read: Callable[[Tensor], None], item: int, module: Any, args: Any, output: Any
