@@ -341,3 +341,16 @@ def test_every_tried_family_has_all_hook_points_but_those_that_the_docs_name(
         except UserError as error:
             lacks |= {one} if "not gated" not in str(error) else set()
     assert lacks == LACKS.get(name, set())
+
+
+def test_the_docs_name_the_families_that_lack_hook_points() -> None:
+    docs = (Path(__file__).parents[2] / "docs" / "models.md").read_text(encoding="utf-8")
+    section = docs.partition("## Hook points")[2].partition("\n## ")[0]
+    for name, lacks in LACKS.items():
+        (line,) = [
+            part
+            for part in section.split("\n- ")
+            if f"`{name}`" in part
+            or (name.startswith("falcon") and "`falcon*`" in part and PATTERN in lacks)
+        ]
+        assert all(f"`{one.rpartition('.')[2]}`" in line for one in lacks)

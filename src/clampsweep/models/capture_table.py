@@ -147,7 +147,7 @@ class _Waiting:
                     "position": np.concatenate([rows.positions for rows, _ in parts]),
                     "layer": np.full(len(sequences), point.layer),
                     "hook_point": [point.name] * len(sequences),
-                    "vector": torch.cat([vectors for _, vectors in parts]).numpy(),
+                    "vector": [vectors.numpy() for _, vectors in parts],
                 }
             )
         self._parts, self.n_bytes = {}, 0
