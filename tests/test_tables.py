@@ -396,8 +396,7 @@ def test_keys_with_nulls_count_as_equal(path):
 def wide_rows(*layers, dtype=np.float16):
     """A row group: a row for each layer, with a vector of three."""
     vectors = np.arange(3 * len(layers), dtype=dtype).reshape(-1, 3) + 0.5
-    parts = [vectors[:1], vectors[1:]]
-    return {"name": [f"n{one}" for one in layers], "layer": list(layers), "vector": parts}
+    return {"name": [f"n{one}" for one in layers], "layer": list(layers), "vector": vectors}
 
 
 WIDE_TABLE = tables.Schema(
@@ -455,8 +454,8 @@ def test_a_writer_that_is_killed_between_row_groups_leaves_the_old_table_whole(p
         "import os, signal, sys; import numpy as np; from clampsweep import tables\n"
         "columns = {'vector': tables.Column(tables.WIDE, '')}\n"
         "with tables.appending(sys.argv[1], tables.Schema('', columns, ()), {}) as append:\n"
-        "    append({'vector': [np.zeros((1000, 9), np.float16)]})\n"
-        "    append({'vector': [np.zeros((1000, 9), np.float16)]})\n"
+        "    append({'vector': np.zeros((1000, 9), np.float16)})\n"
+        "    append({'vector': np.zeros((1000, 9), np.float16)})\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     killed = subprocess.run([sys.executable, "-c", script, str(path)], check=False)

@@ -125,8 +125,7 @@ def appending(
         provenance: What made the table.
 
     Yields:
-        Function that writes a row group: a list or an array for each column, and for vectors (WIDE)
-        a list of arrays [row, width], which follow one another.
+        Function that writes a row group: a list or an array for each column.
 
     Raises:
         UserError: The rows do not fit the schema, or the file could not be written.
@@ -153,15 +152,13 @@ def _row_group(columns: Mapping[str, Any], schema: Schema) -> pa.Table:
         if column.type != WIDE:
             arrays[name] = pa.array(columns[name], _TYPES[column.type])
             continue
-        arrays[name] = pa.chunked_array([_vectors(part) for part in columns[name]])
+        vectors = np.ascontiguousarray(columns[name])  # [row, width]
+        flat = pa.array(vectors.reshape(-1))
+        item = pa.field("item", flat.type, nullable=False)  # half the time to write
+        kind = pa.list_(item, vectors.shape[1])
+        arrays[name] = pa.FixedSizeListArray.from_arrays(flat, type=kind)
     fields = [pa.field(name, array.type, nullable=False) for name, array in arrays.items()]
     return pa.Table.from_arrays(list(arrays.values()), schema=pa.schema(fields))
-
-
-def _vectors(values: np.ndarray) -> pa.Array:
-    flat = pa.array(np.ascontiguousarray(values).reshape(-1))
-    item = pa.field("item", flat.type, nullable=False)  # half the time to write
-    return pa.FixedSizeListArray.from_arrays(flat, type=pa.list_(item, values.shape[1]))
 
 
 def _writer(beside: Path, arrow: pa.Schema, schema: Schema) -> pq.ParquetWriter:

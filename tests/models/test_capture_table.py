@@ -27,7 +27,7 @@ LAYERS = [0, 2]
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
-@pytest.mark.parametrize("limit", [1, 2**28], ids=["a group a pass", "one group"])
+@pytest.mark.parametrize("limit", [1, 2**28], ids=["a group a row", "one group"])
 def test_tables_hold_the_chosen_vectors_of_each_layer(
     model: Model,
     hugging_face: Callable[[Model], Any],
@@ -61,16 +61,25 @@ def test_a_row_group_holds_one_layer(
 ) -> None:
     path = tmp_path / "post.parquet"
 
-    def groups() -> list[set[int]]:
+    def groups() -> list[tuple[int, list[int]]]:
+        """The layer and the positions of each row group."""
         write_capture(gpt2, SEQUENCES, None, [0, 1, 2], {MLP_POST: path}, {}, rows_per_forward=1)
         file = pq.ParquetFile(path)
-        each = [file.read_row_group(at, ["layer"]) for at in range(file.num_row_groups)]
-        return [set(one["layer"].to_pylist()) for one in each]
+        found = []
+        for at in range(file.num_row_groups):
+            frame = file.read_row_group(at, ["layer", "position"]).to_pandas()
+            (layer,) = set(frame["layer"])
+            found.append((layer, frame["position"].tolist()))
+        return found
 
-    assert groups() == [{0}, {1}, {2}], "all rows of a layer"
-    # Two passes of four and three positions fill this; the third and the fourth do not.
-    monkeypatch.setattr(capture_table, "_BYTES_AT_ONCE", 3 * D_MLP * 2 * 5)
-    assert groups() == 2 * [{0}, {1}, {2}]
+    # Passes of one, three, four and four positions.
+    rows = [0, 0, 1, 2, 0, 1, 2, 3, 0, 1, 2, 3]
+    assert groups() == [(layer, rows) for layer in (0, 1, 2)], "all rows of a layer"
+    monkeypatch.setattr(capture_table, "_BYTES_AT_ONCE", 3 * D_MLP * 2 * 5)  # five rows of each
+    cut = [rows[:5], rows[5:10], rows[10:]]
+    assert groups() == [(layer, part) for part in cut for layer in (0, 1, 2)]
+    monkeypatch.setattr(capture_table, "_BYTES_AT_ONCE", 1)  # less than a row
+    assert len(groups()) == 3 * len(rows)
     item = pq.ParquetFile(path).schema_arrow.field("vector").type
     assert str(item.value_type) == "halffloat"
     assert item.list_size == D_MLP

@@ -47,8 +47,8 @@ def capture(
         sequences: Token ids.
         positions: Of each sequence those wanted, from 0, each once; None for all.
         points: Hook points.
-        receive: Called with the rows, the hook point and [row, width], on the model's device and
-            its own to keep; of an attention pattern [row, head, key].
+        receive: Called with the rows, the hook point and [row, width], on the model's device, to be
+            copied if kept; of an attention pattern [row, head, key].
         dtype: Of the vectors.
         rows_per_forward: Most sequences in one pass.
 
@@ -90,10 +90,9 @@ class _Chosen:
         """Hand over the chosen positions of what stands at a hook point, [row, pos, *width]."""
         if numbers is not self._numbers:
             self._begin(numbers, activation)
-        whole = self._index is None
         vectors = activation.flatten(0, 1) if self._index is None else activation[self._index]
         self._check_range(point, vectors)
-        self._receive(self._rows, point, vectors.to(self._dtype, copy=whole))
+        self._receive(self._rows, point, vectors.to(self._dtype))
 
     def _begin(self, numbers: list[int], activation: Tensor) -> None:
         """Work out the rows of a pass."""

@@ -36,7 +36,7 @@ CAPTURED = Schema(
     key=("sequence", "position", "layer", "hook_point"),
 )
 
-_BYTES_AT_ONCE = 2**28  # bytes of vectors that wait for their row groups
+_BYTES_AT_ONCE = 2**28  # of vectors that wait for their row groups, all hook points together
 
 
 class Capture(NamedTuple):
@@ -65,8 +65,8 @@ def write_capture(
 ) -> None:
     """Write vectors of some layers to `CAPTURED` tables, one for each name of a hook point.
 
-    The model runs once. Row groups hold one layer each: all its rows if what is captured takes less
-    than 256 MB, else that much of all layers at a time.
+    The model runs once. A row group holds rows of one layer: all of them if what is captured takes
+    less than 256 MB, else that layer's share of 256 MB at a time.
 
     Args:
         model: Loaded model.
@@ -92,16 +92,11 @@ def write_capture(
             name: files.enter_context(tables.appending(path, CAPTURED, provenance))
             for name, path in outputs.items()
         }
-        none = {point: torch.empty(0, width(model, point), dtype=dtype) for point in points}
-        waiting = _Waiting(list(sequences), appends, none)
-        passes = capture(
-            model, list(sequences.values()), chosen, points, waiting.add, dtype, rows_per_forward
-        )
-        for done in passes:
+        groups = _Groups(model, points, list(sequences), appends, dtype)
+        texts = list(sequences.values())
+        for done in capture(model, texts, chosen, points, groups.add, dtype, rows_per_forward):
             bar.update(done)
-            if waiting.n_bytes >= _BYTES_AT_ONCE:
-                waiting.write()
-        waiting.write()
+        groups.close()
 
 
 def read_capture(path: Path | str, point: HookPoint) -> Capture:
@@ -117,37 +112,93 @@ def read_capture(path: Path | str, point: HookPoint) -> Capture:
     return Capture(rows["sequence"].tolist(), rows["position"].to_numpy(), vectors)
 
 
-class _Waiting:
-    """Vectors that wait for their row groups: one for each hook point at a time."""
+Append = Callable[[Mapping[str, object]], None]
+
+
+class _Groups:
+    """The row groups that are being filled, one for each hook point."""
 
     def __init__(
         self,
+        model: Model,
+        points: Sequence[HookPoint],
         names: Sequence[str],
-        appends: Mapping[str, Callable[[Mapping[str, object]], None]],
-        none: Mapping[HookPoint, Tensor],
+        appends: Mapping[str, Append],
+        dtype: torch.dtype,
     ):
-        self._names, self._appends = np.array(names, dtype=object), appends
-        # An empty part of each, so that a table of no rows has its columns.
-        no_rows = Rows(np.empty(0, np.int64), np.empty(0, np.int64))
-        self._parts = {point: [(no_rows, empty)] for point, empty in none.items()}
-        self.n_bytes = 0
+        row_bytes = sum(width(model, point) for point in points) * dtype.itemsize
+        capacity = max(1, _BYTES_AT_ONCE // max(1, row_bytes))
+        named = np.array(names, dtype=object)
+        self._groups = {
+            point: _Group(
+                point,
+                named,
+                torch.empty(capacity, width(model, point), dtype=dtype),
+                appends[point.name],
+            )
+            for point in points
+        }
 
     def add(self, rows: Rows, point: HookPoint, vectors: Tensor) -> None:
-        """Keep a pass's vectors of a hook point."""
-        self._parts.setdefault(point, []).append((rows, vectors.cpu()))
-        self.n_bytes += vectors.nbytes
+        """Add a pass's rows to those of a hook point."""
+        self._groups[point].add(rows, vectors)
 
-    def write(self) -> None:
+    def close(self) -> None:
         """Write what waits."""
-        for point, parts in self._parts.items():
-            sequences = np.concatenate([rows.sequences for rows, _ in parts])
-            self._appends[point.name](
-                {
-                    "sequence": self._names[sequences],
-                    "position": np.concatenate([rows.positions for rows, _ in parts]),
-                    "layer": np.full(len(sequences), point.layer),
-                    "hook_point": [point.name] * len(sequences),
-                    "vector": [vectors.numpy() for _, vectors in parts],
-                }
+        for group in self._groups.values():
+            group.close()
+
+
+class _Group:
+    """Rows of a hook point that wait until they fill a row group.
+
+    The memory is taken once: thousands of vectors taken and freed would leave it in pieces.
+    """
+
+    def __init__(
+        self,
+        point: HookPoint,
+        names: np.ndarray,
+        vectors: Float[Tensor, "capacity width"],
+        append: Append,
+    ):
+        self._point, self._names, self._vectors, self._append = point, names, vectors, append
+        self._sequences = np.empty(len(vectors), np.int64)
+        self._positions = np.empty(len(vectors), np.int64)
+        self._n = 0
+        self._written = False
+
+    def add(self, rows: Rows, vectors: Float[Tensor, "row width"]) -> None:
+        """Copy a pass's rows, and write as often as they fill a group."""
+        done = 0
+        while done < len(vectors):
+            free = len(self._vectors) - self._n
+            some = slice(done, done + free)
+            n = len(vectors[some])
+            here = slice(self._n, self._n + n)
+            self._vectors[here] = vectors[some]
+            self._sequences[here], self._positions[here] = (
+                rows.sequences[some],
+                rows.positions[some],
             )
-        self._parts, self.n_bytes = {}, 0
+            self._n, done = self._n + n, done + n
+            if n == free:
+                self._write()
+
+    def close(self) -> None:
+        """Write what waits; a table without rows has its columns too."""
+        if self._n or not self._written:
+            self._write()
+
+    def _write(self) -> None:
+        n = self._n
+        self._append(
+            {
+                "sequence": self._names[self._sequences[:n]],
+                "position": self._positions[:n],
+                "layer": np.full(n, self._point.layer),
+                "hook_point": [self._point.name] * n,
+                "vector": self._vectors[:n].numpy(),
+            }
+        )
+        self._n, self._written = 0, True
