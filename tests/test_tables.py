@@ -441,9 +441,19 @@ def test_rows_that_do_not_fit_are_named_and_leave_nothing(path):
     assert list(path.parent.iterdir()) == []
 
 
-def test_a_list_of_another_kind_is_no_vector_of_one_length(path):
+def test_bytes_that_do_not_say_what_they_are_and_lists_are_no_vectors(path):
     write_raw({"name": ["a"], "layer": [1], "vector": [[1.0, 2.0]]}, path)
     assert "'vector' has type list<element: double>" in read_error(path, WIDE_TABLE)
+    write_raw({"name": ["a"], "layer": [1], "vector": pa.array([b"1234"], pa.binary(4))}, path)
+    assert "'vector' has type fixed_size_binary[4]" in read_error(path, WIDE_TABLE)
+
+
+def test_the_bytes_of_vectors_can_be_read_without_this_project(path):
+    with tables.appending(path, WIDE_TABLE, {}) as append:
+        append(wide_rows(0, 1))
+    table = pq.read_table(path)
+    assert table.schema.field("vector").metadata[b"dtype"] == b"<f2"
+    assert np.frombuffer(table["vector"][1].as_py(), "<f2").tolist() == [3.5, 4.5, 5.5]
 
 
 def test_a_writer_that_is_killed_between_row_groups_leaves_the_old_table_whole(path):

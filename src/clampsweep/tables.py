@@ -24,6 +24,8 @@ SCHEMA_VERSION = 1
 
 _FOOTER_KEY = b"clampsweep"
 
+_DTYPE = b"dtype"  # in a field's metadata: what the bytes of its vectors are, such as <f2
+
 _TYPES = {
     "str": pa.string(),
     "int": pa.int64(),
@@ -33,7 +35,7 @@ _TYPES = {
     "vector": pa.list_(pa.float32()),
 }
 
-WIDE = "vectors of one length"  # float16 or float32; only in tables written by row groups
+WIDE = "vectors of one length"  # of any float type; only in tables written by row groups
 
 
 @dataclass(frozen=True)
@@ -147,18 +149,19 @@ def appending(
 
 
 def _row_group(columns: Mapping[str, Any], schema: Schema) -> pa.Table:
-    arrays = {}
+    arrays, fields = [], []
     for name, column in schema.columns.items():
-        if column.type != WIDE:
-            arrays[name] = pa.array(columns[name], _TYPES[column.type])
-            continue
-        vectors = np.ascontiguousarray(columns[name])  # [row, width]
-        flat = pa.array(vectors.reshape(-1))
-        item = pa.field("item", flat.type, nullable=False)  # half the time to write
-        kind = pa.list_(item, vectors.shape[1])
-        arrays[name] = pa.FixedSizeListArray.from_arrays(flat, type=kind)
-    fields = [pa.field(name, array.type, nullable=False) for name, array in arrays.items()]
-    return pa.Table.from_arrays(list(arrays.values()), schema=pa.schema(fields))
+        kind, notes = _TYPES.get(column.type), None
+        if column.type == WIDE:  # as bytes: lists take up to ten times as long to write
+            vectors = np.ascontiguousarray(columns[name])  # [row, width]
+            kind = pa.binary(vectors.shape[1] * vectors.itemsize)
+            notes = {_DTYPE: vectors.dtype.str}
+            parts = [None, pa.py_buffer(vectors)]
+            arrays.append(pa.FixedSizeBinaryArray.from_buffers(kind, len(vectors), parts))
+        else:
+            arrays.append(pa.array(columns[name], kind))
+        fields.append(pa.field(name, kind, nullable=False, metadata=notes))
+    return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
 
 
 def _writer(beside: Path, arrow: pa.Schema, schema: Schema) -> pq.ParquetWriter:
@@ -214,12 +217,16 @@ def read(path: Path | str, schema: Schema, only: Mapping[str, Any] | None = None
     _check(frame, schema, path)
     check_place(path, made_for)
     for name, column in schema.columns.items():
-        found, wanted = table.schema.field(name).type, _TYPES.get(column.type, WIDE)
-        if not (pa.types.is_fixed_size_list(found) if wanted == WIDE else found.equals(wanted)):
+        field, wanted = table.schema.field(name), _TYPES.get(column.type, WIDE)
+        dtype = (field.metadata or {}).get(_DTYPE) if wanted == WIDE else None
+        if dtype is None if wanted == WIDE else not field.type.equals(wanted):
             raise UserError(
-                f"{path}: column {name!r} has type {found}, "
+                f"{path}: column {name!r} has type {field.type}, "
                 f"expected {wanted}; delete it and run again"
             )
+        if dtype is not None:
+            vectors = [np.frombuffer(one, np.dtype(dtype.decode())) for one in frame[name]]
+            frame[name] = pd.Series(vectors, frame.index, dtype=object)
         if not column.null and column.type in ("int", "bool"):
             frame[name] = frame[name].astype("int64" if column.type == "int" else "bool")
     return frame

@@ -126,17 +126,15 @@ class _Groups:
         appends: Mapping[str, Append],
         dtype: torch.dtype,
     ):
-        row_bytes = sum(width(model, point) for point in points) * dtype.itemsize
-        capacity = max(1, _BYTES_AT_ONCE // max(1, row_bytes))
+        widths = [width(model, point) for point in points]
+        capacity = max(1, _BYTES_AT_ONCE // max(1, sum(widths) * dtype.itemsize))
+        # In one piece, which lies apart from the heap that passes take and give back memory of.
+        memory = torch.empty(capacity * sum(widths), dtype=dtype)
+        parts = memory.split([capacity * one for one in widths])
         named = np.array(names, dtype=object)
         self._groups = {
-            point: _Group(
-                point,
-                named,
-                torch.empty(capacity, width(model, point), dtype=dtype),
-                appends[point.name],
-            )
-            for point in points
+            point: _Group(point, named, part.view(capacity, -1), appends[point.name])
+            for point, part in zip(points, parts, strict=True)
         }
 
     def add(self, rows: Rows, point: HookPoint, vectors: Tensor) -> None:
@@ -150,10 +148,7 @@ class _Groups:
 
 
 class _Group:
-    """Rows of a hook point that wait until they fill a row group.
-
-    The memory is taken once: thousands of vectors taken and freed would leave it in pieces.
-    """
+    """Rows of a hook point that wait until they fill a row group."""
 
     def __init__(
         self,
