@@ -36,7 +36,7 @@ CAPTURED = Schema(
     key=("sequence", "position", "layer", "hook_point"),
 )
 
-_BYTES_AT_ONCE = 2**28  # of vectors that wait for their row groups, all hook points together
+_BYTES_AT_ONCE = 2**27  # of vectors that wait for their row groups, all hook points together
 
 
 class Capture(NamedTuple):
@@ -66,7 +66,7 @@ def write_capture(
     """Write vectors of some layers to `CAPTURED` tables, one for each name of a hook point.
 
     The model runs once. A row group holds rows of one layer: all of them if what is captured takes
-    less than 256 MB, else that layer's share of 256 MB at a time.
+    less than 128 MB, else that layer's share of 128 MB at a time.
 
     Args:
         model: Loaded model.
@@ -130,7 +130,7 @@ class _Groups:
         capacity = max(1, _BYTES_AT_ONCE // max(1, sum(widths) * dtype.itemsize))
         # In one piece, which lies apart from the heap that passes take and give back memory of.
         memory = torch.empty(capacity * sum(widths), dtype=dtype)
-        parts = memory.split([capacity * one for one in widths])
+        parts = torch.split(memory, [capacity * one for one in widths])
         named = np.array(names, dtype=object)
         self._groups = {
             point: _Group(point, named, part.view(capacity, -1), appends[point.name])
