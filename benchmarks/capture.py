@@ -39,7 +39,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Cost of capturing activations")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--texts", type=int, default=16, help=f"texts of {LENGTH} tokens")
+    parser.add_argument("--texts", type=int, default=8, help=f"texts of {LENGTH} tokens")
     parser.add_argument("--rows", type=int, default=8, help="texts in one pass")
     options = parser.parse_args()
     model, prompts = load_default(options.threads)
