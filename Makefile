@@ -16,7 +16,7 @@ ifneq ($(shell mkdir -p "$(CACHE)" 2>&1 && test -w "$(CACHE)" && echo writable),
 export XDG_CACHE_HOME := $(CURDIR)/.snakemake/cache
 endif
 
-.PHONY: reproduce explore test test-slow test-cluster test-explorer lint format prune bench bench-exact bench-explorer
+.PHONY: reproduce explore test test-slow test-cluster test-explorer lint format prune bench bench-exact bench-capture bench-explorer
 .DEFAULT_GOAL := reproduce
 
 ## reproduce: run the experiment of config/config.yaml (or CONFIG=file) and write the report;
@@ -83,6 +83,11 @@ bench: .venv/ready
 bench-exact: .venv/ready
 	$(BIN)/snakemake $(MODEL) --cores $(CORES) --quiet
 	$(BIN)/python benchmarks/exact.py $(ARGS)
+
+## bench-capture: what capturing activations costs beside a bare forward pass (10 minutes)
+bench-capture: .venv/ready
+	$(BIN)/snakemake $(MODEL) --cores $(CORES) --quiet
+	$(BIN)/python benchmarks/capture.py $(ARGS)
 
 # torch first and pinned: any other order may pull in several gigabytes of GPU packages.
 .venv/ready: pyproject.toml constraints.txt

@@ -50,7 +50,7 @@ def main() -> None:
     """Run the rounds and print the table."""
     options = _options()
     model, prompts = load_default(options.threads)
-    print(_machine(options.threads), flush=True)
+    print(machine(options.threads), flush=True)
     bench = Bench(model, prompts, options.rows)
     bench.choose_rows()
     for neuron in options.neurons:
@@ -114,7 +114,7 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _machine(threads: int) -> str:
+def machine(threads: int) -> str:
     """The machine in general terms, and its measured peak."""
     return (
         f"{platform.machine()}, {threads} threads, torch {torch.__version__}, "

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from clampsweep.errors import UserError
-from clampsweep.locks import alone
+from clampsweep.files import alone
 from patience import PATIENCE, wait_for
 
 

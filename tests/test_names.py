@@ -95,6 +95,13 @@ def test_the_hook_point_is_the_input_of_w_out():
     assert names.hook_post(11) == "blocks.11.mlp.hook_post"
 
 
+def test_hook_points_are_written_as_transformer_lens_writes_them():
+    points = names.hook_points(names.MLP_POST, (3, 11))
+    assert [str(point) for point in points] == [names.hook_post(3), names.hook_post(11)]
+    assert str(names.HookPoint(0, names.RESID_PRE)) == "blocks.0.hook_resid_pre"
+    assert str(names.HookPoint(0, names.PATTERN)) == "blocks.0.attn.hook_pattern"
+
+
 def test_names_imports_the_standard_library_only():
     tree = ast.parse(Path(names.__file__).read_text(encoding="utf-8"))
     found = {

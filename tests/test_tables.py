@@ -390,35 +390,92 @@ def test_keys_with_nulls_count_as_equal(path):
     assert "more than one row" in message
 
 
+# Writing by row groups
+
+
+def wide_rows(*layers, dtype=np.float16):
+    """A row group: a row for each layer, with a vector of three."""
+    vectors = np.arange(3 * len(layers), dtype=dtype).reshape(-1, 3) + 0.5
+    return {"name": [f"n{one}" for one in layers], "layer": list(layers), "vector": vectors}
+
+
+WIDE_TABLE = tables.Schema(
+    "wide_table",
+    {
+        "name": tables.Column("str", "a name"),
+        "layer": tables.Column("int", "a layer"),
+        "vector": tables.Column(tables.WIDE, "a vector"),
+    },
+    key=("name",),
+)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_row_groups_read_back_as_they_were_written(path, dtype):
+    with tables.appending(path, WIDE_TABLE, {"made_by": "test"}) as append:
+        append(wide_rows(0, 1, dtype=dtype))
+        append(wide_rows(2, dtype=dtype))
+    frame = tables.read(path, WIDE_TABLE)
+    assert frame["name"].tolist() == ["n0", "n1", "n2"]
+    assert frame["layer"].dtype == "int64"
+    vectors = np.stack(list(frame["vector"]))
+    assert vectors.dtype == dtype
+    assert vectors.tolist() == [[0.5, 1.5, 2.5], [3.5, 4.5, 5.5], [0.5, 1.5, 2.5]]
+    assert tables.footer(path)["made_by"] == "test"
+    assert tables.footer(path)["schema"] == "wide_table"
+    assert pq.ParquetFile(path).num_row_groups == 2
+    assert tables.read(path, WIDE_TABLE, {"layer": 2})["name"].tolist() == ["n2"]
+    assert tables.read(path, WIDE_TABLE, {"layer": 7}).empty
+
+
+def test_rows_that_do_not_fit_are_named_and_leave_nothing(path):
+    for wrong in ({"layer": ["x"]}, {"name": [None]}, {"name": ["a", "b"]}):
+        with pytest.raises(UserError) as caught, tables.appending(path, WIDE_TABLE, {}) as append:
+            append(wide_rows(0))
+            append({**wide_rows(1), **wrong})
+        assert str(caught.value).startswith(f"{path}: rows do not fit the 'wide_table' table: ")
+        assert len(str(caught.value).splitlines()) == 1
+    with pytest.raises(UserError), tables.appending(path, WIDE_TABLE, {}) as append:
+        append(wide_rows(0))
+        append(wide_rows(1, dtype=np.float32))
+    assert list(path.parent.iterdir()) == []
+
+
+def test_bytes_that_do_not_say_what_they_are_and_lists_are_no_vectors(path):
+    write_raw({"name": ["a"], "layer": [1], "vector": [[1.0, 2.0]]}, path)
+    assert "'vector' has type list<element: double>" in read_error(path, WIDE_TABLE)
+    write_raw({"name": ["a"], "layer": [1], "vector": pa.array([b"1234"], pa.binary(4))}, path)
+    assert "'vector' has type fixed_size_binary[4]" in read_error(path, WIDE_TABLE)
+
+
+def test_the_bytes_of_vectors_can_be_read_without_this_project(path):
+    with tables.appending(path, WIDE_TABLE, {}) as append:
+        append(wide_rows(0, 1))
+    table = pq.read_table(path)
+    assert table.schema.field("vector").metadata[b"dtype"] == b"<f2"
+    assert np.frombuffer(table["vector"][1].as_py(), "<f2").tolist() == [3.5, 4.5, 5.5]
+
+
+def test_a_writer_that_is_killed_between_row_groups_leaves_the_old_table_whole(path):
+    with tables.appending(path, WIDE_TABLE, {}) as append:
+        append(wide_rows(0))
+    before = path.read_bytes()
+    script = (
+        "import os, signal, sys; import numpy as np; from clampsweep import tables\n"
+        "columns = {'vector': tables.Column(tables.WIDE, '')}\n"
+        "with tables.appending(sys.argv[1], tables.Schema('', columns, ()), {}) as append:\n"
+        "    append({'vector': np.zeros((1000, 9), np.float16)})\n"
+        "    append({'vector': np.zeros((1000, 9), np.float16)})\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    killed = subprocess.run([sys.executable, "-c", script, str(path)], check=False)
+    assert killed.returncode == -9
+    assert path.read_bytes() == before
+    (half,) = path.parent.glob(".*.part")
+    assert half.stat().st_size > 2 * 1000 * 9 * 2 * 0.9, "row groups are on the disk as they come"
+
+
 # Atomic writing
-
-
-def test_a_crash_in_the_block_leaves_the_old_file_and_nothing_else(path):
-    path.write_text("old")
-    with pytest.raises(ZeroDivisionError), tables.atomic(path) as beside:
-        beside.write_text("half")
-        raise ZeroDivisionError
-    assert path.read_text() == "old"
-    assert list(path.parent.iterdir()) == [path]
-
-
-def test_an_interrupt_leaves_the_old_file_and_nothing_else(path):
-    path.write_text("old")
-    with pytest.raises(KeyboardInterrupt), tables.atomic(path) as beside:
-        beside.write_text("half")
-        raise KeyboardInterrupt
-    assert path.read_text() == "old"
-    assert list(path.parent.iterdir()) == [path]
-
-
-def test_the_old_file_is_whole_until_the_block_ends(path):
-    path.write_text("old")
-    with tables.atomic(path) as beside:
-        beside.write_text("new")
-        assert beside.parent == path.parent
-        assert path.read_text() == "old"
-    assert path.read_text() == "new"
-    assert list(path.parent.iterdir()) == [path]
 
 
 def test_the_content_is_on_the_disk_before_it_is_renamed(path, monkeypatch):
@@ -430,19 +487,6 @@ def test_the_content_is_on_the_disk_before_it_is_renamed(path, monkeypatch):
     )
     tables.write(prompts("One."), path, PROMPTS, {})
     assert done[:2] == ["fsync", "replace"]
-
-
-def test_a_killed_writer_leaves_the_old_file_whole(written):
-    before = written.read_bytes()
-    script = (
-        "import os, signal, sys; from pathlib import Path; from clampsweep import tables\n"
-        "with tables.atomic(Path(sys.argv[1])) as beside:\n"
-        "    beside.write_bytes(b'half'); os.kill(os.getpid(), signal.SIGKILL)\n"
-    )
-    killed = subprocess.run([sys.executable, "-c", script, str(written)], check=False)
-    assert killed.returncode == -9
-    assert written.read_bytes() == before
-    assert len(tables.read(written, PROMPTS)) == 2
 
 
 def test_a_disk_that_fills_up_leaves_the_old_file_and_says_so(written, monkeypatch):

@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 _VALUE = r"(?:=(-?[0-9][0-9.e-]*))?"
 _NEURON = re.compile(rf"L([0-9]+)N([0-9]+)(?:R([0-9]+))?{_VALUE}")
@@ -171,3 +172,33 @@ def _place(neuron: Neuron) -> tuple[int, int, int]:
 def hook_post(layer: int) -> str:
     """TransformerLens name of the MLP post-activation of a layer: the input of W_out."""
     return f"blocks.{layer}.mlp.hook_post"
+
+
+RESID_PRE = "hook_resid_pre"  # residual stream before a layer
+RESID_POST = "hook_resid_post"  # and after it
+MLP_PRE = "mlp.hook_pre"  # what goes into the activation function; of a gated MLP, the gate
+MLP_PRE_LINEAR = "mlp.hook_pre_linear"  # what a gated MLP multiplies the activated gate with
+MLP_POST = "mlp.hook_post"  # input of W_out
+PATTERN = "attn.hook_pattern"  # attention probabilities
+HOOK_NAMES = (RESID_PRE, RESID_POST, MLP_PRE, MLP_PRE_LINEAR, MLP_POST, PATTERN)
+
+
+class HookPoint(NamedTuple):
+    """A place in a model by TransformerLens's name, such as `blocks.3.mlp.hook_post`.
+
+    Attributes:
+        layer: Layer, from 0.
+        name: What of it: one of `HOOK_NAMES`.
+    """
+
+    layer: int
+    name: str
+
+    def __str__(self) -> str:
+        """Full name, `blocks.3.mlp.hook_post`."""
+        return f"blocks.{self.layer}.{self.name}"
+
+
+def hook_points(name: str, layers: Iterable[int]) -> list[HookPoint]:
+    """The hook points of one name in some layers."""
+    return [HookPoint(layer, name) for layer in layers]

@@ -1,27 +1,30 @@
 """Every table of the project: columns with type and unit, key; checked reading, atomic writing.
 
-The only module that uses pyarrow. A table on disk is always whole: it is written beside its
-place, flushed to the disk, and renamed.
+The only module that uses pyarrow. A table on disk is always whole (`files.py`).
 """
 
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from clampsweep.errors import UserError, explain_os_error
+from clampsweep.errors import UserError
+from clampsweep.files import atomic, check_place, place
 
 SCHEMA_VERSION = 1
 
 _FOOTER_KEY = b"clampsweep"
+
+_DTYPE = b"dtype"  # in a field's metadata: what the bytes of its vectors are, such as <f2
 
 _TYPES = {
     "str": pa.string(),
@@ -32,10 +35,12 @@ _TYPES = {
     "vector": pa.list_(pa.float32()),
 }
 
+WIDE = "vectors of one length"  # of any float type; only in tables written by row groups
+
 
 @dataclass(frozen=True)
 class Column:
-    """A column: type (a key of `_TYPES`), meaning with its unit, and whether it may be null."""
+    """A column: type (a key of `_TYPES`, or WIDE), meaning with its unit, if it may be null."""
 
     type: str
     doc: str
@@ -84,61 +89,6 @@ def _check(frame: pd.DataFrame, schema: Schema, path: Path) -> None:
         )
 
 
-def place(path: Path) -> str | None:
-    """Where in `results` a file is, such as `s/rates.parquet`; None if elsewhere or in scratch."""
-    folders = path.parts[:-1]
-    if "results" not in folders or ".scratch" in folders:
-        return None
-    return "/".join(path.parts[len(folders) - folders[::-1].index("results") :])
-
-
-def check_place(path: Path, made_for: object) -> None:
-    """Refuse a file that was copied from another place in `results`: its rows are of other texts.
-
-    Args:
-        path: Where it is.
-        made_for: What `place` was when it was written, None if not known.
-
-    Raises:
-        UserError: It is not there.
-    """
-    if made_for is not None and place(path) not in (None, made_for):
-        raise UserError(
-            f"{path}: a copy of what belongs in results/{made_for}; delete it and run again"
-        )
-
-
-@contextmanager
-def atomic(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path`, moved to `path` when the block ends well, removed otherwise.
-
-    Raises:
-        UserError: The operating system refused, for instance because the disk is full.
-    """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield beside
-        with open(beside, "rb") as file:
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    except OSError as error:
-        raise explain_os_error(error, path, "write") from error
-    finally:
-        if beside.exists():
-            beside.unlink()
-
-
-def write_text(text: str, path: Path | str) -> None:
-    """Write a text file in UTF-8, atomically.
-
-    Raises:
-        UserError: The operating system refused, for instance because the disk is full.
-    """
-    with atomic(Path(path)) as beside:
-        beside.write_text(text, encoding="utf-8")
-
-
 def write(
     frame: pd.DataFrame, path: Path | str, schema: Schema, provenance: Mapping[str, object]
 ) -> None:
@@ -156,25 +106,99 @@ def write(
     path = Path(path)
     _check(frame, schema, path)
     arrow = _arrow_schema(frame, schema)
-    try:
+    with _fitting(path, schema):
         table = pa.Table.from_pandas(frame[arrow.names], schema=arrow, preserve_index=False)
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        reason = " ".join(str(part) for part in error.args)
-        raise UserError(
-            f"{path}: rows do not fit the {schema.name!r} table: {' '.join(reason.split())}"
-        ) from error
-    footer = {"schema": schema.name, "schema_version": SCHEMA_VERSION, **provenance}
-    if at := place(path):
-        footer["place"] = at
-    table = table.replace_schema_metadata(
-        {_FOOTER_KEY: json.dumps(footer, sort_keys=True).encode()}
-    )
+    table = table.replace_schema_metadata(_metadata(path, schema, provenance))
     with atomic(path) as beside:
         pq.write_table(table, beside, compression="zstd", write_page_checksum=True)
 
 
-def read(path: Path | str, schema: Schema) -> pd.DataFrame:
+@contextmanager
+def appending(
+    path: Path | str, schema: Schema, provenance: Mapping[str, object]
+) -> Iterator[Callable[[Mapping[str, Any]], None]]:
+    """Write a table a row group at a time, so that it is never whole in memory.
+
+    It is in place when the block ends well; otherwise it is not.
+
+    Args:
+        path: Where; written atomically.
+        schema: The table's; none of its columns may be null.
+        provenance: What made the table.
+
+    Yields:
+        Function that writes a row group: a list or an array for each column.
+
+    Raises:
+        UserError: The rows do not fit the schema, or the file could not be written.
+    """
+    path = Path(path)
+    with atomic(path) as beside, ExitStack() as closing:
+        writer: Any = None
+
+        def append(columns: Mapping[str, Any]) -> None:
+            nonlocal writer
+            with _fitting(path, schema):
+                group = _row_group(columns, schema)
+                if writer is None:  # only now is the width of vectors known
+                    arrow = group.schema.with_metadata(_metadata(path, schema, provenance))
+                    writer = closing.enter_context(_writer(beside, arrow, schema))
+                writer.write_table(group, row_group_size=max(1, len(group)))
+
+        yield append
+
+
+def _row_group(columns: Mapping[str, Any], schema: Schema) -> pa.Table:
+    arrays, fields = [], []
+    for name, column in schema.columns.items():
+        kind, notes = _TYPES.get(column.type), None
+        if column.type == WIDE:  # as bytes: lists take up to ten times as long to write
+            vectors = np.ascontiguousarray(columns[name])  # [row, width]
+            kind = pa.binary(vectors.shape[1] * vectors.itemsize)
+            notes = {_DTYPE: vectors.dtype.str}
+            parts = [None, pa.py_buffer(vectors)]
+            arrays.append(pa.FixedSizeBinaryArray.from_buffers(kind, len(vectors), parts))
+        else:
+            arrays.append(pa.array(columns[name], kind))
+        fields.append(pa.field(name, kind, nullable=False, metadata=notes))
+    return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
+
+
+def _writer(beside: Path, arrow: pa.Schema, schema: Schema) -> pq.ParquetWriter:
+    """What writes row groups; vectors are not compressed: they hardly shrink, and it takes long."""
+    plain = [name for name, column in schema.columns.items() if column.type != WIDE]
+    packed = {name: "zstd" if name in plain else "none" for name in schema.columns}
+    options: dict[str, Any] = {"use_dictionary": plain, "write_statistics": plain}
+    return pq.ParquetWriter(beside, arrow, compression=packed, write_page_checksum=True, **options)
+
+
+@contextmanager
+def _fitting(path: Path, schema: Schema) -> Iterator[None]:
+    """Say in one line that rows do not fit their table."""
+    try:
+        yield
+    except (ValueError, pa.ArrowTypeError) as error:  # ArrowInvalid is a ValueError
+        reason = " ".join(str(part) for part in error.args)
+        raise UserError(
+            f"{path}: rows do not fit the {schema.name!r} table: {' '.join(reason.split())}"
+        ) from error
+
+
+def _metadata(path: Path, schema: Schema, provenance: Mapping[str, object]) -> dict[bytes, bytes]:
+    """What a table's footer carries."""
+    content = {"schema": schema.name, "schema_version": SCHEMA_VERSION, **provenance}
+    if at := place(path):
+        content["place"] = at
+    return {_FOOTER_KEY: json.dumps(content, sort_keys=True).encode()}
+
+
+def read(path: Path | str, schema: Schema, only: Mapping[str, Any] | None = None) -> pd.DataFrame:
     """Rows of a table, integers and booleans nullable where the schema allows null.
+
+    Args:
+        path: Where it is.
+        schema: The table's.
+        only: Columns and the value that rows must have there; other row groups are not read.
 
     Raises:
         UserError: The file is missing, truncated, or no such table.
@@ -182,7 +206,8 @@ def read(path: Path | str, schema: Schema) -> pd.DataFrame:
     path = Path(path)
     mapper = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}.get
     try:
-        table = pq.read_table(path, page_checksum_verification=True)
+        rows = [(name, "==", value) for name, value in (only or {}).items()] or None
+        table = pq.read_table(path, filters=rows, page_checksum_verification=True)
         frame: pd.DataFrame = table.to_pandas(types_mapper=mapper)
         made_for = _footer(table.schema).get("place")
     except FileNotFoundError as error:
@@ -192,15 +217,18 @@ def read(path: Path | str, schema: Schema) -> pd.DataFrame:
     _check(frame, schema, path)
     check_place(path, made_for)
     for name, column in schema.columns.items():
-        if not table.schema.field(name).type.equals(_TYPES[column.type]):
+        field, wanted = table.schema.field(name), _TYPES.get(column.type, WIDE)
+        dtype = (field.metadata or {}).get(_DTYPE) if wanted == WIDE else None
+        if dtype is None if wanted == WIDE else not field.type.equals(wanted):
             raise UserError(
-                f"{path}: column {name!r} has type {table.schema.field(name).type}, "
-                f"expected {_TYPES[column.type]}; delete it and run again"
+                f"{path}: column {name!r} has type {field.type}, "
+                f"expected {wanted}; delete it and run again"
             )
-        if not column.null and column.type == "int":
-            frame[name] = frame[name].astype("int64")
-        if not column.null and column.type == "bool":
-            frame[name] = frame[name].astype("bool")
+        if dtype is not None:
+            vectors = [np.frombuffer(one, np.dtype(dtype.decode())) for one in frame[name]]
+            frame[name] = pd.Series(vectors, frame.index, dtype=object)
+        if not column.null and column.type in ("int", "bool"):
+            frame[name] = frame[name].astype("int64" if column.type == "int" else "bool")
     return frame
 
 

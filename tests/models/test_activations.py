@@ -1,4 +1,4 @@
-"""Running moments against numpy, streamed activations against hooks on Hugging Face's model."""
+"""Streamed activations against hooks on Hugging Face's model."""
 
 from __future__ import annotations
 
@@ -12,66 +12,12 @@ import torch
 
 from clampsweep.models.activations import stream, traces
 from clampsweep.models.model import Model
-from clampsweep.models.moments import Moments
-from clampsweep.names import Neuron
+from clampsweep.names import MLP_POST, HookPoint, Neuron, hook_points
 from reference import post_activations
 from standing import n_hooks
 from tiny import D_MLP, N_LAYERS, PROMPTS, RAGGED_PROMPTS
 
-
-def _moments(parts: list[np.ndarray]) -> Moments:
-    moments = Moments(parts[0].shape[1])
-    for part in parts:
-        moments.add(part)
-    return moments
-
-
-@pytest.mark.parametrize("cuts", [[], [1], [3, 3, 40], list(range(1, 100)), [0, 100]])
-def test_moments_of_parts_equal_numpy_on_the_whole(cuts: list[int]) -> None:
-    values = np.random.default_rng(0).normal([0, 5, -200], [1, 0.1, 30], (100, 3))
-    got = _moments(np.split(values, cuts))
-    assert got.n == 100
-    np.testing.assert_allclose(got.mean, values.mean(0), rtol=1e-12)
-    np.testing.assert_allclose(got.sd, values.std(0, ddof=1), rtol=1e-12)
-    np.testing.assert_array_equal(got.min, values.min(0))
-    np.testing.assert_array_equal(got.max, values.max(0))
-    np.testing.assert_allclose(got.share_positive, (values > 0).mean(0), rtol=1e-15)
-
-
-def test_the_sd_survives_a_mean_that_is_far_larger() -> None:
-    values = 1e7 + np.random.default_rng(0).normal(0, 1e-2, (1000, 1))
-    got = _moments(np.split(values, 50))
-    np.testing.assert_allclose(got.sd, values.std(0, ddof=1), rtol=1e-6)
-
-
-def test_single_precision_parts_are_summed_in_double_precision() -> None:
-    values = np.full((10, 1), 0.1, np.float32)
-    got = _moments([values] * 1000)
-    np.testing.assert_allclose(got.mean, float(np.float32(0.1)), rtol=1e-13)
-    assert got.sd[0] < 1e-12
-
-
-def test_the_sd_of_fewer_than_two_positions_is_nan() -> None:
-    moments = Moments(2)
-    assert (moments.n, np.isnan(moments.sd).all()) == (0, True)
-    moments.add(np.empty((0, 2)))
-    assert moments.n == 0
-    moments.add(np.array([[1.0, -1.0]]))
-    assert (moments.n, np.isnan(moments.sd).all()) == (1, True)
-    assert (moments.mean.tolist(), moments.min.tolist()) == ([1, -1], [1, -1])
-
-
-def test_zero_is_not_positive() -> None:
-    assert _moments([np.array([[0.0], [-0.0], [1e-30], [-1.0]])]).share_positive.tolist() == [0.25]
-
-
-def test_a_part_is_left_as_it_was() -> None:
-    part = np.ones((4, 2))
-    _moments([part, part])
-    assert (part == 1).all()
-
-
-# Streams
+POST = [HookPoint(0, MLP_POST)]
 
 
 def _sequences(model: Model) -> list[list[int]]:
@@ -86,13 +32,14 @@ def test_a_stream_hands_over_each_layers_input_of_the_output_projection(
     sequences = _sequences(model)
     seen: dict[tuple[int, int], torch.Tensor] = {}
 
-    def receive(layer: int, numbers: list[int], activation: torch.Tensor) -> None:
+    def receive(numbers: list[int], point: HookPoint, activation: torch.Tensor) -> None:
         assert len(numbers) <= rows
         for number, one in zip(numbers, activation, strict=True):
-            assert (layer, number) not in seen, "each once"
-            seen[layer, number] = one.clone()
+            assert (point.layer, number) not in seen, "each once"
+            seen[point.layer, number] = one.clone()
 
-    done = list(stream(model, sequences, range(N_LAYERS), receive, rows))
+    points = hook_points(MLP_POST, range(N_LAYERS))
+    done = list(stream(model, sequences, points, receive, rows))
     assert sum(done) == len(sequences)
     assert len(seen) == N_LAYERS * len(sequences)
     for number, sequence in enumerate(sequences):
@@ -101,27 +48,27 @@ def test_a_stream_hands_over_each_layers_input_of_the_output_projection(
             torch.testing.assert_close(seen[layer, number], wanted[layer], rtol=1e-4, atol=1e-5)
 
 
-def test_a_stream_runs_only_the_layers_asked_for(gpt2: Model) -> None:
-    layers: list[int] = []
-    for _ in stream(gpt2, _sequences(gpt2), [1], lambda layer, *rest: layers.append(layer)):
+def test_a_stream_hands_over_only_the_layers_asked_for(gpt2: Model) -> None:
+    got: set[HookPoint] = set()
+    for _ in stream(gpt2, _sequences(gpt2), POST, lambda _, point, value: got.add(point)):
         pass
-    assert set(layers) == {1}
+    assert got == set(POST)
 
 
 def test_nothing_to_stream_is_no_pass(gpt2: Model) -> None:
-    assert list(stream(gpt2, [], [0], lambda *all_: None)) == []
+    assert list(stream(gpt2, [], POST, lambda *all_: None)) == []
 
 
 def test_no_hook_remains_after_a_stream_however_it_ends(gpt2: Model) -> None:
     def fail(*all_: object) -> None:
         raise KeyboardInterrupt
 
-    half = stream(gpt2, _sequences(gpt2), [0], lambda *all_: None)
+    half = stream(gpt2, _sequences(gpt2), POST, lambda *all_: None)
     next(half)
     assert n_hooks(gpt2.plain) == 0, "also while it waits"
     half.close()
     with pytest.raises(KeyboardInterrupt):
-        next(stream(gpt2, _sequences(gpt2), [0], fail))
+        next(stream(gpt2, _sequences(gpt2), POST, fail))
     assert n_hooks(gpt2.plain) == 0
     assert torch.is_grad_enabled()
 

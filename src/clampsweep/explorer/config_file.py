@@ -12,11 +12,11 @@ from safetensors.numpy import save
 
 from clampsweep.errors import UserError
 from clampsweep.explorer.settings import ClampSetting, Settings
+from clampsweep.files import atomic, write_text
 from clampsweep.models.spec import ModelSpec
 from clampsweep.names import OWN, Direction, parse_direction
 from clampsweep.provenance import json_digest
 from clampsweep.strict_yaml import yaml_text
-from clampsweep.tables import atomic, write_text
 
 FOLDER = "explored"  # in config/ and promptsets/
 

@@ -13,8 +13,9 @@ import pandas as pd
 
 from clampsweep.explorer.running import Close, Outcome
 from clampsweep.explorer.settings import Settings
+from clampsweep.files import write_text
 from clampsweep.provenance import record
-from clampsweep.tables import Column, Schema, write, write_text
+from clampsweep.tables import Column, Schema, write
 from clampsweep.texts.gather import GENERATIONS
 from clampsweep.texts.metrics import FURTHER_METRICS, LIKELIHOOD_METRICS, PUBLISHED_METRICS
 from clampsweep.texts.tables import DECODED, INTERVENTION

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from clampsweep.figures.fonts import dress
-from clampsweep.tables import atomic
+from clampsweep.files import atomic
 
 _Arguments = ParamSpec("_Arguments")
 

@@ -12,11 +12,11 @@ from tqdm import tqdm
 from clampsweep.decoder.choice import NotFiniteError
 from clampsweep.decoder.rows import Decoded
 from clampsweep.errors import UserError
+from clampsweep.files import alone
 from clampsweep.generation.changes import Supplies, supplies
 from clampsweep.generation.frames import Frames
 from clampsweep.generation.parts import cut, decode_part, estimate
 from clampsweep.generation.prompts import encode
-from clampsweep.locks import alone
 from clampsweep.models.loading import load
 from clampsweep.models.model import Model
 from clampsweep.models.spec import ModelSpec

@@ -19,6 +19,7 @@ from clampsweep.models.loading import load
 from clampsweep.models.model import Model
 from clampsweep.models.moments import Moments
 from clampsweep.models.spec import ModelSpec
+from clampsweep.names import MLP_POST, HookPoint, hook_points
 from clampsweep.provenance import record
 from clampsweep.texts.pinned import read_plan
 from clampsweep.texts.promptset import PROMPTS
@@ -46,12 +47,12 @@ def neuron_statistics(
     used = [at for at, text in enumerate(texts) if len(text)]
     sequences = [[*prompts[at], *texts[at]] for at in used]
 
-    def receive(layer: int, numbers: list[int], activation: Tensor) -> None:
+    def receive(numbers: list[int], point: HookPoint, activation: Tensor) -> None:
         for number, row in zip(numbers, activation, strict=True):
-            moments[layer].add(row[len(prompts[used[number]]) :].float().cpu().numpy())
+            moments[point.layer].add(row[len(prompts[used[number]]) :].float().cpu().numpy())
 
     with tqdm(total=len(sequences), unit="text", desc="neuron_stats", mininterval=1) as bar:
-        for done in stream(model, sequences, layers, receive):
+        for done in stream(model, sequences, hook_points(MLP_POST, layers), receive):
             bar.update(done)
     frames = []
     for layer, one in moments.items():

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from clampsweep import tables
 from clampsweep.errors import UserError
-from clampsweep.locks import alone
+from clampsweep.files import alone
 from clampsweep.models.loading import load
 from clampsweep.models.model import Model
 from clampsweep.models.spec import ModelSpec

@@ -1,4 +1,4 @@
-"""Streaming capture of MLP post-activations over given token sequences, without keeping them."""
+"""What a model computes at hook points over given token sequences, handed on and not kept."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
-from clampsweep.models.hooks import hooked
+from clampsweep.models.hook_points import reader
 from clampsweep.models.model import Model
-from clampsweep.names import Neuron
+from clampsweep.names import MLP_POST, HookPoint, Neuron, hook_points
 
 
 def newest_logits_only(model: Model) -> dict[str, Tensor]:
@@ -27,35 +26,38 @@ def newest_logits_only(model: Model) -> dict[str, Tensor]:
 def stream(
     model: Model,
     sequences: Sequence[Sequence[int]],
-    layers: Sequence[int],
-    receive: Callable[[int, list[int], Float[Tensor, "row pos d_mlp"]], None],
+    points: Sequence[HookPoint],
+    receive: Callable[[list[int], HookPoint, Tensor], None],
     rows_per_forward: int = 32,
 ) -> Iterator[int]:
-    """Run sequences through the model, handing each layer's post-activations to `receive`.
+    """Run sequences through the model, handing what is at each hook point to `receive`.
 
-    Sequences of equal length run together, so nothing is padded.
+    Sequences of equal length run together, so nothing is padded, and nothing is kept.
 
     Args:
         model: Loaded model.
         sequences: Token ids.
-        layers: Layers wanted.
-        receive: Called with the layer, the sequences' numbers, and their activations.
+        points: Hook points wanted.
+        receive: Called with the sequences' numbers, the hook point and [row, pos, width] there; of
+            an attention pattern [row, query, head, key].
         rows_per_forward: Most sequences in one pass.
 
     Yields:
         Number of sequences done by each pass.
+
+    Raises:
+        UserError: A hook point cannot be read in this model.
     """
     by_length: dict[int, list[int]] = {}
     for number, sequence in enumerate(sequences):
         by_length.setdefault(len(sequence), []).append(number)
-    plain, keep = model.plain, newest_logits_only(model)
+    found, keep = reader(model, points), newest_logits_only(model)
     for _, numbers in sorted(by_length.items()):
         for start in range(0, len(numbers), rows_per_forward):
             part = numbers[start : start + rows_per_forward]
-            hooks = {layer: partial(receive, layer, part) for layer in layers}
             tokens = torch.tensor([list(sequences[n]) for n in part], device=model.device)
-            with torch.inference_mode(), hooked(plain, model.outs, hooks):
-                plain(input_ids=tokens, use_cache=False, **keep)
+            with torch.inference_mode(), found.reading(partial(receive, part)):
+                found.plain(input_ids=tokens, use_cache=False, **keep)
             yield len(part)
 
 
@@ -65,14 +67,14 @@ def traces(
     """Natural values of some neurons at every position of each sequence, in activation units."""
     found: list[dict[Neuron, tuple[float, ...]]] = [{} for _ in sequences]
 
-    def receive(layer: int, numbers: list[int], activation: Tensor) -> None:
+    def receive(numbers: list[int], point: HookPoint, activation: Tensor) -> None:
         for neuron in neurons:
-            if neuron.layer == layer:
+            if neuron.layer == point.layer:
                 values = activation[:, :, neuron.index].double().cpu().tolist()
                 for number, row in zip(numbers, values, strict=True):
                     found[number][neuron] = tuple(row)
 
     layers = sorted({neuron.layer for neuron in neurons})
-    for _ in stream(model, sequences, layers, receive):
+    for _ in stream(model, sequences, hook_points(MLP_POST, layers), receive):
         pass
     return found

@@ -7,16 +7,30 @@ other directions are added. What comes out of a layer is the residual stream aft
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
 PostHook = Callable[[Tensor], Tensor | None]
 
 """Takes [row, pos, width]; returns what takes its place, or None."""
+
+
+class Tap(NamedTuple):
+    """A tensor on its way through a model: what goes into a module, or one that comes out of it.
+
+    Attributes:
+        module: The module.
+        inward: Whether it is what goes in.
+        item: Which of several that come out.
+    """
+
+    module: Any
+    inward: bool
+    item: int = 0
 
 
 @contextmanager
@@ -57,6 +71,33 @@ def hooked(
         yield
 
 
+@contextmanager
+def tapped(plain: Any, reads: Iterable[tuple[Tap, Callable[[Tensor], None]]]) -> Iterator[None]:
+    """A model that is being looked at, anywhere, and not changed.
+
+    The model is to be called with `input_ids` by name.
+
+    Args:
+        plain: A model in Hugging Face's class.
+        reads: Where, and what is handed [row, pos, width] there.
+    """
+    current = _Pass()
+    with ExitStack() as hooks:
+        add = hooks.enter_context
+        add(plain.register_forward_pre_hook(current.begin, with_kwargs=True))
+        add(plain.register_forward_hook(current.end, always_call=True))
+        for (module, inward, item), read in reads:
+            if inward and hasattr(module, "hook_in"):  # of a bridge, see `hooked`
+                module, inward = module.hook_in, False
+            if inward:
+                seen = partial(current.read_input, read)
+                add(module.register_forward_pre_hook(seen, with_kwargs=True))
+            else:
+                point = getattr(module, "hook_out", module)
+                add(point.register_forward_hook(partial(current.read_output, read, item)))
+        yield
+
+
 class _Pass:
     """The pass that a hooked model is in: its number of rows, 0 between passes."""
 
@@ -88,3 +129,17 @@ class _Pass:
         # Some models run rows and positions as one axis.
         changed = hook(value.reshape(self._rows, -1, value.shape[-1]))
         return None if changed is None else changed.reshape(value.shape)
+
+    def read_input(
+        self, read: Callable[[Tensor], None], module: Any, args: Any, kwargs: Any
+    ) -> None:
+        value = args[0] if args else kwargs.get("hidden_states")
+        if isinstance(value, Tensor):
+            self._call(read, value)
+
+    def read_output(
+        self, read: Callable[[Tensor], None], item: int, module: Any, args: Any, output: Any
+    ) -> None:
+        several = output if isinstance(output, (tuple, list)) else (output,)
+        if item < len(several) and isinstance(several[item], Tensor):
+            self._call(read, several[item])

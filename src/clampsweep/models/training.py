@@ -23,8 +23,8 @@ from torch.optim import Optimizer
 from tqdm import tqdm
 
 from clampsweep.errors import UserError, explain_os_error
+from clampsweep.files import atomic
 from clampsweep.provenance import json_digest, record
-from clampsweep.tables import atomic
 
 log = logging.getLogger(__name__)
 

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from clampsweep.errors import UserError
+from clampsweep.files import write_text
 from clampsweep.provenance import json_digest
-from clampsweep.tables import Column, Schema, write_text
+from clampsweep.tables import Column, Schema
 
 ID_DIGITS = 16  # hex digits of a shard's name
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from clampsweep.errors import UserError
-from clampsweep.tables import write_text
+from clampsweep.files import write_text
 
 
 def pin(path: Path, content: Any) -> Path:

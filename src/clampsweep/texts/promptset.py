@@ -14,8 +14,9 @@ from pathlib import Path
 import pandas as pd
 
 from clampsweep.errors import UserError
+from clampsweep.files import atomic
 from clampsweep.provenance import file_digest, json_digest, text_digest
-from clampsweep.tables import Column, Schema, atomic
+from clampsweep.tables import Column, Schema
 from clampsweep.texts.prompt_files import READERS, Row
 from clampsweep.texts.tables import TEXT_DIGEST
 

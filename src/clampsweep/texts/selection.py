@@ -12,8 +12,9 @@ import pandas as pd
 
 from clampsweep import tables
 from clampsweep.errors import UserError
+from clampsweep.files import check_place, place, write_text
 from clampsweep.names import Neuron, parse_target
-from clampsweep.tables import Column, Schema, check_place, place, write_text
+from clampsweep.tables import Column, Schema
 from clampsweep.texts.directions import Steering
 from clampsweep.texts.request import Selection
 

@@ -3,7 +3,7 @@
 from clampsweep.errors import reported
 
 with reported(snakemake.log[0]):
-    from clampsweep import provenance, tables
+    from clampsweep import files, provenance, tables
     from clampsweep.studies.bcr import detector_quality, detector_report
     from clampsweep.studies.bcr.detector_quality import CALIBRATION, DETECTOR_QUALITY
     from clampsweep.texts import collapse
@@ -15,4 +15,4 @@ with reported(snakemake.log[0]):
     facts = provenance.record(code=snakemake.params.code, texts=provenance.file_digest(source))
     tables.write(quality, output.quality, DETECTOR_QUALITY, facts)
     tables.write(calibration, output.calibration, CALIBRATION, facts)
-    tables.write_text(detector_report.report(labelled, quality, calibration), output.report)
+    files.write_text(detector_report.report(labelled, quality, calibration), output.report)

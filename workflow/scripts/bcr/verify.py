@@ -5,7 +5,7 @@ import logging
 from clampsweep.errors import reported
 
 with reported(snakemake.log[0]):
-    from clampsweep import provenance, tables
+    from clampsweep import files, provenance, tables
     from clampsweep.studies.bcr import verification_report, verify
     from clampsweep.studies.bcr.rates import RATES
     from clampsweep.studies.bcr.recovery import RECOVERY
@@ -18,6 +18,6 @@ with reported(snakemake.log[0]):
     found = verify.verify(recovery, rates, reference)
     facts = provenance.record(code=params.code, reference=provenance.file_digest(source))
     tables.write(found, output.table, VERIFICATION, facts)
-    tables.write_text(verification_report.document(found, reference, params.title), output.report)
+    files.write_text(verification_report.document(found, reference, params.title), output.report)
     for line in verify.lines(found):
         logging.info(line)

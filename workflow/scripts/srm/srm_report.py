@@ -3,7 +3,7 @@
 from clampsweep.errors import reported
 
 with reported(snakemake.log[0]):
-    from clampsweep import ledger, tables
+    from clampsweep import files, ledger, tables
     from clampsweep.studies.srm.curves import SRM_CURVES, SRM_GROUPS
     from clampsweep.studies.srm.differences import SRM_DIFFERENCES
     from clampsweep.studies.srm.figures import draw
@@ -18,4 +18,4 @@ with reported(snakemake.log[0]):
     draw.save(groups, curves, differences, params.title, paths)
     concluded = ledger.read(snakemake.input.verdicts, snakemake.input.ledger)
     text = report(groups, differences, concluded, Srm(**params.srm), params.title)
-    tables.write_text(text, output.text)
+    files.write_text(text, output.text)

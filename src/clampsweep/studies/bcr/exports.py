@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from clampsweep.files import atomic
 from clampsweep.studies.bcr.extracted import _COLUMNS, _INTERVENTION
-from clampsweep.tables import atomic
 from clampsweep.texts import collapse
 from clampsweep.texts.metrics import FURTHER_METRICS, LIKELIHOOD_METRICS, PUBLISHED_METRICS
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from clampsweep.errors import reported
 
 with reported(snakemake.log[0]):
-    from clampsweep import ledger, tables
+    from clampsweep import files, ledger, tables
     from clampsweep.figures.style import save_figure
     from clampsweep.markdown import page
     from clampsweep.studies.mystudy import figures
@@ -18,5 +18,5 @@ with reported(snakemake.log[0]):
     save_figure(figures.length(concluded.verdicts, params.title), drawn)
     losses = tables.read(snakemake.input.losses, LOSSES)
     text = summary(concluded, losses, params.title, params.files)
-    tables.write_text(text, output.summary)
-    tables.write_text(page(text, params.title), output.html)
+    files.write_text(text, output.summary)
+    files.write_text(page(text, params.title), output.html)

@@ -1,0 +1,122 @@
+"""Vectors at hook points and chosen positions of token sequences, handed on and not kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from clampsweep.errors import UserError
+from clampsweep.models.activations import stream
+from clampsweep.models.model import Model
+from clampsweep.names import HookPoint
+
+
+class Rows(NamedTuple):
+    """Chosen positions of the sequences of a pass, in the order of their vectors.
+
+    Attributes:
+        sequences: Number of each row's sequence.
+        positions: Its position in it, from 0.
+    """
+
+    sequences: Int[np.ndarray, " row"]
+    positions: Int[np.ndarray, " row"]
+
+
+Receive = Callable[[Rows, HookPoint, Tensor], None]
+
+
+def capture(
+    model: Model,
+    sequences: Sequence[Sequence[int]],
+    positions: Sequence[Sequence[int]] | None,
+    points: Sequence[HookPoint],
+    receive: Receive,
+    dtype: torch.dtype = torch.float32,
+    rows_per_forward: int = 32,
+) -> Iterator[int]:
+    """Run sequences through the model, handing chosen positions' vectors to `receive`.
+
+    Args:
+        model: Loaded model.
+        sequences: Token ids.
+        positions: Of each sequence those wanted, from 0, each once; None for all.
+        points: Hook points.
+        receive: Called with the rows, the hook point and [row, width], on the model's device, to be
+            copied if kept; of an attention pattern [row, head, key].
+        dtype: Of the vectors.
+        rows_per_forward: Most sequences in one pass.
+
+    Yields:
+        Number of sequences done by each pass.
+
+    Raises:
+        UserError: A hook point cannot be read in this model, a position is not in its sequence or
+            stands twice, or a value is beyond the range of `dtype`.
+    """
+    if positions is not None:
+        _check_positions(sequences, positions)
+    chosen = _Chosen(positions, receive, dtype)
+    return stream(model, sequences, points, chosen.take, rows_per_forward)
+
+
+def _check_positions(
+    sequences: Sequence[Sequence[int]], positions: Sequence[Sequence[int]]
+) -> None:
+    for number, (sequence, some) in enumerate(zip(sequences, positions, strict=True)):
+        outside = [position for position in some if not 0 <= position < len(sequence)]
+        if outside or len(set(some)) < len(some):
+            what = f"{outside[0]}, outside 0 to {len(sequence) - 1}" if outside else "one twice"
+            raise UserError(f"positions of sequence {number}: got {what}; give each once, from 0")
+
+
+class _Chosen:
+    """Takes chosen positions out of what a pass computes; which ones is worked out once a pass."""
+
+    def __init__(
+        self, positions: Sequence[Sequence[int]] | None, receive: Receive, dtype: torch.dtype
+    ):
+        self._positions, self._receive, self._dtype = positions, receive, dtype
+        self._numbers: list[int] = []
+        self._rows = Rows(np.empty(0, int), np.empty(0, int))
+        self._index: tuple[Tensor, Tensor] | None = None
+
+    def take(self, numbers: list[int], point: HookPoint, activation: Tensor) -> None:
+        """Hand over the chosen positions of what stands at a hook point, [row, pos, *width]."""
+        if numbers is not self._numbers:
+            self._begin(numbers, activation)
+        vectors = activation.flatten(0, 1) if self._index is None else activation[self._index]
+        self._check_range(point, vectors)
+        self._receive(self._rows, point, vectors.to(self._dtype))
+
+    def _begin(self, numbers: list[int], activation: Tensor) -> None:
+        """Work out the rows of a pass."""
+        n_rows, length = activation.shape[:2]
+        every = range(length)
+        some = [every if self._positions is None else self._positions[n] for n in numbers]
+        row = np.repeat(np.arange(n_rows), [len(one) for one in some])
+        at = np.concatenate([np.asarray(one, dtype=np.int64) for one in some])
+        self._numbers, self._rows = numbers, Rows(np.asarray(numbers)[row], at)
+        whole = len(at) == n_rows * length and bool((at == np.tile(every, n_rows)).all())
+        tensors = torch.from_numpy(row), torch.from_numpy(at)
+        on_device = tensors[0].to(activation.device), tensors[1].to(activation.device)
+        self._index = None if whole else on_device
+
+    def _check_range(self, point: HookPoint, vectors: Tensor) -> None:
+        """Refuse what a narrower type would make infinite."""
+        most = torch.finfo(self._dtype).max
+        if most >= torch.finfo(vectors.dtype).max or not vectors.numel():
+            return
+        low, high = (float(end) for end in torch.aminmax(vectors))
+        if not -most <= low <= high <= most:
+            name = str(self._dtype).removeprefix("torch.")
+            wider = "float32" if name == "float16" else "float64"
+            raise UserError(
+                f"hook point {point}: values from {low:.6g} to {high:.6g} do not fit {name}, which "
+                f"ends at {most:.6g}; capture it in {wider}"
+            )
