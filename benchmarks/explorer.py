@@ -16,6 +16,7 @@ from typing import Any
 from playwright.sync_api import Page, sync_playwright
 
 from clampsweep.explorer.app import page, serve
+from clampsweep.explorer.beginnings import first_clamp, first_values
 from clampsweep.explorer.desk import Desk, read_config
 from clampsweep.explorer.running import try_out
 from clampsweep.explorer.settings import Settings
@@ -35,13 +36,13 @@ def seconds(work: Callable[[], object]) -> float:
 
 def asked(desk: Desk, prompt: str, n_new: int) -> Settings:
     """The first clamp of the config on a prompt, greedy."""
-    clamp = desk.first_clamp(desk.models[0])
+    clamp = first_clamp(desk, desk.models[0])
     return Settings(desk.models[0], prompt, (clamp,), "all", Decoding("greedy", n_new))
 
 
 def library_alone(desk: Desk, prompt: str) -> tuple[float, float, float]:
     """Seconds to the first token, to the end of a run, and of a sweep, without a page."""
-    model, values = desk.shelf.get(desk.models[0]), desk.values(desk.models[0])
+    model, values = desk.shelf.get(desk.models[0]), first_values(desk, desk.models[0])
     first: list[float] = []
     start = time.perf_counter()
     try_out(model, asked(desk, prompt, 50), lambda told: first.append(time.perf_counter() - start))

@@ -23,8 +23,6 @@ from clampsweep.explorer.settings import ClampSetting, Settings, check_clamps
 from clampsweep.explorer.shelf import Shelf
 from clampsweep.explorer.steering import NOTHING, SteerSetting, check_steering
 from clampsweep.models.spec import ModelSpec
-from clampsweep.names import neurons_in, parse_direction
-from clampsweep.operations import VALUED
 from clampsweep.registry import STUDIES
 from clampsweep.strict_yaml import read_yaml
 from clampsweep.texts import promptset
@@ -116,42 +114,6 @@ class Desk:
         """Names of the configured models, that of the run first."""
         first = [one.model.name for one in self.requests]
         return list(dict.fromkeys([*first, *self.config.models]))
-
-    def first_clamp(self, model: str) -> ClampSetting:
-        """A clamp to begin with: the neuron of the config's sweep of the model, if it names one."""
-        for one in self.requests:
-            named = one.targets if isinstance(one.targets, tuple) else ()
-            if one.model.name == model and (neurons := neurons_in(next(iter(named), None))):
-                first = neurons[0]
-                done = ("set", 10.0) if first.value is None else (one.operation, first.value)
-                return ClampSetting(first.layer, first.index, *done)
-        return ClampSetting(self.spec(model).n_layers - 1, 0, "set", 10.0)
-
-    def first_steering(self, model: str) -> SteerSetting:
-        """A direction to begin with, off: that of the config's sweep of the model, if any."""
-        files = self.config.direction_files
-        for one in self.requests:
-            if one.model.name == model and one.directions:
-                place = parse_direction(one.directions[0].target)
-                return SteerSetting(file=files[0], name=place.name, layer=place.layer)
-        middle = self.spec(model).n_layers // 2
-        return SteerSetting(file=next(iter(files), None), layer=middle)
-
-    def values(self, model: str, *, steered: bool = False) -> list[float]:
-        """Values to sweep to begin with: those of the config's sweep of the model, if any.
-
-        Args:
-            model: Its name.
-            steered: Whether they are multiples of a direction, or values of a neuron.
-        """
-        for one in self.requests:
-            found = [value for value in one.values if value is not None]
-            alike = one.operation in VALUED and (one.operation == "steer") == steered
-            if one.model.name == model and alike and found:
-                return found
-        if steered:
-            return [-4.0, -2.0, -1.0, 0.0, 1.0, 2.0, 4.0]
-        return [-50.0, -10.0, -5.0, 0.0, 5.0, 10.0, 50.0]
 
     @property
     def promptsets(self) -> list[str]:

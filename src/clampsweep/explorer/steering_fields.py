@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import gradio as gr
 
 from clampsweep.errors import UserError
+from clampsweep.explorer.beginnings import first_steering
 from clampsweep.explorer.desk import Desk
 from clampsweep.explorer.form import LAST, PRIVATE, html
 from clampsweep.explorer.marking import message, quiet
@@ -60,7 +61,7 @@ def build(desk: Desk, prefix: str, *, swept: bool = False) -> SteeringFields:
         prefix: Of their ids.
         swept: Whether the multiples stand elsewhere, and it is always on.
     """
-    offered, first = list(desk.config.direction_files), desk.first_steering(desk.models[0])
+    offered, first = list(desk.config.direction_files), first_steering(desk, desk.models[0])
     chosen = _choose(first.file, first.name, first.layer)
 
     def field(what: str, label: str, min_width: int = 110) -> dict[str, Any]:

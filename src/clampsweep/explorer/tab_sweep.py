@@ -10,6 +10,7 @@ import gradio as gr
 
 from clampsweep.errors import UserError
 from clampsweep.explorer import form, pages, prompt_fields, steering_fields, sweep_pages
+from clampsweep.explorer.beginnings import first_clamp, first_values
 from clampsweep.explorer.desk import Desk
 from clampsweep.explorer.fields import Fields
 from clampsweep.explorer.form import EACH, LAST, PRIVATE, RUNS, html
@@ -84,7 +85,7 @@ def build(desk: Desk, model: gr.Dropdown, status: gr.HTML) -> None:
 
 def _form(desk: Desk, model: gr.Dropdown) -> tuple[list[Any], SteeringFields]:
     """What is swept: a neuron, by layer, place and operation, or a direction; and its values."""
-    first = desk.first_clamp(desk.models[0])
+    first = first_clamp(desk, desk.models[0])
     what = gr.Radio(_SWEPT, value="neuron", label="Sweep", elem_id="sweep-what",
                     interactive=True)  # fmt: skip
     with gr.Row(elem_classes="cs-row") as neuron_row:
@@ -104,13 +105,13 @@ def _form(desk: Desk, model: gr.Dropdown) -> tuple[list[Any], SteeringFields]:
         )
     with gr.Column(visible=False) as direction_row:
         along = steering_fields.build(desk, "sweep", swept=True)
-    values = gr.Textbox(_listed(desk.values(desk.models[0])), label="Values, with commas between",
+    values = gr.Textbox(_listed(first_values(desk, desk.models[0])), label="Values, with commas between",
                         elem_id="sweep-values", min_width=280, interactive=True)  # fmt: skip
 
     def choose(kind: str, name: str) -> list[Any]:
         steered = kind == "direction"
         label = "Multiples, with commas between" if steered else "Values, with commas between"
-        new = gr.update(value=_listed(desk.values(name, steered=steered)), label=label)
+        new = gr.update(value=_listed(first_values(desk, name, steered=steered)), label=label)
         return [gr.update(visible=not steered), gr.update(visible=steered), new]
 
     what.input(choose, [what, model], [neuron_row, direction_row, values], **PRIVATE)

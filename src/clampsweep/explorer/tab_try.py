@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from clampsweep.errors import UserError
 from clampsweep.explorer import clamps as rows_of_clamps
 from clampsweep.explorer import fields, form, history, importing, pages, prompt_fields
 from clampsweep.explorer import steering_fields as steering
+from clampsweep.explorer.beginnings import first_clamp
 from clampsweep.explorer.clamps import Rows, fresh
 from clampsweep.explorer.desk import Desk
 from clampsweep.explorer.export import Runs
@@ -64,7 +66,7 @@ def build(desk: Desk, model: gr.Dropdown, status: gr.HTML, results: Path) -> Non
         status: The page's line about it.
         results: Where the workflow writes, to import clamps from.
     """
-    rows = gr.State(fresh([desk.first_clamp(desk.models[0])]))
+    rows = gr.State(fresh([first_clamp(desk, desk.models[0])]))
     with gr.Column(elem_id="try", elem_classes="cs-keys"):
         prompt = prompt_fields.build(desk, "try", model, status, picker=True)
         html(f"<h3>Clamps</h3>{_HEADS}")
@@ -90,7 +92,7 @@ def _draw(desk: Desk, page: _Page, imports: importing.Import) -> None:
     def draw(rows: Rows) -> None:
         cells = rows_of_clamps.draw(
             rows.clamps, page.rows, page.model, lambda name: desk.spec(name).n_layers,
-            desk.first_clamp,
+            partial(first_clamp, desk),
         )  # fmt: skip
         imports.connect(page.rows, cells)
         n = len(page.fields.components)

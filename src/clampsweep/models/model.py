@@ -148,9 +148,8 @@ class Model:
 
     def encode(self, text: str) -> list[int]:
         """Token ids of a prompt, beginning with BOS where the config says so."""
-        tokenizer = self.tokenizer
-        ids: list[int] = tokenizer(text, add_special_tokens=False).input_ids
-        return [int(tokenizer.bos_token_id), *ids] if self.prepend_bos else ids
+        ids: list[int] = self.tokenizer(text, add_special_tokens=False).input_ids
+        return [int(self.tokenizer.bos_token_id), *ids] if self.prepend_bos else ids
 
     def encode_chat(self, text: str, system: str | None = None) -> list[int]:
         """Token ids of a prompt as the tokenizer's own chat template writes it, BOS included.

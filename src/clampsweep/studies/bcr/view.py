@@ -91,14 +91,7 @@ class Tables:
         """Shortest clear label of each clamp; what is common to all of them is left out."""
         one_operation = len({c.operation for c in self.clamps if c.value is not None}) < 2
         one_scope = len({c.scope for c in self.clamps}) < 2
-        return tuple(self._label(change, one_operation, one_scope) for change in self.clamps)
-
-    def _label(self, change: Clamp, one_operation: bool, one_scope: bool) -> str:
-        scope = "all" if one_scope else change.scope
-        words = describe(Clamp(change.operation, change.value, scope))
-        if one_operation and change.value is not None:
-            words = words.removeprefix(f"{change.operation} ")
-        return words
+        return tuple(_label(change, one_operation, one_scope) for change in self.clamps)
 
     @cached_property
     def axis_title(self) -> str:
@@ -188,6 +181,15 @@ class Tables:
         rows = self.baselines_of(detector)
         count = int(rows["baseline_collapsed"].sum())
         return f"{detector}: {count} of {len(rows):,} baselines collapsed"
+
+
+def _label(change: Clamp, one_operation: bool, one_scope: bool) -> str:
+    """A clamp's label, without what all clamps have in common."""
+    scope = "all" if one_scope else change.scope
+    words = describe(Clamp(change.operation, change.value, scope))
+    if one_operation and change.value is not None:
+        words = words.removeprefix(f"{change.operation} ")
+    return words
 
 
 SCHEMAS: Mapping[str, tables.Schema] = MappingProxyType(
