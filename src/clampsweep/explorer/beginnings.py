@@ -35,6 +35,7 @@ def first_values(desk: Desk, model: str, *, steered: bool = False) -> list[float
     """Values to sweep to begin with: those of the config's sweep of the model, if any.
 
     Args:
+        desk: Has the config.
         model: Its name.
         steered: Whether they are multiples of a direction, or values of a neuron.
     """

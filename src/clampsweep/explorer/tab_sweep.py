@@ -105,8 +105,9 @@ def _form(desk: Desk, model: gr.Dropdown) -> tuple[list[Any], SteeringFields]:
         )
     with gr.Column(visible=False) as direction_row:
         along = steering_fields.build(desk, "sweep", swept=True)
-    values = gr.Textbox(_listed(first_values(desk, desk.models[0])), label="Values, with commas between",
-                        elem_id="sweep-values", min_width=280, interactive=True)  # fmt: skip
+    beginning = _listed(first_values(desk, desk.models[0]))
+    values = gr.Textbox(beginning, label="Values, with commas between", elem_id="sweep-values",
+                        min_width=280, interactive=True)  # fmt: skip
 
     def choose(kind: str, name: str) -> list[Any]:
         steered = kind == "direction"
