@@ -28,7 +28,15 @@ from clampsweep.names import Neuron
 from clampsweep.texts.request import Decoding
 from reference import covers, draw, noise
 from standing import n_hooks
-from tiny import D_MODEL, N_LAYERS, PROMPTS, RAGGED_PROMPTS, make_tiny, random_model
+from tiny import (
+    D_MODEL,
+    N_LAYERS,
+    PROMPTS,
+    RAGGED_PROMPTS,
+    attention_only,
+    make_tiny,
+    random_model,
+)
 
 N_NEW = 6
 GREEDY = Decoding("greedy", N_NEW)
@@ -154,6 +162,19 @@ def test_steered_texts_equal_hugging_faces_one_prompt_at_a_time(
     assert wanted[0] != wanted[1] or scope != "all", "steering changes the text"
     assert _texts(model, rows, scope) == wanted
     assert n_hooks(model.plain) == 0
+
+
+def test_a_model_without_an_mlp_is_steered_too(tmp_path: Path) -> None:
+    spec = make_tiny(tmp_path / "source", "neox", model=attention_only(), d_mlp=0)
+    fetch(spec, tmp_path / "model")
+    bare = load(tmp_path / "model", spec, threads=1, device="cpu", neurons=False)
+    plain = attention_only().double().eval()
+    vector = 3 * _vector(0)
+    rows: list[Row] = [(PROMPTS[0], ()), (PROMPTS[0], (Steer(0, vector, 1.0),)),
+                       (PROMPTS[1], (Steer(N_LAYERS - 1, vector, -1.0),))]  # fmt: skip
+    wanted = [_alone(plain, bare, row, "all", _greedy) for row in rows]
+    assert wanted[0] != wanted[1]
+    assert _texts(bare, rows, "all", capture_layers=range(N_LAYERS)) == wanted
 
 
 def test_rows_that_are_steered_in_the_last_layer_take_the_fast_path(model: Model) -> None:
