@@ -261,6 +261,14 @@ def test_an_unknown_hook_point_or_layer_is_one_line_that_says_which_there_are(gp
         assert "layers 0 to 2" in said
 
 
+def test_a_model_without_an_mlp_has_only_the_other_hook_points(gpt2: Model) -> None:
+    bare = replace(gpt2, manifest={**gpt2.manifest, "d_mlp": 0})
+    for one in (MLP_PRE, MLP_PRE_LINEAR, MLP_POST):
+        assert "it has no MLP" in _refusal(bare, HookPoint(1, one))
+    points = [HookPoint(1, one) for one in (RESID_PRE, RESID_POST, PATTERN)]
+    assert set(_read(bare, IDS, points)) == set(points)
+
+
 def test_mlps_without_a_gate_have_no_up_projection(gpt2: Model) -> None:
     said = _refusal(gpt2, HookPoint(1, MLP_PRE_LINEAR))
     assert "blocks.1.mlp.hook_pre_linear" in said

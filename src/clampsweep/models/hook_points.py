@@ -49,11 +49,9 @@ def reader(model: Model, points: Sequence[HookPoint]) -> Reader:
     """
     for point in points:
         _check_known(model, point)
-    names = {point.name for point in points}
     patterns = [point for point in points if point.name == PATTERN]
     plain = _eager(model, patterns[0]) if patterns else model.plain
-    if names - {MLP_POST}:  # that one is tried when a model is loaded
-        _Trial(model, plain, points).check()
+    _Trial(model, plain, points).check()
     return Reader(plain, {point: place(model, plain, point) for point in points})
 
 
@@ -73,6 +71,8 @@ def _check_known(model: Model, point: HookPoint) -> None:
         )
     if not 0 <= point.layer < model.n_layers:
         raise UserError(f"hook point {point}: the model has layers 0 to {model.n_layers - 1}")
+    if point.name in (MLP_PRE, MLP_PRE_LINEAR, MLP_POST) and not model.d_mlp:
+        raise refusal(model, point, "it has no MLP")
 
 
 def _eager(model: Model, point: HookPoint) -> Any:
