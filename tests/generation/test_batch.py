@@ -181,6 +181,7 @@ def test_what_needs_neurons_is_refused_for_a_model_without_any(attention: Bench)
             batches=[planner.outputs(one).generations for one in batches],
             model_folder=attention.folder,
             spec=spec,
+            prompt_format=RAW,
             threads=1,
             device="cpu",
             code="c0de",
