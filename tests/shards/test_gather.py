@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+
 import pandas as pd
 import pytest
 
@@ -87,3 +90,18 @@ def test_an_item_that_no_shard_holds_is_named_in_one_line(tmp_path):
 
 def test_a_schema_comes_back_from_a_rules_parameter():
     assert schema_of(work().plain_schema()) == SQUARES
+
+
+def test_on_a_full_disk_gathering_fails_in_a_line_and_leaves_no_table(tmp_path, monkeypatch):
+    planned = plan(tmp_path, [1, 2])
+    make(*planned.shards)
+
+    def full(*ignored: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(UserError, match="the disk is full"):
+            gathered(tmp_path, planned)
+    assert not (tmp_path / "e/squares.parquet").exists()
+    assert len(gathered(tmp_path, planned)) == 4

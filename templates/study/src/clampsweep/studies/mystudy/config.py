@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from clampsweep.config.contract import Context
-from clampsweep.config.requests import parse_target_names
+from clampsweep.config.targets import parse_target_names
 from clampsweep.models.spec import ModelSpec
 from clampsweep.texts.request import Decoding, PromptsetSpec
 

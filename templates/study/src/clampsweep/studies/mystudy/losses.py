@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from clampsweep.decoder.general import nll
-from clampsweep.generation.batch import encode
+from clampsweep.generation.prompts import encode
 from clampsweep.models.model import Model
 from clampsweep.shards.shard import Shard
 
