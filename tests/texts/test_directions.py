@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -52,6 +53,37 @@ def test_a_table_is_read_row_by_row(tmp_path: Path) -> None:
     tables.write(frame, tmp_path / "d.parquet", DIRECTIONS, {})
     got = [(name, layer, vector.tolist()) for name, layer, vector in read(tmp_path / "d.parquet")]
     assert got == [("x", 3, [1.0, 2.0]), ("y", None, [0.0, -1.0])]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
+def test_a_table_that_pandas_writes_is_read(tmp_path: Path, dtype: type) -> None:
+    vectors = [np.arange(1, 4).astype(dtype).tolist(), [0, 2, 0]]
+    frame = pd.DataFrame({"name": ["x", "y"], "vector": vectors, "more": 1})
+    frame.to_parquet(tmp_path / "d.parquet")
+    got = [(name, layer, vector.tolist()) for name, layer, vector in read(tmp_path / "d.parquet")]
+    assert got == [("x", None, [1, 2, 3]), ("y", None, [0, 2, 0])]
+    pd.DataFrame({"name": ["x", "x"], "layer": [1, 2], "vector": vectors}).to_parquet(
+        tmp_path / "d.parquet"
+    )
+    assert [layer for _, layer, _ in read(tmp_path / "d.parquet")] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ({"name": ["x"]}, "lacks column 'vector'"),
+        ({"name": ["x"], "vector": ["abc"]}, "no list of numbers"),
+        ({"name": ["x"], "vector": [[]]}, "no list of numbers"),
+        ({"name": ["x"], "layer": ["a"], "vector": [[1.0]]}, "no table of directions"),
+        ({"name": ["x", "x"], "layer": [1, 1], "vector": [[1.0], [2.0]]}, "'x' stands twice"),
+    ],
+)
+def test_another_table_is_refused_in_one_line(tmp_path: Path, columns: Any, said: str) -> None:
+    pd.DataFrame(columns).to_parquet(tmp_path / "d.parquet")
+    with pytest.raises(UserError, match=said) as caught:
+        read(tmp_path / "d.parquet")
+    assert str(caught.value).startswith(f"{tmp_path / 'd.parquet'}: ")
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

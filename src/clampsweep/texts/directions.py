@@ -20,7 +20,6 @@ import pandas as pd
 from jaxtyping import Float64
 from safetensors import SafetensorError, deserialize
 
-from clampsweep import tables
 from clampsweep.errors import UserError, reason
 from clampsweep.provenance import json_digest
 from clampsweep.tables import Column, Schema
@@ -82,9 +81,39 @@ def read(path: Path) -> list[Stored]:
 
 
 def _of_table(path: Path) -> Iterator[Stored]:
-    frame = tables.read(path, DIRECTIONS)
+    frame = _read_frame(path)
     for name, layer, vector in zip(frame["name"], frame["layer"], frame["vector"], strict=True):
-        yield Stored(name, None if pd.isna(layer) else int(layer), np.asarray(vector, np.float64))
+        yield Stored(name, None if pd.isna(layer) else int(layer), vector)
+
+
+def _read_frame(path: Path) -> pd.DataFrame:
+    """Rows of a table of directions, whichever program wrote it."""
+    try:
+        frame = pd.read_parquet(path)
+        layers = frame["layer"].astype("Int64") if "layer" in frame else pd.NA
+        vectors = [_vector(cell) for cell in frame["vector"]]
+        found = pd.DataFrame({"name": frame["name"].astype(str), "layer": layers})
+        found["vector"] = pd.Series(vectors, index=found.index, dtype=object)
+    except KeyError as error:
+        raise UserError(
+            f"{path}: lacks column {error}; a table of directions has name, vector "
+            "and, if they are meant for layers, layer"
+        ) from error
+    except (OSError, ValueError, TypeError) as error:
+        raise UserError(
+            f"{path}: no table of directions (name, layer, vector): {reason(error)}; write it anew"
+        ) from error
+    if found.duplicated(["name", "layer"]).any():
+        twice = found.loc[found.duplicated(["name", "layer"]), "name"].iloc[0]
+        raise UserError(f"{path}: {twice!r} stands twice for a layer; remove one")
+    return found
+
+
+def _vector(cell: object) -> Float64[np.ndarray, " d_model"]:
+    numbers = np.asarray(cell)
+    if numbers.ndim != 1 or numbers.dtype.kind not in "fiu" or not len(numbers):
+        raise ValueError("a vector is no list of numbers")
+    return numbers.astype(np.float64)
 
 
 def _of_safetensors(path: Path) -> Iterator[Stored]:
@@ -93,7 +122,7 @@ def _of_safetensors(path: Path) -> Iterator[Stored]:
     except (OSError, SafetensorError) as error:
         raise UserError(
             f"{path}: neither a safetensors file nor a .parquet table of directions: "
-            f"{reason(error)}"
+            f"{reason(error)}; save the vectors as one of these"
         ) from error
     for name, about in sorted(tensors):
         shape, values = about["shape"], _numbers(about["dtype"], about["data"])

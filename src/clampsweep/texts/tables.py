@@ -8,15 +8,20 @@ TEXT_DIGEST = Column("str", "SHA-256 of the prompt's text in UTF-8")
 
 INTERVENTION = {
     "target": Column(
-        "str", "neuron, or neurons joined by +, that is changed; null in a baseline", null=True
+        "str",
+        "neuron, neurons joined by +, or direction (L15@name), that is changed; null in a baseline",
+        null=True,
     ),
     "layer": Column("int", "layer of the target (the lowest, if several)", null=True),
     "neuron": Column(
-        "int", "index in the layer; null in a baseline and for several neurons", null=True
+        "int", "index in the layer; null in a baseline, for several neurons, a direction", null=True
     ),
-    "operation": Column("str", "none, set, add, scale, mean, resample or zero"),
+    "operation": Column("str", "none, set, add, scale, mean, resample, zero or steer"),
     "value": Column(
-        "float", "what set, add, mean (activation units) or scale (factor) uses", null=True
+        "float",
+        "what set, add, mean (activation units), scale (factor) or steer (multiple) uses; null if "
+        "neurons have values of their own",
+        null=True,
     ),
     "scope": Column(
         "str", "positions changed: all, prompt, generated, last, last_cached or indices", null=True
