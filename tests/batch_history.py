@@ -90,4 +90,4 @@ def folders() -> Iterator[Callable[[], Path]]:
         yield lambda: Path(tempfile.mkdtemp(dir=parent))
 
 
-quickly = settings(max_examples=40, deadline=None)
+quickly = settings(max_examples=40)

@@ -7,11 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from jaxtyping import install_import_hook
 
 from clampsweep.figures.environment import plain_matplotlib
 
 plain_matplotlib()
+
+# No test depends on the machine's speed.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 SOURCE = Path(__file__).parents[1] / "src"
 SHAPED = [

@@ -16,9 +16,7 @@ FINE = "The night was quiet, and nobody came."
 BROKEN = "no no no no no no no no no no"
 VALUES = [-100, -0.5, 0, None, 3, 25]  # in the order of the file; None is the baseline
 
-relaxed = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+relaxed = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def sweep_rows(outputs=None):

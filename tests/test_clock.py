@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from clampsweep.clock import set_back
@@ -56,7 +56,6 @@ def test_only_the_files_and_folders_named_are_touched(tmp_path: Path) -> None:
 
 
 @given(st.lists(st.integers(-(10**6), 10**6).map(lambda second: second * 10**9), max_size=8))
-@settings(deadline=None)
 def test_no_two_files_change_their_order(tmp_path_factory, ahead: list[int]) -> None:
     folder = tmp_path_factory.mktemp("times")
     before = _make(folder, {str(at): ns for at, ns in enumerate(ahead)})

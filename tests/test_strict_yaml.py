@@ -125,7 +125,7 @@ def test_words_of_the_command_line_are_read_as_in_a_file_in_sections_only():
     }
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.dictionaries(
         st.text("0123456789.eExobn_:-+", max_size=6),

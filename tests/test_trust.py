@@ -344,14 +344,14 @@ def _active(text: str) -> list[str]:
     return [token.type for token in tokens if any(word in token.type for word in ACTIVE)]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(SIGNS)
 def test_no_text_in_a_fence_a_span_or_plain_words_is_markup(text: str) -> None:
     for block in (markdown.fenced(text), markdown.code(text), f"Named {markdown.plain(text)}."):
         assert _active(block) == []
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(SIGNS)
 def test_no_text_shows_less_or_more_than_what_is_in_it(text: str) -> None:
     for block in (markdown.fenced(text), markdown.code(text), markdown.plain(text)):
@@ -380,7 +380,7 @@ class _Page(HTMLParser):
         self.tags.add(f"comment {data}")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(st.sampled_from("<>/'\"&;-!=scriptmgon `|[]()~"), max_size=40))
 def test_no_text_of_a_page_becomes_an_element_or_attribute(text: str) -> None:
     cells = markdown.table(["name", "n"], [[markdown.code(text), markdown.plain(text)]])

@@ -378,7 +378,7 @@ states = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(states, st.lists(st.booleans(), min_size=4, max_size=4))
 def test_rates_agree_with_counting_by_hand(clamped, broken_baselines):
     broken = dict(zip("pqrs", broken_baselines, strict=True))

@@ -233,7 +233,7 @@ def test_the_rate_by_core_counts_cores_with_a_collapsed_baseline():
     )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.lists(st.booleans(), min_size=4, max_size=4), min_size=1, max_size=6))
 def test_the_figures_counted_by_loops_all_hold(states):
     # A prompt's state is collapsed or not, first its baseline, then at each clamp.

@@ -177,7 +177,7 @@ def donors(texts: Iterable[str]) -> dict[tuple[str, int | None], str | None]:
 
 
 @given(st.lists(st.text(min_size=1, max_size=5), min_size=2, max_size=12, unique=True))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_a_donor_is_another_prompt_of_the_promptset(texts):
     found = donors(texts)
     assert all(donor in texts and donor != prompt for (prompt, _), donor in found.items())
