@@ -36,7 +36,7 @@ def test_results_are_those_of_a_local_run_byte_for_byte(
 ) -> None:
     here, there = digests(expected), digests(through_slurm[0])
     tables = {name for name in there if name.endswith(".parquet") and "/detectors/" not in name}
-    assert len(tables) == 4 * 2 + 10 + 7  # batches, sweep, controls
+    assert len(tables) == 4 * 2 + 11 + 7  # batches, sweep, controls
     assert tables <= here.keys()
     assert here.items() <= there.items()
 
