@@ -10,84 +10,12 @@ from clampsweep.config.limits import no_cuda
 from clampsweep.texts import forecast, speed
 from clampsweep.texts.forecast import Counts, Forecast, Seconds
 from clampsweep.texts.pinned import read_plan
-from clampsweep.texts.speed import loads
 
-# Seconds of a job of which none like it was timed here: what fetches a model, runs one, anything else.
-UNTIMED = {"fetch_model": 30, "model": 20, "other": 2}
-MODEL_RULES = {"generate", "neuron_stats", *(work.rule for work in WORKS.values())}
-
-
-class Outlook:
-    """What the run will make, and when it began."""
-
-    def __init__(self):
-        self.jobs = list(workflow.dag.needrun_jobs())
-        self.began, self.before = time.time(), _times()
-        again = {
-            job.wildcards.batch for job in self.jobs if job.rule.name == "generate"
-        }
-        self.batches = {
-            batch
-            for plan in known_plans().values()
-            for batch in plan.batches
-            if batch in again or not PLANNER.finished(batch)
-        }
-
-    def forecast(self):
-        """The counts and times, to be said."""
-        paces = speed.read(RESULTS)
-        later = {name: _bound(name) for name in REQUESTS}
-        bounds = {name: bound for name, bound in later.items() if bound != []}
-        device = "cpu" if no_cuda() else CONFIG.compute.device
-        decode = [
-            (model_of(batch), load)
-            for batch in self.batches
-            for load in loads(_combinations(batch))
-        ]
-        decode_later = [
-            (REQUESTS[name].model, load)
-            for name, bound in bounds.items()
-            for load in bound or []
-        ]
-        size = CONFIG.compute.combinations_per_batch
-        more = sum(load.rows for _, load in decode_later) / size
-
-        def spent(wanted, jobs):
-            decoding = forecast.time_of(wanted, paces, device, Path("resources/models"))
-            return decoding + Seconds(_start(paces) * jobs)
-
-        return Forecast(
-            texts=_counts(self.batches),
-            later={
-                name: bound and sum(load.rows for load in bound)
-                for name, bound in bounds.items()
-            },
-            items={name: _items(name, self.jobs) for name in WORKS},
-            models=[
-                job.wildcards.model
-                for job in self.jobs
-                if job.rule.name == "fetch_model"
-            ],
-            time=spent(decode, len(self.batches)) + Seconds(_other_seconds(self.jobs)),
-            time_later=spent(decode_later, more),
-            alone=not workflow.local_exec,
-            places=[f"results/{name}/summary.md" for name in CONFIG.run],
-        )
-
-    def say(self):
-        """Say it before the run."""
-        seen = self.forecast()
-        self.expected = seen.minutes()
-        print("\n".join(seen.lines()), flush=True)
-
-    def say_outcome(self):
-        """Say what the run made, and how long it took."""
-        now = _times()
-        made = {batch for batch in now if now[batch] != self.before.get(batch)}
-        wanted = {batch for plan in known_plans().values() for batch in plan.batches}
-        counts = _counts(made & wanted)
-        seconds = time.time() - self.began
-        print(forecast.outcome(counts, seconds, self.expected), flush=True)
+# Seconds of a job of which none like it was timed here: what fetches a model, or runs one; others.
+UNTIMED = {"fetch_model": 30, "model": 20}
+UNTIMED_OTHER = 2
+MODEL_RULES = {"neuron_stats", *(work.rule for work in WORKS.values())}
+_begun = []  # when the run began, when each batch was made then, what was expected
 
 
 def if_known(function, *arguments):
@@ -100,14 +28,38 @@ def if_known(function, *arguments):
 
 def known_plans():
     """What is known of each request: the plan of all its rows, or of its baselines, if either."""
-    plans = {
-        name: if_known(request_plan, name) or if_known(baseline_plan, name)
-        for name in REQUESTS
+    found = (if_known(request_plan, n) or if_known(baseline_plan, n) for n in REQUESTS)
+    return [plan for plan in found if plan]
+
+
+@cache
+def texts_in(batch):
+    """Combinations of a pinned batch."""
+    return read_batch(RESULTS / "batches" / f"{batch}.json").combinations
+
+
+def counted_texts(made):
+    """How many texts are made, and how many of those known to be wanted are not.
+
+    Args:
+        made: Keys of all that are.
+    """
+    keys = {key for plan in known_plans() for _, key in read_plan(plan.path)}
+    return Counts(len(made), len(keys - made))
+
+
+def texts_to_make(jobs):
+    """Combinations that will be computed, by batch: parts of killed jobs are taken over."""
+    again = {job.wildcards.batch for job in jobs if job.rule.name == "generate"}
+    wanted = {batch for plan in known_plans() for batch in plan.batches}
+    todo = {one for one in wanted if one in again or not PLANNER.finished(one)}
+    kept = scratch.kept(RESULTS / ".scratch", code_of("texts/generate"))
+    return {
+        batch: [one for one in texts_in(batch) if one.key not in kept] for batch in todo
     }
-    return {name: plan for name, plan in plans.items() if plan}
 
 
-def _bound(name):
+def texts_later(name):
     """Loads of what is not known of a request; None where nobody can tell how much."""
     if if_known(request_plan, name):
         return []
@@ -117,20 +69,8 @@ def _bound(name):
     return forecast.bound(REQUESTS[name], list(prompts["text"]), REQUESTS)
 
 
-@cache
-def _combinations(batch):
-    return read_batch(RESULTS / "batches" / f"{batch}.json").combinations
-
-
-def _counts(batches):
-    """Texts in some batches, and those of the known plans that are elsewhere."""
-    keys = {key for plan in known_plans().values() for _, key in read_plan(plan.path)}
-    new = {one.key for batch in batches for one in _combinations(batch)}
-    return Counts(len(new), len(keys - new))
-
-
-def _items(name, jobs):
-    """Items of a work in shards that will be made, and the others; None where not known yet."""
+def counted_items(name, jobs):
+    """Items of a work that will be made, and the others; None where they are not known yet."""
     plan = if_known(work_plan, name)
     if plan is None:
         return None
@@ -141,77 +81,110 @@ def _items(name, jobs):
         if path.stem in again or not path.with_suffix(".parquet").exists()
         for item in read_shard(path).items
     }
-    keys = {key for _, key in read_plan(plan.path)}
-    return Counts(len(new), len(keys - new))
+    return Counts(len(new), len({key for _, key in read_plan(plan.path)} - new))
 
 
-def _times():
-    """When each batch that is there was made."""
-    folder = RESULTS / "generations"
-    return {path.stem: path.stat().st_mtime_ns for path in folder.glob("*.parquet")}
-
-
-def _timed(job):
+def seconds_of(job):
     """Seconds that a job took when it last ran, by Snakemake's records; None if it never did."""
     record = workflow.persistence.metadata(job.output[0]) if job.output else None
     if record is None or not record.starttime or not record.endtime:
         return None
-    return max(0.0, record.endtime - record.starttime)
+    return max(0.1, record.endtime - record.starttime)
 
 
-def _other_seconds(jobs):
-    """Seconds of all jobs but those that generate: as they last took, or like others of the rule."""
-    timed, total = {}, 0
-    others = [job for job in workflow.dag.jobs if job.rule.name not in ("generate", "all")]
-    for job in others:
-        if took := _timed(job):
-            timed.setdefault(job.rule.name, []).append(took)
-    for job in set(others) & set(jobs):
-        name = job.rule.name
-        kind = "model" if name in MODEL_RULES else name
-        default = UNTIMED.get(kind, UNTIMED["other"])
-        seconds = _timed(job) or median(timed.get(name, [default]))
-        beside = workflow.local_exec and kind not in UNTIMED and workflow.cores > 1
-        total += seconds / 2 if beside else seconds
-    return total
-
-
-def _start(paces):
+def seconds_around(paces):
     """Seconds of a job that generates before and after it decodes, as it was in earlier ones."""
     decoded = {}
     for pace in paces:
         decoded[pace.batch] = decoded.get(pace.batch, 0) + pace.seconds
-    took = []
-    for job in workflow.dag.jobs:
-        seconds = _timed(job) if job.rule.name == "generate" else None
-        if seconds and (batch := job.wildcards.batch) in decoded:
-            took.append(max(0.0, seconds - decoded[batch]))
-    return median(took or [forecast.START])
+    jobs = [job for job in workflow.dag.jobs if job.rule.name == "generate"]
+    timed = [(seconds_of(job), decoded.get(job.wildcards.batch)) for job in jobs]
+    return median(
+        [all_of - part for all_of, part in timed if all_of and part] or [forecast.START]
+    )
 
 
-_outlook = []
+def seconds_of_others(jobs):
+    """Seconds of all jobs but those that generate: as it last took, or as others of the rule did."""
+    timed, total = {}, 0
+    others = [
+        one for one in workflow.dag.jobs if one.rule.name not in ("generate", "all")
+    ]
+    for job in others:
+        if seconds := seconds_of(job):
+            timed.setdefault(job.rule.name, []).append(seconds)
+    for job in set(others) & set(jobs):
+        name = job.rule.name
+        kind = "model" if name in MODEL_RULES else name
+        seconds = median(timed.get(name, [UNTIMED.get(kind, UNTIMED_OTHER)]))
+        # Two small jobs run side by side.
+        beside = workflow.local_exec and kind not in UNTIMED and workflow.cores > 1
+        total += (seconds_of(job) or seconds) / (2 if beside else 1)
+    return total
+
+
+def foreseen():
+    """What the run will make, by the jobs that are planned."""
+    jobs, paces = list(workflow.dag.needrun_jobs()), speed.read(RESULTS)
+    device = "cpu" if no_cuda() else CONFIG.compute.device
+    todo, later = texts_to_make(jobs), {name: texts_later(name) for name in REQUESTS}
+
+    def time_of(loads, n_jobs):
+        how = (paces, device, CONFIG.compute.threads, Path("resources/models"))
+        return forecast.time_of(loads, *how) + Seconds(n_jobs * seconds_around(paces))
+
+    now = [
+        (model_of(batch), load) for batch in todo for load in speed.loads(todo[batch])
+    ]
+    then = [(REQUESTS[name].model, one) for name in later for one in later[name] or []]
+    more = sum(load.rows for _, load in then) / CONFIG.compute.combinations_per_batch
+    return Forecast(
+        texts=counted_texts({one.key for batch in todo for one in todo[batch]}),
+        later={
+            name: loads and sum(load.rows for load in loads)
+            for name, loads in later.items()
+            if loads != []
+        },
+        items={name: counted_items(name, jobs) for name in WORKS},
+        models=[job.wildcards.model for job in jobs if job.rule.name == "fetch_model"],
+        time=time_of(now, len(todo)) + Seconds(seconds_of_others(jobs)),
+        time_later=time_of(then, more),
+        alone=not workflow.local_exec,
+        places=[f"results/{name}/summary.md" for name in CONFIG.run],
+    )
+
+
+def times_of_batches():
+    """When each batch that is there was made."""
+    made = (RESULTS / "generations").glob("*.parquet")
+    return {path.stem: path.stat().st_mtime_ns for path in made}
 
 
 def begin_run():
-    """Say what the run will make, if it is a run of all that the config asks for."""
+    """Say what the run will make, if it is one of all that the config asks for."""
     if any(job.rule.name == "all" for job in workflow.dag.jobs):
-        _outlook.append(Outlook())
-        _outlook[0].say()
+        seen = foreseen()
+        _begun.append((time.time(), times_of_batches(), seen.minutes()))
+        print("\n".join(seen.lines()), flush=True)
 
 
 def end_run():
-    """Say what the run made, if its begin was told."""
-    for outlook in _outlook:
-        outlook.say_outcome()
+    """Say what the run made, if it was said before what it would."""
+    for began, before, expected in _begun:
+        wanted = {batch for plan in known_plans() for batch in plan.batches}
+        now = times_of_batches()
+        made = [one for one in wanted & set(now) if now[one] != before.get(one)]
+        counts = counted_texts({one.key for batch in made for one in texts_in(batch)})
+        print(forecast.outcome(counts, time.time() - began, expected), flush=True)
 
 
-def _say_without_run():
-    """The same after a dry run, and where there is nothing to do; Snakemake has no hook for either."""
+def _without_a_run():
+    """After a dry run, or where there is nothing to do: Snakemake has no hook for either."""
     planned = workflow.executor_plugin is not None and workflow.dag is not None
-    if planned and not _outlook and not workflow.touch:
-        if workflow.dryrun or not list(workflow.dag.needrun_jobs()):
+    if planned and not _begun and not workflow.touch:
+        if workflow.dryrun or not any(workflow.dag.needrun_jobs()):
             begin_run()
 
 
 if workflow.is_main_process:
-    atexit.register(_say_without_run)
+    atexit.register(_without_a_run)

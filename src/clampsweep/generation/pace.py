@@ -64,13 +64,13 @@ class Pacer:
         speed.note(self._results, self._paces[-1])
 
     def _expected(self) -> str:
-        """What the parts still to do may take, in words; nothing where there is none, or no clue."""
+        """What the parts still to do may take, in words; blank where there is none, or no clue."""
         rates = [
             speed.rate(self._paces, self._model, load.layer, self._device) for load in self._todo
         ]
         if not rates or (None in rates and self._device != "cpu"):
             return ""
-        guessed = speed.guess() if None in rates else 0.0
+        guessed = speed.guess(torch.get_num_threads()) if None in rates else 0.0
         seconds = sum(
             load.flops(self._size) / (rate or guessed)
             for load, rate in zip(self._todo, rates, strict=True)

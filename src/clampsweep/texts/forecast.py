@@ -14,7 +14,9 @@ from clampsweep.texts.request import Named, Selection, TextRequest
 from clampsweep.texts.speed import Load, Pace, Size
 from clampsweep.words import counted, listed
 
-START = 10.0  # seconds of a job around its decoding: imports, the model, tables; where none was timed
+START = (
+    10.0  # seconds of a job around its decoding: imports, the model, tables; where none was timed
+)
 
 _FEW = 3  # names in a line
 
@@ -91,7 +93,9 @@ class Forecast:
 
     def _there(self) -> str:
         texts = counted(self.texts.reused, "text")
-        return f"{texts} and all results are there" if self.texts.reused else "all results are there"
+        return (
+            f"{texts} and all results are there" if self.texts.reused else "all results are there"
+        )
 
     def _later(self) -> str:
         bounds = {name: n for name, n in self.later.items() if n is not None}
@@ -113,7 +117,9 @@ def outcome(texts: Counts, seconds: float, expected: str) -> str:
         expected: What was said before.
     """
     took = speed.duration(seconds).removeprefix("about ")
-    return f"Texts: {texts.new:,} made, {texts.reused:,} reused. Time: {took}; expected: {expected}."
+    return (
+        f"Texts: {texts.new:,} made, {texts.reused:,} reused. Time: {took}; expected: {expected}."
+    )
 
 
 def bound(
@@ -135,7 +141,11 @@ def bound(
 
 
 def time_of(
-    wanted: Iterable[tuple[ModelSpec, Load]], paces: Sequence[Pace], device: str, models: Path
+    wanted: Iterable[tuple[ModelSpec, Load]],
+    paces: Sequence[Pace],
+    device: str,
+    threads: int,
+    models: Path,
 ) -> Seconds:
     """How long some texts take to decode.
 
@@ -143,6 +153,7 @@ def time_of(
         wanted: Their loads, each with its model.
         paces: What was measured here.
         device: `cpu`, `cuda` or `auto`; with nothing measured only a CPU's speed can be guessed.
+        threads: CPU threads of a job.
         models: Folder of the fetched models.
     """
     total, guessed = 0.0, None
@@ -152,7 +163,7 @@ def time_of(
         if rate is None and device != "cpu":
             return Seconds(None)
         if rate is None:
-            rate = guessed = guessed or speed.guess()
+            rate = guessed = guessed or speed.guess(threads)
         total += flops / rate
     return Seconds(total, guessed is not None)
 

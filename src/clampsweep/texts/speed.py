@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -29,7 +30,7 @@ _BYTES = 200_000  # of the file's end that are read
 
 _CHARACTERS = 4  # of a prompt for each of its tokens
 _APART = 0.75  # v clamps of a neuron give about v ** 0.75 different texts: measured, 2 to 13 clamps
-_GUESS = 2.0  # decoding against a product in numpy of one call's size: measured, two x86 cores
+_GUESS = 1.65  # decoding against small products in numpy, texts that end early included: measured
 
 
 class Size(NamedTuple):
@@ -195,15 +196,21 @@ def rate(
     return None
 
 
-def guess() -> float:
-    """FLOPs per second that decoding may reach on this machine's CPU: a guess in a tenth of a second."""
-    a, b = np.ones((256, 576), np.float32), np.ones((576, 1536), np.float32)
+def guess(threads: int) -> float:
+    """FLOPs per second that decoding may reach on this machine's CPU, in a fifth of a second.
+
+    Args:
+        threads: CPU threads of a job.
+    """
+    # So small that numpy uses one thread: what other programs do then matters little.
+    a, b = np.ones((200, 64, 64), np.float32), np.ones((64, 64), np.float32)
     fastest = float("inf")
-    for _ in range(20):
+    for _ in range(40):
         start = time.perf_counter()
         a @ b
         fastest = min(fastest, time.perf_counter() - start)
-    return _GUESS * 2 * 256 * 576 * 1536 / fastest
+        time.sleep(0.003)
+    return _GUESS * 2 * a.size * 64 / fastest * min(threads, os.cpu_count() or 1)
 
 
 def duration(seconds: float) -> str:
