@@ -85,6 +85,10 @@ class Bench:
     def batch_file(self, batch: str) -> Path:
         return self.planner.results / "batches" / f"{batch}.json"
 
+    @property
+    def speeds(self) -> Path:
+        return self.planner.results.parent / "logs/speed.jsonl"
+
     def scratch(self, batch: str) -> Path:
         return self.planner.results / ".scratch" / f"{batch}-c0de"
 
@@ -101,6 +105,7 @@ class Bench:
             code="c0de",
             generations=generations,
             vectors=vectors,
+            speeds=self.speeds,
         )
 
     def run(self, combinations: Sequence[Combination], rows: int = 256) -> dict[str, pd.DataFrame]:
@@ -561,7 +566,7 @@ def test_a_batch_says_beforehand_how_long_it_takes_by_the_parts_before_it(
     wanted = interventions(_request(bench.spec), _prompts(), None)
     most = f"{len(wanted)} combinations, at most {len(wanted) * GREEDY.max_new_tokens} tokens: "
     said = []
-    for code in ("first", "again"):
+    for _ in range(2):
         for made in bench.planner.outputs(batch_id(wanted)):
             made.unlink(missing_ok=True)
         shutil.rmtree(bench.planner.results / ".scratch", ignore_errors=True)
@@ -578,7 +583,7 @@ def test_a_batch_says_beforehand_how_long_it_takes_by_the_parts_before_it(
         assert all(re.search(r" done: about \d+ s left$", line) for line in parts[:-1])
         assert parts[-1] == f"{len(wanted)} of {len(wanted)} combinations done"
     assert re.fullmatch(r"decoded in \d+ s; expected: about \d+ s", caplog.messages[-1])
-    paces = speed.read(bench.planner.results)
+    paces = speed.read(bench.speeds)
     assert [pace.batch for pace in paces] == [batch] * 2 * len(first_parts)
     assert {(pace.device, pace.threads, pace.model) for pace in paces} == {
         ("cpu", 1, bench.spec.identity)

@@ -30,8 +30,9 @@ SEEN = Forecast(
 
 def test_a_run_is_said_in_texts_minutes_and_places() -> None:
     assert SEEN.lines() == [
-        "Texts: 2,240 new, 160 reused; up to 3,200 not yet known (bcr/controls, by the first texts).",
-        "Time: about 6 minutes in all, about 2 minutes of it for what is not yet known.",
+        "Texts: 2,240 new, 160 reused; up to 3,200 more of bcr/controls, whose neurons follow "
+        "from the first texts.",
+        "Time: about 6 minutes in all, about 2 minutes of it for what is not known yet.",
         "Results: results/bcr/summary.md",
     ]
 
@@ -48,17 +49,17 @@ def test_whatever_there_is_to_say_takes_five_lines_and_no_words_of_snakemake() -
     )
     lines = seen.lines()
     assert len(lines) == 5
-    assert max(map(len, lines)) < 200
+    assert max(map(len, lines)) < 250
     assert not re.search("job|rule|checkpoint|dag|workflow|batch|wildcard", " ".join(lines), re.I)
-    assert "up to 90 not yet known (s0/controls, s1/controls, s2/controls and 6 more" in lines[0]
-    assert lines[0].endswith("; those of s0, s1, s2 and 6 more not yet known.")
+    assert "up to 90 more of s0/controls, s1/controls, s2/controls and 6 more, whose" in lines[0]
+    assert lines[0].endswith("; those of s0, s1, s2 and 6 more are not known yet.")
     assert lines[1] == (
         "Other work: s/losses0 0 new, 3 reused; s/losses1 1 new, 3 reused; "
         "s/losses2 2 new, 3 reused; 6 more."
     )
     assert lines[2] == "Models to fetch or make first: m0, m1, m2 and 6 more."
     assert lines[3] == (
-        "Time: about 4 minutes of computing, about 5 s of it for what is not yet known "
+        "Time: about 4 minutes of computing, about 5 s of it for what is not known yet "
         "(a guess: no text was made here yet)."
     )
 

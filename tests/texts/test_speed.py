@@ -118,18 +118,20 @@ def test_only_the_newest_parts_count_and_those_of_the_device() -> None:
 
 def test_paces_are_read_as_noted_and_damaged_lines_left_out(tmp_path: Path) -> None:
     second = replace(PACE, layer=None)
-    speed.note(tmp_path, PACE)
-    with (tmp_path / speed.FILE).open("a") as file:
+    path = tmp_path / "logs/speed.jsonl"
+    speed.note(path, PACE)
+    with path.open("a") as file:
         file.write('half a li\n[1]\n{"batch": "b"}\n')
         file.write(json.dumps({**vars(PACE), "seconds": 0.0}) + "\n")
-    speed.note(tmp_path, second)
-    assert speed.read(tmp_path) == [PACE, second]
+    speed.note(path, second)
+    assert speed.read(path) == [PACE, second]
     assert speed.read(tmp_path / "nowhere") == []
 
 
 def test_a_pace_that_cannot_be_written_is_lost_without_a_fault(tmp_path: Path) -> None:
-    speed.note(tmp_path / "nowhere", PACE)
-    assert not (tmp_path / "nowhere").exists()
+    (tmp_path / "logs").write_text("in the way")
+    speed.note(tmp_path / "logs/speed.jsonl", PACE)
+    assert speed.read(tmp_path / "logs/speed.jsonl") == []
 
 
 @pytest.mark.parametrize(

@@ -125,7 +125,7 @@ def seconds_of_others(jobs):
 
 def foreseen():
     """What the run will make, by the jobs that are planned."""
-    jobs, paces = list(workflow.dag.needrun_jobs()), speed.read(RESULTS)
+    jobs, paces = list(workflow.dag.needrun_jobs()), speed.read(speed.FILE)
     device = "cpu" if no_cuda() else CONFIG.compute.device
     todo, later = texts_to_make(jobs), {name: texts_later(name) for name in REQUESTS}
 

@@ -43,6 +43,7 @@ def generate(
     code: str,
     generations: Path,
     vectors: Path,
+    speeds: Path,
 ) -> None:
     """Make a batch's two tables (`BATCH_GENERATIONS`, `BATCH_VECTORS`).
 
@@ -60,6 +61,7 @@ def generate(
         code: Code digest, for the footer.
         generations: Output.
         vectors: Output.
+        speeds: File to which how long parts took is added, for later estimates.
 
     Raises:
         UserError: A prompt exceeds the context, the model folder is damaged, the disk is full,
@@ -82,7 +84,7 @@ def generate(
         if kept.made(generations, vectors):
             log.info("another job made this batch meanwhile")
         else:
-            _run(model, combinations, rows_per_forward, kept, batch)
+            _run(model, combinations, rows_per_forward, kept, batch, speeds)
             kept.join(generations, vectors)
         kept.end(generations, vectors)
 
@@ -93,6 +95,7 @@ def _run(
     rows_per_forward: int,
     scratch: Scratch,
     batch: Path,
+    speeds: Path,
 ) -> None:
     """Decode what is missing of a batch into parts.
 
@@ -107,7 +110,8 @@ def _run(
     todo = [[one for one in part if one.key not in finished] for part in parts]
     said = f"{len(combinations)} combinations in {len(parts)} parts, {len(finished)} already done"
     log.info("%s", said)
-    _run_parts(model, [part for part in todo if part], tokens, rows_per_forward, scratch, batch)
+    todo = [part for part in todo if part]
+    _run_parts(model, todo, tokens, rows_per_forward, scratch, batch, speeds)
 
 
 def _run_parts(
@@ -117,6 +121,7 @@ def _run_parts(
     rows_per_forward: int,
     scratch: Scratch,
     batch: Path,
+    speeds: Path,
 ) -> None:
     """Decode the parts still missing, each written as soon as it is done."""
     combinations = [one for part in todo for one in part]
@@ -124,7 +129,7 @@ def _run_parts(
     given = supplies(model, combinations, tokens, rows_per_forward, results)
     total = sum(one.decoding.max_new_tokens for one in combinations)
     fast_path(model, [], Scope.parse("all"))  # laid out once: no part's time
-    pacer, failed = Pacer(model, todo, batch.stem, results), []
+    pacer, failed = Pacer(model, todo, batch.stem, speeds), []
     bar: Any
     with tqdm(total=total, unit="tok", mininterval=1, smoothing=0.1) as bar:
         for part in todo:

@@ -24,17 +24,17 @@ class Pacer:
         model: Loaded model.
         parts: What will be decoded.
         batch: The batch's name.
-        results: The results folder.
+        speeds: The file of what was measured.
     """
 
     def __init__(
-        self, model: Model, parts: Sequence[Sequence[Combination]], batch: str, results: Path
+        self, model: Model, parts: Sequence[Sequence[Combination]], batch: str, speeds: Path
     ):
-        self._batch, self._results = batch, results
+        self._batch, self._speeds = batch, speeds
         self._model, self._device = str(model.manifest["identity"]), model.device.type
         self._size = Size.of(model.folder, model.n_layers, model.d_mlp)
         self._todo = [Load.of(part) for part in parts]
-        self._paces = speed.read(results)
+        self._paces = speed.read(speeds)
         self._start = self._last = time.monotonic()
         self._n, self._done = sum(one.rows for one in self._todo), 0
         tokens = sum(one.tokens for one in self._todo)
@@ -61,7 +61,7 @@ class Pacer:
         flops, threads = load.flops(self._size), torch.get_num_threads()
         same = (self._batch, self._model, self._device, threads, load.layer)
         self._paces.append(Pace(*same, flops, seconds))
-        speed.note(self._results, self._paces[-1])
+        speed.note(self._speeds, self._paces[-1])
 
     def _expected(self) -> str:
         """What the parts still to do may take, in words; blank where there is none, or no clue."""

@@ -88,7 +88,7 @@ class Forecast:
             return "not known; no text was made on this machine's GPU yet"
         said = f"{speed.duration(whole.seconds)} {'of computing' if self.alone else 'in all'}"
         if self.time_later.seconds:
-            said += f", {speed.duration(self.time_later.seconds)} of it for what is not yet known"
+            said += f", {speed.duration(self.time_later.seconds)} of it for what is not known yet"
         return said + (" (a guess: no text was made here yet)" if whole.guessed else "")
 
     def _there(self) -> str:
@@ -101,10 +101,10 @@ class Forecast:
         bounds = {name: n for name, n in self.later.items() if n is not None}
         said = ""
         if bounds:
-            names = listed(_few(list(bounds)))
-            said += f"; up to {sum(bounds.values()):,} not yet known ({names}, by the first texts)"
+            more, names = sum(bounds.values()), listed(_few(list(bounds)))
+            said += f"; up to {more:,} more of {names}, whose neurons follow from the first texts"
         if blank := [name for name, n in self.later.items() if n is None]:
-            said += f"; those of {listed(_few(blank))} not yet known"
+            said += f"; those of {listed(_few(blank))} are not known yet"
         return said
 
 
@@ -186,5 +186,5 @@ def _few(names: Sequence[str]) -> list[str]:
 
 def _of_work(name: str, counts: Counts | None) -> str:
     if counts is None:
-        return f"{name} not yet known"
+        return f"{name} not known yet"
     return f"{name} {counts.new:,} new, {counts.reused:,} reused"

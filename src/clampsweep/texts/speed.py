@@ -1,7 +1,7 @@
 """How long texts take: what they cost, and how fast earlier ones went on this machine.
 
-A line for each part of a batch that was decoded stands in `results/.speed.jsonl`, for estimates
-only: no result depends on it, and without it the first estimate is a guess. No torch here.
+A line for each part of a batch that was decoded stands in `logs/speed.jsonl`, for estimates only:
+no result depends on it, and without it the first estimate is a guess. No torch here.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from clampsweep.texts.combination import Combination
 
 log = logging.getLogger(__name__)
 
-FILE = ".speed.jsonl"  # in the results folder
+FILE = Path("logs/speed.jsonl")
 
 _NEWEST = 8  # parts of a kind that count
 _BYTES = 200_000  # of the file's end that are read
@@ -156,19 +156,20 @@ class Pace:
     seconds: float
 
 
-def note(results: Path, pace: Pace) -> None:
-    """Add a pace to those of a results folder; where it cannot be written, it is lost."""
+def note(path: Path, pace: Pace) -> None:
+    """Add a pace to a file of them; where it cannot be written, it is lost."""
     try:
-        with (results / FILE).open("a", encoding="utf-8") as file:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(asdict(pace)) + "\n")
     except OSError as error:
         log.info("how long this took is not noted: %s", error)
 
 
-def read(results: Path) -> list[Pace]:
-    """The paces of a results folder, the newest last; damaged lines are left out."""
+def read(path: Path) -> list[Pace]:
+    """The paces of a file, the newest last; damaged lines are left out."""
     try:
-        with (results / FILE).open("rb") as file:
+        with path.open("rb") as file:
             file.seek(max(0, file.seek(0, 2) - _BYTES))
             lines = file.read().decode("utf-8", "replace").splitlines()
     except OSError:
