@@ -14,7 +14,7 @@ from clampsweep.texts.request import Named, Selection
 from clampsweep.texts.selection import Selected
 from clampsweep.texts.speed import Load, Pace, Size
 from clampsweep.texts.wanted import interventions
-from requested import MODEL, REQUEST, change, prompts
+from requested import GREEDY, MODEL, REQUEST, change, prompts
 
 SEEN = Forecast(
     texts=Counts(2240, 160),
@@ -79,7 +79,7 @@ def test_tables_alone_are_work_too() -> None:
 
 
 def test_nobody_knows_a_gpus_speed_before_it_was_used(tmp_path: Path) -> None:
-    load = Load.alike(2, 8, "all", ["a"]).times(1, 0)
+    load = Load.alike(2, GREEDY, "all", ["a"]).times(1, 0)
     known = forecast.time_of([(MODEL, load)], [], "auto", 2, tmp_path)
     assert known == Seconds(None)
     said = replace(SEEN, time=SEEN.time + known).lines()
@@ -124,8 +124,8 @@ def test_texts_take_their_cost_at_the_rate_of_their_model(tmp_path: Path) -> Non
     size, loads = Size.of(tmp_path, MODEL.n_layers, MODEL.d_mlp), []
     paces = []
     for layer, rate in ((0, 100.0), (2, 50.0)):
-        loads.append(Load.alike(2, 8, "all", ["One"]).times(1, layer))
-        paces.append(Pace("b", MODEL.identity, "cpu", 2, layer, 10 * rate, 10.0))
+        loads.append(Load.alike(2, GREEDY, "all", ["One"]).times(1, layer))
+        paces.append(Pace("b", MODEL.identity, "cpu", 2, layer, False, 10 * rate, 10.0))
     found = forecast.time_of([(MODEL, load) for load in loads], paces, "cpu", 2, tmp_path)
     expected = loads[0].flops(size) / 100 + loads[1].flops(size) / 50
     assert found == (pytest.approx(expected), False)
@@ -133,7 +133,7 @@ def test_texts_take_their_cost_at_the_rate_of_their_model(tmp_path: Path) -> Non
 
 def test_the_first_estimate_is_called_a_guess(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr("clampsweep.texts.forecast.speed.guess", lambda threads: threads * 1e6)
-    load = Load.alike(2, 8, "all", ["One"]).times(1, 0)
+    load = Load.alike(2, GREEDY, "all", ["One"]).times(1, 0)
     flops = load.flops(Size.of(tmp_path, MODEL.n_layers, MODEL.d_mlp))
     found = forecast.time_of([(MODEL, load)], [], "cpu", 2, tmp_path)
     assert found == (pytest.approx(flops / 2e6), True)

@@ -19,7 +19,7 @@ from clampsweep.texts.speed import Load, Pace, Size
 
 SIZE = Size(4, 400.0, 100.0)
 GREEDY = Decoding("greedy", 10)
-PACE = Pace("b", "m", "cpu", 2, 3, 100.0, 1.0)
+PACE = Pace("b", "m", "cpu", 2, 3, False, 100.0, 1.0)
 
 
 def texts(target: str | None, values: list[float | None], prompts: list[str], scope: str = "all"):
@@ -28,6 +28,17 @@ def texts(target: str | None, values: list[float | None], prompts: list[str], sc
         for prompt in prompts
         for value in values
     ]
+
+
+def rate(paces, layer, *, model="m", sampled=False, device="auto", threads=2):
+    load = Load(layer, 1, 1.0, 1, 1.0, 1.0, sampled)
+    return speed.rate(paces, model, load, device, threads)
+
+
+def test_drawing_a_token_costs_two_more_unembeddings() -> None:
+    load = Load.of(texts(None, [None], ["a" * 40]))
+    drawn = load._replace(sampled=True)
+    assert drawn.flops(SIZE) - load.flops(SIZE) == 2 * 2 * 100 * 10
 
 
 def test_baselines_cost_two_operations_per_parameter_and_token() -> None:
@@ -61,7 +72,7 @@ def test_targets_not_known_yet_cost_what_they_cost_when_they_are(values, targets
     prompts = ["a" * 12, "b" * 28]
     clamps = [float(n) for n in range(values)]
     known = [one for n in range(targets) for one in texts(f"L{layer}N{n}", clamps, prompts)]
-    unknown = Load.alike(values, 10, "all", prompts).times(targets, layer)
+    unknown = Load.alike(values, GREEDY, "all", prompts).times(targets, layer)
     assert unknown.flops(SIZE) == pytest.approx(Load.of(known).flops(SIZE))
     assert (unknown.rows, unknown.tokens) == (len(known), 10 * len(known))
 
@@ -102,18 +113,30 @@ def test_the_parts_most_like_a_load_decide_its_rate() -> None:
         replace(PACE, layer=2, flops=300.0, seconds=4.0),
         PACE,
     ]
-    assert speed.rate(paces, "m", 3) == 100
-    assert speed.rate(paces, "m", 2) == 50  # 400 in 8 s
-    assert speed.rate(paces, "m", None) == pytest.approx(500 / 9)
-    assert speed.rate(paces, "new", 3) == pytest.approx(600 / 1009)
-    assert speed.rate([], "m", 3) is None
+    assert rate(paces, 3) == 100
+    assert rate(paces, 2) == 50  # 400 in 8 s
+    assert rate(paces, None) == pytest.approx(500 / 9)
+    assert rate(paces, 3, model="new") == pytest.approx(600 / 1009)
+    assert rate([], 3) is None
+
+
+def test_texts_that_are_drawn_and_that_are_not_have_rates_of_their_own() -> None:
+    drawn = replace(PACE, sampled=True, seconds=2.0)
+    assert rate([PACE, drawn], 3) == 100
+    assert rate([PACE, drawn], 3, sampled=True) == 50
+    assert rate([PACE], 3, sampled=True) == 100
+
+
+def test_a_cpu_of_more_threads_is_taken_to_be_faster_and_a_gpu_is_not() -> None:
+    assert rate([PACE], 3, threads=4) == 200
+    assert rate([replace(PACE, device="cuda")], 3, threads=4) == 100
 
 
 def test_only_the_newest_parts_count_and_those_of_the_device() -> None:
     paces = [replace(PACE, seconds=1000.0), *[PACE] * 8, replace(PACE, device="cuda", seconds=0.1)]
-    assert speed.rate(paces, "m", 3, "cpu") == 100
-    assert speed.rate(paces, "m", 3, "cuda") == 1000
-    assert speed.rate(paces[:-1], "m", 3, "cuda") is None
+    assert rate(paces, 3, device="cpu") == 100
+    assert rate(paces, 3, device="cuda") == 1000
+    assert rate(paces[:-1], 3, device="cuda") is None
 
 
 def test_paces_are_read_as_noted_and_damaged_lines_left_out(tmp_path: Path) -> None:

@@ -65,11 +65,8 @@ def test_texts_that_other_code_made_are_new(finished: Project) -> None:
 
 @pytest.mark.parametrize("prompts", ["local", "url"])
 def test_texts_that_follow_from_others_are_bounded(fresh: Project, prompts: str) -> None:
-    del fresh.sweep["values"]
-    fresh.sweep |= {
-        "neurons": {"select": "consistent", "layer": "last", "top": 2},
-        "values": [1, 2],
-    }
+    fresh.sweep["neurons"] = {"select": "consistent", "layer": "last", "top": 2}
+    fresh.sweep["values"] = [1, 2]
     fresh.sweep["controls"] = {"count": 3, "seed": 0, "values": [1], "prompts": 2}
     if prompts == "url":
         where = {"url": "https://nowhere.invalid/grid.txt", "sha256": "0" * 64, "format": "grid"}

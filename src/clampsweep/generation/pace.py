@@ -32,6 +32,7 @@ class Pacer:
     ):
         self._batch, self._speeds = batch, speeds
         self._model, self._device = str(model.manifest["identity"]), model.device.type
+        self._threads = torch.get_num_threads()
         self._size = Size.of(model.folder, model.n_layers, model.d_mlp)
         self._todo = [Load.of(part) for part in parts]
         self._paces = speed.read(speeds)
@@ -58,19 +59,19 @@ class Pacer:
             log.info("decoded in %.0f s; expected%s", now - self._start, self._said)
 
     def _note(self, load: Load, seconds: float) -> None:
-        flops, threads = load.flops(self._size), torch.get_num_threads()
-        same = (self._batch, self._model, self._device, threads, load.layer)
-        self._paces.append(Pace(*same, flops, seconds))
+        same = (self._batch, self._model, self._device, self._threads, load.layer, load.sampled)
+        self._paces.append(Pace(*same, load.flops(self._size), seconds))
         speed.note(self._speeds, self._paces[-1])
 
     def _expected(self) -> str:
         """What the parts still to do may take, in words; blank where there is none, or no clue."""
         rates = [
-            speed.rate(self._paces, self._model, load.layer, self._device) for load in self._todo
+            speed.rate(self._paces, self._model, load, self._device, self._threads)
+            for load in self._todo
         ]
         if not rates or (None in rates and self._device != "cpu"):
             return ""
-        guessed = speed.guess(torch.get_num_threads()) if None in rates else 0.0
+        guessed = speed.guess(self._threads) if None in rates else 0.0
         seconds = sum(
             load.flops(self._size) / (rate or guessed)
             for load, rate in zip(self._todo, rates, strict=True)

@@ -135,7 +135,7 @@ def bound(
     most, layers = request.most_targets, _layers(request, requests)
     if most is None:
         return None
-    each = Load.alike(len(request.values), request.decoding.max_new_tokens, request.scope, prompts)
+    each = Load.alike(len(request.values), request.decoding, request.scope, prompts)
     times = most * len(request.seeds) / len(layers)
     return [each.times(times, layer) for layer in layers]
 
@@ -159,7 +159,7 @@ def time_of(
     total, guessed = 0.0, None
     for spec, load in wanted:
         flops = load.flops(Size.of(models / spec.name, spec.n_layers, spec.d_mlp))
-        rate = speed.rate(paces, spec.identity, load.layer, device)
+        rate = speed.rate(paces, spec.identity, load, device, threads)
         if rate is None and device != "cpu":
             return Seconds(None)
         if rate is None:

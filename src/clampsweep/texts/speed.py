@@ -20,6 +20,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from clampsweep.texts.combination import Combination
+from clampsweep.texts.request import Decoding
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +31,8 @@ _BYTES = 200_000  # of the file's end that are read
 
 _CHARACTERS = 4  # of a prompt for each of its tokens
 _APART = 0.75  # v clamps of a neuron give about v ** 0.75 different texts: measured, 2 to 13 clamps
-_GUESS = 1.65  # decoding against small products in numpy, texts that end early included: measured
+_DRAWING = 2.0  # what drawing a token costs, noise and all, against its logits: measured
+_GUESS = 1.55  # decoding against small products in numpy, texts that end early included: measured
 
 
 class Size(NamedTuple):
@@ -68,6 +70,7 @@ class Load(NamedTuple):
         tokens: New tokens, at most, of all rows.
         read: Tokens of the prompts, about, each prompt once.
         read_apart: The same, each prompt as often as its rows are computed apart.
+        sampled: Whether tokens are drawn.
     """
 
     layer: int | None
@@ -76,6 +79,7 @@ class Load(NamedTuple):
     tokens: int
     read: float
     read_apart: float
+    sampled: bool
 
     @classmethod
     def of(cls, combinations: Sequence[Combination]) -> Self:
@@ -90,21 +94,23 @@ class Load(NamedTuple):
             sum(one.decoding.max_new_tokens for one in combinations),
             sum(map(len, prompts)) / _CHARACTERS,
             sum(map(len, touched)) / _CHARACTERS,
+            combinations[0].decoding.method == "sample",
         )
 
     @classmethod
-    def alike(cls, values: int, most: int, scope: str, prompts: Sequence[str]) -> Self:
+    def alike(cls, values: int, decoding: Decoding, scope: str, prompts: Sequence[str]) -> Self:
         """The load of one target that nobody knows yet, with some values on every prompt.
 
         Args:
             values: Their number.
-            most: New tokens of a text at most.
+            decoding: How tokens are chosen, and how many.
             scope: Positions that are changed.
             prompts: Texts of the prompts.
         """
         rows, read = values * len(prompts), sum(map(len, prompts)) / _CHARACTERS
         apart = 0 if scope == "generated" else values * read
-        return cls(None, rows, len(prompts) * values**_APART, rows * most, read, apart)
+        nodes, tokens = len(prompts) * values**_APART, rows * decoding.max_new_tokens
+        return cls(None, rows, nodes, tokens, read, apart, decoding.method == "sample")
 
     def times(self, n: float, layer: int) -> Self:
         """So many of it, in a layer: other targets or seeds on the same prompts."""
@@ -119,6 +125,7 @@ class Load(NamedTuple):
         above = 1 - below
         per_token = size.blocks * (below * share + above)
         per_token += size.unembedding * (1 if above else share)
+        per_token += _DRAWING * size.unembedding if self.sampled else 0
         # Of rows that part below the last layer, the unclamped likelihood is one more pass.
         per_token += (size.blocks + size.unembedding) * share if above else 0
         reading = size.blocks * (below * self.read + above * self.read_apart)
@@ -143,6 +150,7 @@ class Pace:
         device: `cpu` or `cuda`.
         threads: CPU threads.
         layer: Lowest layer that was changed; None of baselines.
+        sampled: Whether tokens were drawn.
         flops: `Load.flops`.
         seconds: From its start to its tables on the disk.
     """
@@ -152,6 +160,7 @@ class Pace:
     device: str
     threads: int
     layer: int | None
+    sampled: bool
     flops: float
     seconds: float
 
@@ -177,23 +186,27 @@ def read(path: Path) -> list[Pace]:
     return [pace for line in lines if (pace := _parse(line))]
 
 
-def rate(
-    paces: Sequence[Pace], model: str, layer: int | None, device: str = "auto"
-) -> float | None:
+def rate(paces: Sequence[Pace], model: str, load: Load, device: str, threads: int) -> float | None:
     """FLOPs per second of the newest parts that are most like a load; None if none is.
 
     Args:
         paces: What was measured.
         model: The model's identity.
-        layer: Lowest layer that is changed.
+        load: What will be decoded.
         device: `cpu`, `cuda`, or `auto` for any.
+        threads: CPU threads of a job.
     """
     here = [pace for pace in paces if device in ("auto", pace.device)]
     same = [pace for pace in here if pace.model == model]
-    for group in ([pace for pace in same if pace.layer == layer], same, here):
+    kind = (load.layer, load.sampled)
+    for group in ([pace for pace in same if (pace.layer, pace.sampled) == kind], same, here):
         if group:
             newest = group[-_NEWEST:]
-            return sum(pace.flops for pace in newest) / sum(pace.seconds for pace in newest)
+            seconds = sum(
+                pace.seconds * (pace.threads / threads if pace.device == "cpu" else 1)
+                for pace in newest
+            )
+            return sum(pace.flops for pace in newest) / seconds
     return None
 
 
