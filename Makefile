@@ -30,8 +30,9 @@ reproduce: $(if $(PROFILE),.venv/ready-slurm,.venv/ready)
 
 ## plan: what `make reproduce` would make, and how long it may take; runs nothing
 plan: $(if $(PROFILE),.venv/ready-slurm,.venv/ready)
-	@said=$$($(SNAKEMAKE) --dry-run --quiet) || { echo "$$said" >&2; exit 1; }; \
-		echo "$$said" | sed -n '/^\(Texts\|Nothing to do\):/,$$p'
+	@said=$$($(SNAKEMAKE) --dry-run --quiet 2>&1) || \
+		{ echo "$$said" | grep '^error:' || echo "$$said"; exit 1; } >&2; \
+		echo "$$said" | sed -n '/^note:/p; /^Texts:\|^Nothing to do:/,$$p'
 
 ## explore: see and try what a neuron does, in the browser (docs/explorer.md);
 ## ARGS="--port 7900 --no-browser" and the like

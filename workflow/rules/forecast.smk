@@ -7,7 +7,7 @@ from statistics import median
 from snakemake.exceptions import IncompleteCheckpointException
 
 from clampsweep.config.limits import no_cuda
-from clampsweep.texts import forecast, speed
+from clampsweep.texts import cost, forecast, speed
 from clampsweep.texts.forecast import Counts, Forecast, Seconds
 from clampsweep.texts.pinned import read_plan
 
@@ -134,7 +134,7 @@ def foreseen():
         return forecast.time_of(loads, *how) + Seconds(n_jobs * seconds_around(paces))
 
     now = [
-        (model_of(batch), load) for batch in todo for load in speed.loads(todo[batch])
+        (model_of(batch), load) for batch in todo for load in cost.loads(todo[batch])
     ]
     then = [(REQUESTS[name].model, one) for name in later for one in later[name] or []]
     more = sum(load.rows for _, load in then) / CONFIG.compute.combinations_per_batch

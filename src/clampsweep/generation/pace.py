@@ -12,7 +12,8 @@ import torch
 from clampsweep.models.model import Model
 from clampsweep.texts import speed
 from clampsweep.texts.combination import Combination
-from clampsweep.texts.speed import Load, Pace, Size
+from clampsweep.texts.cost import Load, Size
+from clampsweep.texts.speed import Pace
 
 log = logging.getLogger(__name__)
 

@@ -10,8 +10,9 @@ from typing import NamedTuple
 from clampsweep.models.spec import ModelSpec
 from clampsweep.names import layers_in
 from clampsweep.texts import speed
+from clampsweep.texts.cost import Load, Size
 from clampsweep.texts.request import Named, Selection, TextRequest
-from clampsweep.texts.speed import Load, Pace, Size
+from clampsweep.texts.speed import Pace
 from clampsweep.words import counted, listed
 
 START = (
