@@ -30,7 +30,7 @@ reproduce: $(if $(PROFILE),.venv/ready-slurm,.venv/ready)
 
 ## plan: what `make reproduce` would make, and how long it may take; runs nothing
 plan: $(if $(PROFILE),.venv/ready-slurm,.venv/ready)
-	@said=$$($(SNAKEMAKE) --dry-run --quiet 2>&1) || \
+	@said=$$($(SNAKEMAKE) --dry-run 2>&1) || \
 		{ echo "$$said" | grep '^error:' || echo "$$said"; exit 1; } >&2; \
 		echo "$$said" | sed -n '/^note:/p; /^Texts:\|^Nothing to do:/,$$p'
 

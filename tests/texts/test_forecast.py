@@ -132,6 +132,16 @@ def test_texts_take_their_cost_at_the_rate_of_their_model(tmp_path: Path) -> Non
     assert found == (pytest.approx(expected), False)
 
 
+def test_of_jobs_side_by_side_the_longest_or_the_sum_decides() -> None:
+    times = [Seconds(6.0), Seconds(2.0, guessed=True), Seconds(1.0)]
+    assert forecast.together(times, 1) == (9.0, True)
+    assert forecast.together(times, 2) == (6.0, True)
+    assert forecast.together([*times, Seconds(5.0)], 2) == (7.0, True)
+    assert forecast.together([*times, Seconds(None)], 2) == (None, False)
+    assert forecast.together([], 0) == (0.0, False)
+    assert forecast.together([Seconds(12.0).over(3)] * 3, 1) == (12.0, False)
+
+
 def test_the_first_estimate_is_called_a_guess(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr("clampsweep.texts.forecast.speed.guess", lambda threads: threads * 1e6)
     load = Load.alike(2, GREEDY, "all", ["One"]).times(1, 0)

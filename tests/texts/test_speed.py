@@ -90,5 +90,5 @@ def test_a_guess_grows_with_threads_as_far_as_there_are_cores(monkeypatch) -> No
     monkeypatch.setattr("clampsweep.texts.speed.time.perf_counter", lambda: next(times))
     monkeypatch.setattr("clampsweep.texts.speed.time.sleep", lambda seconds: None)
     monkeypatch.setattr("clampsweep.texts.speed.os.cpu_count", lambda: 4)
-    one, two, many = map(speed.guess, (1, 2, 99))
+    one, two, many = map(speed.guess.__wrapped__, (1, 2, 99))
     assert (two / one, many / one) == (2, 4)

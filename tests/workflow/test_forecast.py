@@ -38,7 +38,8 @@ def test_a_plan_counts_what_a_longer_list_of_values_adds(finished: Project) -> N
     finished.sweep["values"] += [7]
     folders = ("results/**/*", "logs/**/*", "resources/**/*")
     before = finished.states(*folders)
-    lines = said(finished.write().run("-n", "--quiet").checked())
+    lines = said(finished.write().run("-n").checked())
+    assert said(finished.run("-n", "--quiet").checked()) == lines
     assert lines[0] == f"Texts: {N} new, {4 * N} reused."
     assert re.fullmatch(rf"{TIME}\.", lines[1])  # by the first run's texts
     assert lines[2:] == [WHERE]

@@ -2,6 +2,7 @@
 # (`make plan`), and what it made, after it. Read from the jobs that Snakemake has planned.
 import atexit
 import time
+from math import ceil
 from statistics import median
 
 from snakemake.exceptions import IncompleteCheckpointException
@@ -123,32 +124,50 @@ def seconds_of_others(jobs):
     return total
 
 
-def foreseen():
-    """What the run will make, by the jobs that are planned."""
-    jobs, paces = list(workflow.dag.needrun_jobs()), speed.read(speed.FILE)
-    device = "cpu" if no_cuda() else CONFIG.compute.device
-    todo, later = texts_to_make(jobs), {name: texts_later(name) for name in REQUESTS}
+def time_of_batches(todo, later):
+    """Times of the batches to make, and of those for texts not known yet.
 
-    def time_of(loads, n_jobs):
+    Args:
+        todo: Combinations of each batch.
+        later: Loads of each request.
+    """
+    paces = speed.read(speed.FILE)
+    device = "cpu" if no_cuda() else CONFIG.compute.device
+    lanes = workflow.cores // CONFIG.compute.threads if workflow.local_exec else 1
+    around = Seconds(seconds_around(paces))
+
+    def time_of(loads):
         how = (paces, device, CONFIG.compute.threads, Path("resources/models"))
-        return forecast.time_of(loads, *how) + Seconds(n_jobs * seconds_around(paces))
+        return forecast.time_of(loads, *how)
 
     now = [
-        (model_of(batch), load) for batch in todo for load in cost.loads(todo[batch])
+        time_of((model_of(batch), load) for load in cost.loads(todo[batch])) + around
+        for batch in todo
     ]
     then = [(REQUESTS[name].model, one) for name in later for one in later[name] or []]
-    more = sum(load.rows for _, load in then) / CONFIG.compute.combinations_per_batch
+    rows = sum(load.rows for _, load in then)
+    n = ceil(rows / CONFIG.compute.combinations_per_batch)
+    each = [time_of(then).over(n) + around] * n if n else []
+    return forecast.together(now, lanes), forecast.together(each, lanes)
+
+
+def foreseen():
+    """What the run will make, by the jobs that are planned."""
+    # A dry run has by then gone through all of them.
+    jobs = list(workflow.dag.needrun_jobs(exclude_finished=False))
+    todo, later = texts_to_make(jobs), {name: texts_later(name) for name in REQUESTS}
+    time_now, time_later = time_of_batches(todo, later)
+    bounds = {name: loads for name, loads in later.items() if loads != []}
     return Forecast(
         texts=counted_texts({one.key for batch in todo for one in todo[batch]}),
         later={
             name: loads and sum(load.rows for load in loads)
-            for name, loads in later.items()
-            if loads != []
+            for name, loads in bounds.items()
         },
         items={name: counted_items(name, jobs) for name in WORKS},
         models=[job.wildcards.model for job in jobs if job.rule.name == "fetch_model"],
-        time=time_of(now, len(todo)) + Seconds(seconds_of_others(jobs)),
-        time_later=time_of(then, more),
+        time=time_now + Seconds(seconds_of_others(jobs)),
+        time_later=time_later,
         alone=not workflow.local_exec,
         places=[f"results/{name}/summary.md" for name in CONFIG.run],
     )
@@ -182,7 +201,9 @@ def _without_a_run():
     """After a dry run, or where there is nothing to do: Snakemake has no hook for either."""
     planned = workflow.executor_plugin is not None and workflow.dag is not None
     if planned and not _begun and not workflow.touch:
-        if workflow.dryrun or not any(workflow.dag.needrun_jobs()):
+        if workflow.dryrun or not any(
+            workflow.dag.needrun_jobs(exclude_finished=False)
+        ):
             begin_run()
 
 

@@ -43,6 +43,10 @@ class Seconds(NamedTuple):
         total = None if unknown else (self.seconds or 0) + (other.seconds or 0)
         return Seconds(total, self.guessed or other.guessed)
 
+    def over(self, n: int) -> Seconds:
+        """The share of one of so many jobs."""
+        return self._replace(seconds=self.seconds and self.seconds / n)
+
 
 @dataclass(frozen=True)
 class Forecast:
@@ -167,6 +171,20 @@ def time_of(
             rate = guessed = guessed or speed.guess(threads)
         total += flops / rate
     return Seconds(total, guessed is not None)
+
+
+def together(times: Sequence[Seconds], lanes: int) -> Seconds:
+    """How long jobs take of which some run side by side.
+
+    Args:
+        times: Of each job.
+        lanes: How many run at a time.
+    """
+    known = [time.seconds for time in times if time.seconds is not None]
+    if len(known) < len(times):
+        return Seconds(None)
+    longest, in_all = max(known, default=0.0), sum(known)
+    return Seconds(max(longest, in_all / max(1, lanes)), any(time.guessed for time in times))
 
 
 def _layers(request: TextRequest, requests: Mapping[str, TextRequest]) -> list[int]:

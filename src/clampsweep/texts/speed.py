@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -98,6 +99,7 @@ def rate(paces: Sequence[Pace], model: str, load: Load, device: str, threads: in
     return None
 
 
+@cache
 def guess(threads: int) -> float:
     """FLOPs per second that decoding may reach on this machine's CPU, in a fifth of a second.
 
