@@ -28,10 +28,14 @@ def test_the_parts_most_like_a_load_decide_its_rate() -> None:
         PACE,
     ]
     assert rate(paces, 3) == 100
-    assert rate(paces, 2) == 50  # 400 in 8 s
-    assert rate(paces, None) == pytest.approx(500 / 9)
-    assert rate(paces, 3, model="new") == pytest.approx(600 / 1009)
+    assert rate(paces, 2) == 50  # 25 and 75
+    assert rate(paces, None) == 75
+    assert rate(paces, 3, model="new") == 50
     assert rate([], 3) is None
+
+
+def test_one_part_that_was_held_up_does_not_count() -> None:
+    assert rate([PACE, replace(PACE, seconds=1000.0), PACE], 3) == 100
 
 
 def test_texts_that_are_drawn_and_that_are_not_have_rates_of_their_own() -> None:

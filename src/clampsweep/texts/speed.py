@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 
@@ -76,7 +77,7 @@ def read(path: Path) -> list[Pace]:
 
 
 def rate(paces: Sequence[Pace], model: str, load: Load, device: str, threads: int) -> float | None:
-    """FLOPs per second of the newest parts that are most like a load; None if none is.
+    """FLOPs per second, the median of the newest parts that are most like a load; None if none is.
 
     Args:
         paces: What was measured.
@@ -90,12 +91,10 @@ def rate(paces: Sequence[Pace], model: str, load: Load, device: str, threads: in
     kind = (load.layer, load.sampled)
     for group in ([pace for pace in same if (pace.layer, pace.sampled) == kind], same, here):
         if group:
-            newest = group[-_NEWEST:]
-            seconds = sum(
-                pace.seconds * (pace.threads / threads if pace.device == "cpu" else 1)
-                for pace in newest
+            return median(
+                pace.flops / pace.seconds * (threads / pace.threads if pace.device == "cpu" else 1)
+                for pace in group[-_NEWEST:]
             )
-            return sum(pace.flops for pace in newest) / seconds
     return None
 
 
@@ -130,6 +129,6 @@ def _parse(line: str) -> Pace | None:
     """A line of the file; None if it is damaged."""
     try:
         pace = Pace(**json.loads(line))
-        return pace if pace.flops > 0 and pace.seconds > 0 else None
+        return pace if min(pace.flops, pace.seconds, pace.threads) > 0 else None
     except (ValueError, TypeError):
         return None
