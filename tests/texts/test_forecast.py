@@ -84,13 +84,15 @@ def test_nobody_knows_a_gpus_speed_before_it_was_used(tmp_path: Path) -> None:
     known = forecast.time_of([(MODEL, load)], [], "auto", 2, tmp_path)
     assert known == Seconds(None)
     said = replace(SEEN, time=SEEN.time + known).lines()
+    assert replace(SEEN, time=known).expected() == ""
     assert said[1] == "Time: not known; no text was made on this machine's GPU yet."
 
 
 def test_a_run_says_after_it_what_it_made() -> None:
-    assert forecast.outcome(Counts(3360, 40), 250.0, "about 6 minutes in all") == (
-        "Texts: 3,360 made, 40 reused. Time: 4 minutes; expected: about 6 minutes in all."
+    assert forecast.outcome(Counts(3360, 40), 250.0, SEEN.expected()) == (
+        "Texts: 3,360 made, 40 reused. Time: 4 minutes (expected: about 6 minutes)."
     )
+    assert forecast.outcome(Counts(1, 0), 30.0, "") == "Texts: 1 made, 0 reused. Time: 30 s."
 
 
 @pytest.mark.parametrize("count", [1, 3])

@@ -183,7 +183,7 @@ def begin_run():
     """Say what the run will make, if it is one of all that the config asks for."""
     if any(job.rule.name == "all" for job in workflow.dag.jobs):
         seen = foreseen()
-        _begun.append((time.time(), times_of_batches(), seen.minutes()))
+        _begun.append((time.time(), times_of_batches(), seen.expected()))
         print("\n".join(seen.lines()), flush=True)
 
 

@@ -76,7 +76,7 @@ class Forecast:
     def lines(self) -> list[str]:
         """At most five lines for the user; one if there is nothing to do."""
         where = f"Results: {listed(_few(self.places))}"
-        if not self.time.seconds and self.time.seconds is not None:
+        if self.time.seconds == 0:
             return [f"Nothing to do: {self._there()}. {where}"]
         said = [f"Texts: {self.texts.new:,} new, {self.texts.reused:,} reused{self._later()}."]
         if self.items:
@@ -86,12 +86,17 @@ class Forecast:
             said.append(f"Models to fetch or make first: {listed(_few(self.models))}.")
         return [*said, f"Time: {self.minutes()}.", where]
 
+    def expected(self) -> str:
+        """The time of the whole run in short; nothing where nobody knows."""
+        seconds = (self.time + self.time_later).seconds
+        return "" if seconds is None else speed.duration(seconds)
+
     def minutes(self) -> str:
         """The time of the whole run, in words."""
         whole = self.time + self.time_later
         if whole.seconds is None:
             return "not known; no text was made on this machine's GPU yet"
-        said = f"{speed.duration(whole.seconds)} {'of computing' if self.alone else 'in all'}"
+        said = f"{self.expected()} {'of computing' if self.alone else 'in all'}"
         if self.time_later.seconds:
             said += f", {speed.duration(self.time_later.seconds)} of it for what is not known yet"
         return said + (" (a guess: no text was made here yet)" if whole.guessed else "")
@@ -119,12 +124,11 @@ def outcome(texts: Counts, seconds: float, expected: str) -> str:
     Args:
         texts: Texts made and taken over.
         seconds: How long it took.
-        expected: What was said before.
+        expected: What was said before it, if anything was.
     """
     took = speed.duration(seconds).removeprefix("about ")
-    return (
-        f"Texts: {texts.new:,} made, {texts.reused:,} reused. Time: {took}; expected: {expected}."
-    )
+    made = f"Texts: {texts.new:,} made, {texts.reused:,} reused"
+    return f"{made}. Time: {took}{expected and f' (expected: {expected})'}."
 
 
 def bound(
