@@ -16,7 +16,7 @@ ifneq ($(shell mkdir -p "$(CACHE)" 2>&1 && test -w "$(CACHE)" && echo writable),
 export XDG_CACHE_HOME := $(CURDIR)/.snakemake/cache
 endif
 
-.PHONY: reproduce explore test test-slow test-cluster test-explorer lint format prune bench bench-exact bench-capture bench-explorer
+.PHONY: reproduce plan explore test test-slow test-cluster test-explorer lint format prune bench bench-exact bench-capture bench-explorer
 .DEFAULT_GOAL := reproduce
 
 ## reproduce: run the experiment of config/config.yaml (or CONFIG=file) and write the report;
@@ -27,6 +27,12 @@ reproduce: $(if $(PROFILE),.venv/ready-slurm,.venv/ready)
 	$(SNAKEMAKE)
 	@$(SNAKEMAKE) --report results/report.html --quiet
 	@echo "Report: $(CURDIR)/results/report.html (open it in a browser)"
+
+## plan: what `make reproduce` would make, and how long it may take; runs nothing
+plan: $(if $(PROFILE),.venv/ready-slurm,.venv/ready)
+	@said=$$($(SNAKEMAKE) --dry-run 2>&1) || \
+		{ echo "$$said" | grep '^error:' || echo "$$said"; exit 1; } >&2; \
+		echo "$$said" | sed -n '/^note:/p; /^Texts:\|^Nothing to do:/,$$p'
 
 ## explore: see and try what a neuron does, in the browser (docs/explorer.md);
 ## ARGS="--port 7900 --no-browser" and the like

@@ -24,6 +24,9 @@ for _study in STUDIES:
     include: f"workflow/rules/{_study.name}.smk"
 
 
+include: "workflow/rules/forecast.smk"
+
+
 report: "workflow/report/workflow.rst"
 
 
@@ -38,10 +41,12 @@ rule all:
 
 
 onerror:
+    end_run()
     scratch.clear(RESULTS / ".scratch", is_done)
 
 
 onsuccess:
+    end_run()
     scratch.clear(RESULTS / ".scratch", is_done)
     for name in CONFIG.run:
         if Path(f"results/{name}/summary.md").exists():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -26,8 +28,8 @@ from clampsweep.models.model import Model
 from clampsweep.models.spec import ModelSpec
 from clampsweep.names import parse_target
 from clampsweep.provenance import text_digest
-from clampsweep.texts import promptset
-from clampsweep.texts.combination import Combination
+from clampsweep.texts import promptset, speed
+from clampsweep.texts.combination import Combination, batch_id
 from clampsweep.texts.gather import GENERATIONS, VECTORS, gather
 from clampsweep.texts.planner import Planner, pin_plan
 from clampsweep.texts.request import RAW, Decoding, PromptFormat, PromptsetSpec, TextRequest
@@ -83,6 +85,10 @@ class Bench:
     def batch_file(self, batch: str) -> Path:
         return self.planner.results / "batches" / f"{batch}.json"
 
+    @property
+    def speeds(self) -> Path:
+        return self.planner.results.parent / "logs/speed.jsonl"
+
     def scratch(self, batch: str) -> Path:
         return self.planner.results / ".scratch" / f"{batch}-c0de"
 
@@ -99,6 +105,7 @@ class Bench:
             code="c0de",
             generations=generations,
             vectors=vectors,
+            speeds=self.speeds,
         )
 
     def run(self, combinations: Sequence[Combination], rows: int = 256) -> dict[str, pd.DataFrame]:
@@ -553,17 +560,34 @@ def test_a_killed_batch_resumes_at_its_unfinished_parts(
         assert one.read_bytes() == two.read_bytes()
 
 
-def test_a_long_batch_says_beforehand_how_long_it_takes(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def test_a_batch_says_beforehand_how_long_it_takes_by_the_parts_before_it(
+    bench: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
     wanted = interventions(_request(bench.spec), _prompts(), None)
-    (batch,) = bench.planner.assign(wanted)
-    monkeypatch.setattr(clampsweep.generation.parts, "_SAMPLE", len(wanted) // 2)
-    with caplog.at_level("INFO"):
-        bench.generate(batch)
-    most = len(wanted) * GREEDY.max_new_tokens
-    assert f"{len(wanted)} combinations, at most {most} tokens: about " in caplog.text
-    assert caplog.text.index("at most") < caplog.text.index("combinations done")
+    most = f"{len(wanted)} combinations, at most {len(wanted) * GREEDY.max_new_tokens} tokens: "
+    said = []
+    for _ in range(2):
+        for made in bench.planner.outputs(batch_id(wanted)):
+            made.unlink(missing_ok=True)
+        shutil.rmtree(bench.planner.results / ".scratch", ignore_errors=True)
+        caplog.clear()
+        with caplog.at_level("INFO"):
+            (batch,) = bench.planner.assign(wanted)
+            bench.generate(batch, rows=5)
+        said.append([line for line in caplog.messages if " most " in line or " done" in line][1:])
+    (first, *first_parts), (again, *again_parts) = said
+    assert re.fullmatch(rf"{most}about \d+ s \(a guess\)", first)
+    assert re.fullmatch(rf"{most}about \d+ s", again)
+    for parts in (first_parts, again_parts):
+        assert len(parts) > 2
+        assert all(re.search(r" done: about \d+ s left$", line) for line in parts[:-1])
+        assert parts[-1] == f"{len(wanted)} of {len(wanted)} combinations done"
+    assert re.fullmatch(r"decoded in \d+ s; expected: about \d+ s", caplog.messages[-1])
+    paces = speed.read(bench.speeds)
+    assert [pace.batch for pace in paces] == [batch] * 2 * len(first_parts)
+    assert {(pace.device, pace.threads, pace.model) for pace in paces} == {
+        ("cpu", 1, bench.spec.identity)
+    }
 
 
 def test_a_part_without_its_second_table_is_made_again(

@@ -10,7 +10,7 @@ import pytest
 
 from clampsweep import tables
 from clampsweep.errors import UserError
-from clampsweep.texts.scratch import Scratch, clear
+from clampsweep.texts.scratch import Scratch, clear, kept
 from clampsweep.texts.tables import BATCH_GENERATIONS, BATCH_VECTORS
 
 MADE = {"model": "m", "code": "c0de", "libraries": {"torch": "2"}, "batch": "b"}
@@ -193,3 +193,12 @@ def test_what_another_job_made_is_known_only_if_it_is_whole_and_of_these_rows(
     assert not _scratch(tmp_path, model="another").made(*paths)
     paths[1].write_bytes(paths[1].read_bytes()[:-1])
     assert not scratch.made(*paths)
+
+
+def test_texts_kept_for_a_code_are_those_of_its_whole_parts(tmp_path: Path) -> None:
+    _scratch(tmp_path).add(*_part("a", "b"))
+    _scratch(tmp_path, "other").add(*_part("c"))
+    Scratch(tmp_path / "b-0ld", KEYS, MADE).add(*_part("d"))
+    assert kept(tmp_path, "c0de") == {"a", "b", "c"}
+    next((tmp_path / "other-c0de").glob("*.generations.parquet")).write_bytes(b"PAR1")
+    assert kept(tmp_path, "c0de") == {"a", "b"}

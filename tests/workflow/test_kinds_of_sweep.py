@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from harness import PROMPTS, Project, Run, Running
@@ -49,6 +50,17 @@ def test_one_call_makes_every_sweep_whole(done: tuple[Project, Run]) -> None:
         assert len(figures) == 14
         assert all(path.stat().st_size > 0 for path in figures)
         assert project.path(f"results/{sweep}/summary.md").read_text().startswith("# tiny, ")
+
+
+def test_the_texts_made_are_those_foreseen_and_no_more_than_the_bound(
+    done: tuple[Project, Run],
+) -> None:
+    project, run = done
+    new, more = re.search(
+        r"^Texts: (\d+) new, 0 reused; up to (\d+) more of", run.output, re.M
+    ).groups()
+    made = int(re.search(r"^Texts: (\d+) made, 0 reused\.", run.output, re.M)[1])
+    assert made == sum(map(len, project.batches().values())) == int(new) + int(more)
 
 
 def test_afterwards_there_is_nothing_to_do_and_nothing_to_prune(done: tuple[Project, Run]) -> None:

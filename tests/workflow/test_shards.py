@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from hashlib import sha256
 from pathlib import Path
@@ -137,7 +138,9 @@ def test_a_kill_loses_the_shard_that_was_at_work_and_no_other(undone: Project) -
 
 def test_the_studys_code_makes_its_shards_stale_and_no_text(done: Project) -> None:
     done.append(f"{STUDY}/losses.py", "# changed")
-    assert done.run("-n").rules == {RULE: 2, "gather_shards": 1, f"{WORD}_report": 1}
+    run = done.run("-n")
+    assert run.rules == {RULE: 2, "gather_shards": 1, f"{WORD}_report": 1}
+    assert f"\nOther work: m/losses {len(PROMPTS)} new, 0 reused.\n" in run.output
     # Without Snakemake's records the old shards are not seen to be stale, but they are refused.
     shutil.rmtree(done.folder / ".snakemake/metadata")
     done.prompts["core9/declarative/1"] = "the sun"
@@ -150,7 +153,10 @@ def test_the_studys_code_makes_its_shards_stale_and_no_text(done: Project) -> No
 
 def test_a_shard_that_was_deleted_is_made_again(done: Project) -> None:
     done.path(next(name for name in shards(done) if name.endswith(".parquet"))).unlink()
-    assert done.run("-n").checked().rules == {RULE: 1, "gather_shards": 1, f"{WORD}_report": 1}
+    run = done.run("-n").checked()
+    assert run.rules == {RULE: 1, "gather_shards": 1, f"{WORD}_report": 1}
+    counts = re.search(r"^Other work: m/losses (\d+) new, (\d+) reused\.$", run.output, re.M)
+    assert sum(map(int, counts.groups())) == len(PROMPTS) and "0" not in counts.groups()
 
 
 def test_another_entry_and_other_names_of_the_prompts_need_no_new_shard(done: Project) -> None:
@@ -214,7 +220,8 @@ def test_items_that_are_known_only_after_a_job_are_worked_on(
     replace(undone, f"{STUDY}/study.py", "\nfrom clampsweep.config",
             "\nfrom dataclasses import replace\n\nfrom clampsweep.config")  # fmt: skip
     wanted = (LOSSES, "results/m/said.parquet")
-    undone.write().run("-n").checked()
+    planned = undone.write().run("-n").checked().output
+    assert "\nOther work: m/losses not known yet; m/said not known yet.\n" in planned
     run = undone.run(*wanted).checked()
     assert run.rules["fetch_promptset"] == run.rules[f"{WORD}_listing"] == 1
     assert run.rules[RULE] == 2 and run.rules["gather_shards"] == 2

@@ -28,3 +28,4 @@ if _made and not any(Path(".snakemake").glob("metadata/*")):
 onstart:
     for folder in ("results", "resources", "logs"):
         or_stop(check_not_read_only, folder)
+    begin_run()

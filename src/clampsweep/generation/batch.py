@@ -10,12 +10,15 @@ from typing import Any
 from tqdm import tqdm
 
 from clampsweep.decoder.choice import NotFiniteError
+from clampsweep.decoder.decode import fast_path
+from clampsweep.decoder.interventions import Scope
 from clampsweep.decoder.rows import Decoded
 from clampsweep.errors import UserError
 from clampsweep.files import alone
 from clampsweep.generation.changes import Supplies, supplies
 from clampsweep.generation.frames import Frames
-from clampsweep.generation.parts import cut, decode_part, estimate
+from clampsweep.generation.pace import Pacer
+from clampsweep.generation.parts import cut, decode_part
 from clampsweep.generation.prompts import encode
 from clampsweep.models.loading import load
 from clampsweep.models.model import Model
@@ -40,6 +43,7 @@ def generate(
     code: str,
     generations: Path,
     vectors: Path,
+    speeds: Path,
 ) -> None:
     """Make a batch's two tables (`BATCH_GENERATIONS`, `BATCH_VECTORS`).
 
@@ -57,6 +61,7 @@ def generate(
         code: Code digest, for the footer.
         generations: Output.
         vectors: Output.
+        speeds: File to which how long parts took is added, for later estimates.
 
     Raises:
         UserError: A prompt exceeds the context, the model folder is damaged, the disk is full,
@@ -79,7 +84,7 @@ def generate(
         if kept.made(generations, vectors):
             log.info("another job made this batch meanwhile")
         else:
-            _run(model, combinations, rows_per_forward, kept, batch.parent.parent)
+            _run(model, combinations, rows_per_forward, kept, batch, speeds)
             kept.join(generations, vectors)
         kept.end(generations, vectors)
 
@@ -89,7 +94,8 @@ def _run(
     combinations: Sequence[Combination],
     rows_per_forward: int,
     scratch: Scratch,
-    results: Path,
+    batch: Path,
+    speeds: Path,
 ) -> None:
     """Decode what is missing of a batch into parts.
 
@@ -104,7 +110,8 @@ def _run(
     todo = [[one for one in part if one.key not in finished] for part in parts]
     said = f"{len(combinations)} combinations in {len(parts)} parts, {len(finished)} already done"
     log.info("%s", said)
-    _run_parts(model, [part for part in todo if part], tokens, rows_per_forward, scratch, results)
+    todo = [part for part in todo if part]
+    _run_parts(model, todo, tokens, rows_per_forward, scratch, batch, speeds)
 
 
 def _run_parts(
@@ -113,26 +120,28 @@ def _run_parts(
     tokens: Mapping[str, Sequence[int]],
     rows_per_forward: int,
     scratch: Scratch,
-    results: Path,
+    batch: Path,
+    speeds: Path,
 ) -> None:
     """Decode the parts still missing, each written as soon as it is done."""
     combinations = [one for part in todo for one in part]
+    results = batch.parent.parent
     given = supplies(model, combinations, tokens, rows_per_forward, results)
     total = sum(one.decoding.max_new_tokens for one in combinations)
-    estimate(model, todo, tokens, given)
-    done, failed = 0, []
+    fast_path(model, [], Scope.parse("all"))  # laid out once: no part's time
+    pacer, failed = Pacer(model, todo, batch.stem, speeds), []
     bar: Any
     with tqdm(total=total, unit="tok", mininterval=1, smoothing=0.1) as bar:
         for part in todo:
             good, decoded = _decode_finite(model, part, tokens, given, bar.update)
             failed += [one for one in part if one not in good]
             if not good:
+                pacer.done(0)
                 continue
             frames = Frames(good, decoded, model, tokens)
             bar.total -= len(part) * part[0].decoding.max_new_tokens - frames.tokens
             scratch.add(frames.generations, frames.vectors)
-            done += len(good)
-            log.info("%d of %d combinations done", done, len(combinations))
+            pacer.done(len(good))
     if failed:
         raise UserError(_not_finite(failed, len(combinations)))
 

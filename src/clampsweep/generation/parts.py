@@ -1,12 +1,9 @@
-"""Rows of a batch that are decoded in one call, how, and how long it may take."""
+"""Rows of a batch that are decoded in one call, and how."""
 
 from __future__ import annotations
 
 import itertools
-import logging
-import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from clampsweep.decoder.decode import decode
@@ -17,39 +14,6 @@ from clampsweep.models.model import Model
 from clampsweep.names import layers_in
 from clampsweep.texts.combination import Combination, stream
 from clampsweep.texts.request import Decoding
-
-log = logging.getLogger(__name__)
-
-_SAMPLE = 128  # rows that are timed for an estimate; twice as many are worth one
-
-_STEPS = 4  # tokens of each, after its first
-
-
-def estimate(
-    model: Model,
-    parts: Sequence[Sequence[Combination]],
-    tokens: Mapping[str, Sequence[int]],
-    given: Supplies,
-) -> None:
-    """Say how long the parts will take, by a few tokens of some of their rows."""
-    rows = sum(map(len, parts))
-    if rows < 2 * _SAMPLE:
-        return
-    sample = max(parts, key=len)[:_SAMPLE]
-
-    def seconds(part: Sequence[Combination], n_new: int) -> float:
-        decoding = replace(part[0].decoding, max_new_tokens=n_new)
-        start = time.perf_counter()
-        decode_part(model, part, tokens, given, decoding, lambda n: None)
-        return time.perf_counter() - start
-
-    seconds(sample[:2], 1)  # what is done once does not count
-    prompt = seconds(sample, 1)
-    token = max(0.0, seconds(sample, 1 + _STEPS) - prompt) / _STEPS
-    most = sum(one.decoding.max_new_tokens for part in parts for one in part)
-    total = (prompt * rows + token * most) / len(sample)
-    said = f"about {total / 60:.0f} minutes" if total >= 90 else f"about {total:.0f} s"
-    log.info("%d combinations, at most %d tokens: %s", rows, most, said)
 
 
 def cut(

@@ -101,10 +101,12 @@ class Named:
             targets (`texts.selection.write_selected`), `listed` where it lists items of sharded
             work (`shards.shard.write_items`).
         entry: The entry that it is run for.
+        most: Most targets that it can name, for the plan of a run; None if nobody knows.
     """
 
     checkpoint: str
     entry: str
+    most: int | None = None
 
 
 @dataclass(frozen=True)
@@ -163,6 +165,13 @@ class TextRequest:
     def needs_statistics(self) -> bool:
         """Whether the targets or the values follow from the baseline's neuron statistics."""
         return not isinstance(self.targets, tuple) or self.operation == "mean"
+
+    @property
+    def most_targets(self) -> int | None:
+        """How many targets there may be at most; None if nobody knows."""
+        if isinstance(self.targets, Named):
+            return self.targets.most
+        return self.targets.top if isinstance(self.targets, Selection) else len(self.targets)
 
     def selection(self) -> dict[str, Any] | list[str]:
         """The targets as a rule's parameter: how to select them, or their names."""

@@ -160,6 +160,20 @@ def clear(scratch: Path, is_done: Callable[[str], bool]) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
+def kept(scratch: Path, code: str) -> set[str]:
+    """Keys of the texts that a job of this code will find in parts of unfinished batches.
+
+    Args:
+        scratch: The folder of all parts.
+        code: Code digest of the job.
+    """
+    found: set[str] = set()
+    for path in scratch.glob(f"*-{code}/[!.]*{_GENERATIONS}"):
+        with suppress(UserError):  # a damaged part is computed again
+            found |= set(tables.read(path, BATCH_GENERATIONS)["key"])
+    return found
+
+
 _SCHEMAS = (BATCH_GENERATIONS, BATCH_VECTORS)
 
 

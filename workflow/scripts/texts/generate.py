@@ -7,6 +7,7 @@ from clampsweep.errors import reported
 with reported(snakemake.log[0]):
     from clampsweep.generation.batch import generate
     from clampsweep.models.spec import ModelSpec
+    from clampsweep.texts.speed import FILE
 
     generate(
         batch=Path(snakemake.input.batch),
@@ -19,4 +20,5 @@ with reported(snakemake.log[0]):
         code=snakemake.params.code,
         generations=Path(snakemake.output.generations),
         vectors=Path(snakemake.output.vectors),
+        speeds=FILE,
     )

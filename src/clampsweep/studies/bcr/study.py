@@ -27,10 +27,12 @@ def requests(entry: BcrEntry) -> dict[str, TextRequest]:
     found = {entry.name: entry.texts}
     if entry.controls is not None:
         name = f"{entry.name}/controls"
+        # Of each target as many neurons and random directions.
+        most = 2 * entry.controls.count * (entry.texts.most_targets or 0)
         found[name] = replace(
             entry.texts,
             name=name,
-            targets=Named("select_controls", entry.name),
+            targets=Named("select_controls", entry.name, most),
             values=entry.controls.values,
             drawn=entry.controls.drawn,
         )
