@@ -8,7 +8,7 @@ SETUP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 # One thread each: what runs side by side is tests. Files stay whole, but for the last ones.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(CORES) --dist worksteal
 WHERE := $(if $(PROFILE),--workflow-profile $(PROFILE),--cores $(CORES))
-SNAKEMAKE := $(BIN)/snakemake $(WHERE) $(if $(CONFIG),--configfile $(CONFIG))
+SNAKEMAKE := $(BIN)/python -m clampsweep.console $(WHERE) $(if $(CONFIG),--configfile $(CONFIG))
 
 # Snakemake needs a cache folder; where there is no home for it that can be written to, it is here.
 CACHE := $(or $(XDG_CACHE_HOME),$(if $(HOME),$(HOME)/.cache))
@@ -16,17 +16,20 @@ ifneq ($(shell mkdir -p "$(CACHE)" 2>&1 && test -w "$(CACHE)" && echo writable),
 export XDG_CACHE_HOME := $(CURDIR)/.snakemake/cache
 endif
 
-.PHONY: reproduce explore test test-slow test-cluster test-explorer lint format prune bench bench-exact bench-capture bench-explorer
+.PHONY: reproduce unlock explore test test-slow test-cluster test-explorer lint format prune bench bench-exact bench-capture bench-explorer
 .DEFAULT_GOAL := reproduce
 
 ## reproduce: run the experiment of config/config.yaml (or CONFIG=file) and write the report;
 ## PROFILE=profiles/slurm runs it on a cluster
 reproduce: $(if $(PROFILE),.venv/ready-slurm,.venv/ready)
-	@test -z "$(CONFIG)" || test -f "$(CONFIG)" || { echo "error: CONFIG=$(CONFIG): no such file" >&2; exit 2; }
 	@test -z "$(PROFILE)" || test -d "$(PROFILE)" || { echo "error: PROFILE=$(PROFILE): no such folder" >&2; exit 2; }
-	$(SNAKEMAKE)
+	@$(SNAKEMAKE)
 	@$(SNAKEMAKE) --report results/report.html --quiet
 	@echo "Report: $(CURDIR)/results/report.html (open it in a browser)"
+
+## unlock: after a run was killed, let the next one begin
+unlock: .venv/ready
+	@$(BIN)/python -m clampsweep.console --unlock --cores 1
 
 ## explore: see and try what a neuron does, in the browser (docs/explorer.md);
 ## ARGS="--port 7900 --no-browser" and the like

@@ -1,0 +1,65 @@
+"""Ctrl+C: a run that is interrupted says so in a line, ends its jobs and then keeps quiet.
+
+What Snakemake itself would print, a traceback of each job and of its own, says nothing that helps.
+Its course is as ever: it ends its jobs, removes what they had not finished, and gives up its lock.
+"""
+
+from __future__ import annotations
+
+import _thread
+import logging
+import signal
+import sys
+import threading
+import time
+from types import FrameType, TracebackType
+
+import psutil
+from snakemake.logging import logger
+
+from clampsweep.errors import INTERRUPTED
+
+PATIENCE = 10  # seconds that jobs have to end by themselves
+JOBS_PREFIX = "set -euo pipefail; trap '' INT; "
+"""How the shell commands of jobs begin: until a job can take an interruption (`errors.reported`),
+while Python itself starts, it ignores it; it is sent again."""
+
+
+def listen() -> None:
+    """From now on an interruption of this process is as this module has it."""
+    if signal.getsignal(signal.SIGINT) not in (signal.SIG_IGN, _interrupted):
+        signal.signal(signal.SIGINT, _interrupted)
+        sys.excepthook = _without_traceback
+
+
+def _interrupted(number: int, frame: FrameType | None) -> None:
+    while frame is not None:
+        if frame.f_code.co_name == "emit":  # Snakemake's printing swallows what is raised in it
+            threading.Timer(0.05, _thread.interrupt_main).start()
+            return
+        frame = frame.f_back
+    signal.signal(signal.SIGINT, lambda *_: None)  # the rest is clearing up, which must go on
+    print(f"\n{INTERRUPTED}", file=sys.stderr, flush=True)
+    for handler in logger.handlers:
+        if not isinstance(handler, logging.FileHandler):
+            handler.addFilter(lambda record: False)
+    threading.Thread(target=_end_jobs, daemon=True).start()
+    raise KeyboardInterrupt
+
+
+def _end_jobs() -> None:
+    """Interrupt all processes below this one until they have ended; kill those that do not."""
+    for second in range(10**6):
+        time.sleep(1)  # they may have ended by what the terminal sent them
+        for process in psutil.Process().children(recursive=True):
+            try:
+                process.send_signal(signal.SIGINT if second < PATIENCE else signal.SIGKILL)
+            except psutil.NoSuchProcess:
+                continue
+
+
+def _without_traceback(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    if not issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, trace)
