@@ -99,9 +99,9 @@ class _Log(logging.FileHandler):
 def reported(log: Path | str) -> Iterator[None]:
     """Run a job's body: log to `log` and to stderr; end a `UserError` in one line and exit code 1.
 
-    An interruption (Ctrl+C) ends it with code 130, and with a line in the log only. Other exceptions
-    pass through with their traceback (also written to the log): they are bugs. Where no log can be
-    written, stderr has it all.
+    An interruption (Ctrl+C) ends it with code 130, and with a line in the log only. Other
+    exceptions pass through with their traceback (also written to the log): they are bugs. Where no
+    log can be written, stderr has it all.
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as jobs are started
         signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -23,4 +23,5 @@ if __name__ == "__main__":
         signal.signal(signal.SIGINT, _end)
     from snakemake.cli import main
 
+    sys.argv[0] = "snakemake"  # as its head shows it
     main()

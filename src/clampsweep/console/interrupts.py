@@ -6,7 +6,6 @@ Its course is as ever: it ends its jobs, removes what they had not finished, and
 
 from __future__ import annotations
 
-import _thread
 import logging
 import signal
 import sys
@@ -35,7 +34,8 @@ def listen() -> None:
 def _interrupted(number: int, frame: FrameType | None) -> None:
     while frame is not None:
         if frame.f_code.co_name == "emit":  # Snakemake's printing swallows what is raised in it
-            threading.Timer(0.05, _thread.interrupt_main).start()
+            again = (threading.main_thread().ident, number)  # wakes it where it waits, too
+            threading.Timer(0.05, signal.pthread_kill, again).start()
             return
         frame = frame.f_back
     signal.signal(signal.SIGINT, lambda *_: None)  # the rest is clearing up, which must go on

@@ -13,15 +13,15 @@ from snakemake.logging import logger
 from clampsweep.errors import UserError
 
 KILLED = (
-    "error: the folder is locked by a run that was killed, as no run is at work in it on this machine; "
-    "`make unlock` (or snakemake --unlock), then the same command goes on"
+    "error: the folder is locked by a run that was killed, as none is at work in it on this "
+    "machine; `make unlock` (or snakemake --unlock), then the same command goes on"
 )
 
 _NAMES = {"snakemake", "clampsweep.console"}  # what is called, as a program or a module
 
 
 def runs_at_work(folder: Path) -> list[psutil.Process]:
-    """The Snakemakes at work in a folder on this machine, but for this process and those above it."""
+    """The Snakemakes at work in a folder on this machine, but for this one and what started it."""
     own = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
     return [
         process
@@ -50,8 +50,8 @@ def check_no_run(folder: Path) -> None:
     if runs := runs_at_work(folder):
         began = datetime.fromtimestamp(runs[0].create_time())
         raise UserError(
-            f"another run is at work in this folder, process {runs[0].pid} since {began:%H:%M}; wait "
-            "until it has ended, or end it (Ctrl+C where it runs)"
+            f"another run is at work in this folder, process {runs[0].pid} since {began:%H:%M}; "
+            "wait until it has ended, or end it (Ctrl+C where it runs)"
         )
 
 
