@@ -18,19 +18,19 @@ REST = """
 import os
 import time
 
-_read = read
+_write = write
 
 
-def read(*arguments):
+def write(*arguments):
     while os.path.exists("rest"):
         open("at_work", "w").close()
         time.sleep(0.01)
-    return _read(*arguments)
+    return _write(*arguments)
 """
 
 
 def test_ctrl_c_is_a_line_and_leaves_neither_a_lock_nor_a_job(fresh: Project) -> None:
-    fresh.append("src/clampsweep/texts/promptset.py", REST)
+    fresh.append("src/clampsweep/tables.py", REST)
     (fresh.folder / "rest").touch()
     with fresh.start(PROMPTS) as running:
         wait_for((fresh.folder / "at_work").exists, "no job is at work")
