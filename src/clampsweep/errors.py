@@ -118,6 +118,7 @@ def reported(log: Path | str) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # it may be sent again
         logging.getLogger().removeHandler(handlers[0])
         logging.info(INTERRUPTED)
         sys.exit(130)

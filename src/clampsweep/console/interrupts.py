@@ -11,6 +11,8 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Sequence
+from contextlib import suppress
 from types import FrameType, TracebackType
 
 import psutil
@@ -43,19 +45,19 @@ def _interrupted(number: int, frame: FrameType | None) -> None:
     for handler in logger.handlers:
         if not isinstance(handler, logging.FileHandler):
             handler.addFilter(lambda record: False)
-    threading.Thread(target=_end_jobs, daemon=True).start()
+    jobs = psutil.Process().children()  # not what Snakemake starts from here on, such as scancel
+    threading.Thread(target=_end, args=(jobs,), daemon=True).start()
     raise KeyboardInterrupt
 
 
-def _end_jobs() -> None:
-    """Interrupt all processes below this one until they have ended; kill those that do not."""
+def _end(jobs: Sequence[psutil.Process]) -> None:
+    """Interrupt jobs, and what they started, until they have ended; kill those that do not."""
     for second in range(10**6):
         time.sleep(1)  # they may have ended by what the terminal sent them
-        for process in psutil.Process().children(recursive=True):
-            try:
-                process.send_signal(signal.SIGINT if second < PATIENCE else signal.SIGKILL)
-            except psutil.NoSuchProcess:
-                continue
+        for job in jobs:
+            with suppress(psutil.NoSuchProcess):
+                for process in (*job.children(recursive=True), job):
+                    process.send_signal(signal.SIGINT if second < PATIENCE else signal.SIGKILL)
 
 
 def _without_traceback(
