@@ -95,6 +95,12 @@ class _Log(logging.FileHandler):
         """Let the line go: a full disk of logs costs a log, not a result."""
 
 
+def _interrupt(*_: object) -> None:
+    """Interrupt this job; what ends with it, such as a progress bar, has no more to say."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    raise KeyboardInterrupt
+
+
 @contextmanager
 def reported(log: Path | str) -> Iterator[None]:
     """Run a job's body: log to `log` and to stderr; end a `UserError` in one line and exit code 1.
@@ -104,7 +110,7 @@ def reported(log: Path | str) -> Iterator[None]:
     log can be written, stderr has it all.
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as jobs are started
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGINT, _interrupt)
     handlers: list[logging.Handler] = [logging.StreamHandler()]
     with suppress(OSError):
         Path(log).parent.mkdir(parents=True, exist_ok=True)

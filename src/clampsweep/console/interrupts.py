@@ -28,6 +28,8 @@ while Python itself starts, it ignores it; it is sent again."""
 
 def listen() -> None:
     """From now on an interruption of this process is as this module has it."""
+    if threading.current_thread() is not threading.main_thread():
+        return  # Python lets no other set this
     if signal.getsignal(signal.SIGINT) not in (signal.SIG_IGN, _interrupted):
         signal.signal(signal.SIGINT, _interrupted)
         sys.excepthook = _without_traceback
