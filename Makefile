@@ -8,7 +8,7 @@ SETUP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 # One thread each: what runs side by side is tests. Files stay whole, but for the last ones.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(CORES) --dist worksteal
 WHERE := $(if $(PROFILE),--workflow-profile $(PROFILE),--cores $(CORES))
-SNAKEMAKE := $(BIN)/snakemake $(WHERE) $(if $(CONFIG),--configfile $(CONFIG))
+SNAKEMAKE := $(BIN)/python -m clampsweep.console $(WHERE) $(if $(CONFIG),--configfile $(CONFIG))
 
 # Snakemake needs a cache folder; where there is no home for it that can be written to, it is here.
 CACHE := $(or $(XDG_CACHE_HOME),$(if $(HOME),$(HOME)/.cache))
@@ -16,15 +16,14 @@ ifneq ($(shell mkdir -p "$(CACHE)" 2>&1 && test -w "$(CACHE)" && echo writable),
 export XDG_CACHE_HOME := $(CURDIR)/.snakemake/cache
 endif
 
-.PHONY: reproduce plan explore test test-slow test-cluster test-explorer lint format prune bench bench-exact bench-capture bench-explorer
+.PHONY: reproduce plan unlock explore test test-slow test-cluster test-explorer lint format prune bench bench-exact bench-capture bench-explorer
 .DEFAULT_GOAL := reproduce
 
 ## reproduce: run the experiment of config/config.yaml (or CONFIG=file) and write the report;
 ## PROFILE=profiles/slurm runs it on a cluster
 reproduce: $(if $(PROFILE),.venv/ready-slurm,.venv/ready)
-	@test -z "$(CONFIG)" || test -f "$(CONFIG)" || { echo "error: CONFIG=$(CONFIG): no such file" >&2; exit 2; }
 	@test -z "$(PROFILE)" || test -d "$(PROFILE)" || { echo "error: PROFILE=$(PROFILE): no such folder" >&2; exit 2; }
-	$(SNAKEMAKE)
+	@$(SNAKEMAKE)
 	@$(SNAKEMAKE) --report results/report.html --quiet
 	@echo "Report: $(CURDIR)/results/report.html (open it in a browser)"
 
@@ -33,6 +32,10 @@ plan: $(if $(PROFILE),.venv/ready-slurm,.venv/ready)
 	@said=$$($(SNAKEMAKE) --dry-run 2>&1) || \
 		{ echo "$$said" | grep '^error:' || echo "$$said"; exit 1; } >&2; \
 		echo "$$said" | sed -n '/^note:/p; /^Texts:\|^Nothing to do:/,$$p'
+
+## unlock: after a run was killed, let the next one begin
+unlock: .venv/ready
+	@$(BIN)/python -m clampsweep.console --unlock --cores 1
 
 ## explore: see and try what a neuron does, in the browser (docs/explorer.md);
 ## ARGS="--port 7900 --no-browser" and the like
@@ -99,8 +102,8 @@ bench-capture: .venv/ready
 .venv/ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "error: $(PYTHON) is older than 3.11; use make PYTHON=python3.11" >&2; exit 2; }
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "Installing the pinned packages into .venv (a few minutes, once)"
+	@trap '' INT; $(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv .venv
 	$(SETUP) torch
 	$(SETUP) --editable .
 	touch $@

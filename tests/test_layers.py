@@ -21,7 +21,7 @@ SCRIPTS = ROOT / "workflow" / "scripts"
 # all modules that lie flat, but those that the top names.
 FLOORS = (
     {""},
-    {"models"},
+    {"models", "console"},
     {"texts"},
     {"shards"},
     {"decoder", "config", "figures"},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -14,6 +15,9 @@ from pathlib import Path
 _MOST = 2000  # characters of a message
 
 _PROBE = 2**16  # bytes
+
+INTERRUPTED = "Interrupted: what is finished is kept; the same command goes on from there"
+"""What is said after Ctrl+C."""
 
 
 class UserError(Exception):
@@ -91,13 +95,22 @@ class _Log(logging.FileHandler):
         """Let the line go: a full disk of logs costs a log, not a result."""
 
 
+def _interrupt(*_: object) -> None:
+    """Interrupt this job; what ends with it, such as a progress bar, has no more to say."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    raise KeyboardInterrupt
+
+
 @contextmanager
 def reported(log: Path | str) -> Iterator[None]:
     """Run a job's body: log to `log` and to stderr; end a `UserError` in one line and exit code 1.
 
-    Other exceptions pass through with their traceback (also written to the log): they are bugs.
-    Where no log can be written, stderr has it all.
+    An interruption (Ctrl+C) ends it with code 130, and with a line in the log only. Other
+    exceptions pass through with their traceback (also written to the log): they are bugs. Where no
+    log can be written, stderr has it all.
     """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as jobs are started
+        signal.signal(signal.SIGINT, _interrupt)
     handlers: list[logging.Handler] = [logging.StreamHandler()]
     with suppress(OSError):
         Path(log).parent.mkdir(parents=True, exist_ok=True)
@@ -110,6 +123,11 @@ def reported(log: Path | str) -> Iterator[None]:
         logging.getLogger(chatty).setLevel(logging.WARNING)
     try:
         yield
+    except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # it may be sent again
+        logging.getLogger().removeHandler(handlers[0])
+        logging.info(INTERRUPTED)
+        sys.exit(130)
     except UserError as error:
         logging.error("error: %s", error)
         sys.exit(1)

@@ -74,8 +74,8 @@ COMPARISONS = {
         "sweeps.main.controls.vaules",
         ["did you mean 'values'"],
     ),
-    "left empty": (sweep("controls:"), "sweeps.main.controls", ["None", "object"]),
-    "a number": (sweep("controls: 20"), "sweeps.main.controls", ["20", "object"]),
+    "left empty": (sweep("controls:"), "sweeps.main.controls", ["None", "keys with values"]),
+    "a number": (sweep("controls: 20"), "sweeps.main.controls", ["20", "keys with values"]),
     "count 0": (sweep("controls: {count: 0}"), "sweeps.main.controls.count", ["0", "minimum of 1"]),
     "count in words": (
         sweep("controls: {count: many}"),
@@ -101,7 +101,7 @@ COMPARISONS = {
     "matching in a word": (
         sweep("controls: {matching: norm}"),
         "sweeps.main.controls.matching",
-        ["'norm'", "array"],
+        ["'norm'", "expected a list, such as [norm]"],
     ),
     "matching twice": (
         sweep("controls: {matching: [norm, norm]}"),
@@ -225,7 +225,11 @@ REFERENCE_FAULTS = {
     "detector": ("detector: surfcae", "detector", ["'surfcae'", "surface, entropy, loop"]),
     "operation": ("operation: zero", "operation", ["'zero'", "set, add, scale"]),
     "count": ("n_prompts: many", "n_prompts", ["'many'", "integer"]),
-    "clamps": ("collapsed: {a/b/1: 25}", "collapsed.a/b/1", ["25", "array"]),
+    "clamps": (
+        "collapsed: {a/b/1: 25}",
+        "collapsed.a/b/1",
+        ["25", "expected a list, such as [25]"],
+    ),
     "clamp in words": ("collapsed: {a/b/1: [low]}", "collapsed.a/b/1[0]", ["'low'", "number"]),
     "clamp that is no number": ("by_clamp: {low: {rescued: 1}}", "by_clamp", ["'low'", "number"]),
     "unknown count": (

@@ -55,7 +55,7 @@ NAMES = {
     "second sweep": ("run: [main, rest]", "run[1]", ["'rest'", "configured: main"]),
     "sweep twice": ("run: [main, main]", "run", ["'main'", "twice", "remove"]),
     "no sweep": ("run: []", "run", ["0 entries", "at least 1"]),
-    "run is a word": ("run: main", "run", ["'main'", "array"]),
+    "run is a word": ("run: main", "run", ["'main'", "expected a list, such as [main]"]),
     "name with a space": ("sweeps: {my sweep: {}}", "sweeps", ["'my sweep'", "A-Za-z0-9"]),
     "name with a slash": ("models: {a/b: {}}", "models", ["'a/b'", "A-Za-z0-9"]),
 }
@@ -104,7 +104,11 @@ PROMPTSETS = {
         "promptsets.few.format",
         ["'xlsx'", "grid, csv, tsv, jsonl"],
     ),
-    "not a mapping": ("promptsets: {web: p.txt}", "promptsets.web", ["'p.txt'", "object"]),
+    "not a mapping": (
+        "promptsets: {web: p.txt}",
+        "promptsets.web",
+        ["'p.txt'", "keys with values"],
+    ),
 }
 
 
@@ -206,7 +210,7 @@ MODELS = {
     ),
     "threads": ("compute: {threads: 0}", "compute.threads", ["0", "1"]),
     "device": ("compute: {device: gpu}", "compute.device", ["'gpu'", "auto, cpu, cuda"]),
-    "compute left empty": ("compute:", "compute", ["None", "object"]),
+    "compute left empty": ("compute:", "compute", ["None", "keys with values"]),
 }
 
 
@@ -259,7 +263,7 @@ def test_a_section_that_is_no_mapping_is_refused(path, value):
     part[(rest or [first])[0]] = yaml.safe_load(value)
     message = refusal(config=yaml.safe_dump(content))
     assert message.startswith(f"config.yaml: {path}: ")
-    assert "object" in message
+    assert "keys with values" in message
 
 
 def test_a_sha256_beside_a_local_promptset_is_checked_or_refused_but_not_dropped():
@@ -450,7 +454,7 @@ def test_a_made_model_needs_none_of_its_files_and_may_have_no_neurons(tmp_path):
         (as_made(recipe="{sise: 3}"), "recipe.sise", ["unknown key", "mean 'size'"]),
         (as_made(recipe="{size: 3.0}"), "recipe.size", ["3.0", "expected integer"]),
         (as_made(recipe="{rates: {start: .nan}}"), "recipe", ["not finite"]),
-        (as_made(recipe="[3]"), "recipe", ["[3]", "object"]),
+        (as_made(recipe="[3]"), "recipe", ["[3]", "keys with values"]),
         (without(as_made(), "models", "other", "by"), "", ["'by'"]),
     ],
 )

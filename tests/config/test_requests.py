@@ -44,7 +44,11 @@ NEURONS = {
         ["'N2'", "L"],
     ),
     "a number": (sweep("neurons: [373]"), "sweeps.main.neurons[0]", ["373", "string"]),
-    "a plain name": (sweep("neurons: L0N1"), "sweeps.main.neurons", ["'L0N1'", "array"]),
+    "a plain name": (
+        sweep("neurons: L0N1"),
+        "sweeps.main.neurons",
+        ["'L0N1'", "expected a list, such as [L0N1], or"],
+    ),
     "none": (sweep("neurons: []"), "sweeps.main.neurons", ["0 entries", "at least 1"]),
     "a joint one of one": (sweep("neurons: [[L0N1]]"), "sweeps.main.neurons[0]", ["at least 2"]),
     "twice": (sweep("neurons: [L0N1, L0N1]"), "sweeps.main.neurons", ["'L0N1'", "twice", "remove"]),
@@ -100,7 +104,7 @@ VALUES = {
     "null": (sweep("values: [1, null]"), "sweeps.main.values[1]", ["None", "number"]),
     "a date": (sweep("values: [2025-01-01]"), "sweeps.main.values[0]", ["2025", "number"]),
     "a list": (sweep("values: [[1]]"), "sweeps.main.values[0]", ["[1]", "number"]),
-    "one number": (sweep("values: 5"), "sweeps.main.values", ["5", "array"]),
+    "one number": (sweep("values: 5"), "sweeps.main.values", ["5", "expected a list, such as [5]"]),
     "empty": (sweep("values: []"), "sweeps.main.values", ["0 entries", "at least 1"]),
     "twice": (sweep("values: [3, 5, 3]"), "sweeps.main.values", ["3", "twice", "remove"]),
     "3 and 3.0": (sweep("values: [3, 3.0]"), "sweeps.main.values", ["3", "twice", "remove"]),
@@ -146,7 +150,7 @@ SCOPES = {
         "sweeps.main.scope",
         ["'everywhere'", "all, prompt, generated, last, last_cached"],
     ),
-    "a number": (sweep("scope: 3"), "sweeps.main.scope", ["3", "string or array"]),
+    "a number": (sweep("scope: 3"), "sweeps.main.scope", ["3", "string or a list, such as [3]"]),
     "negative position": (sweep("scope: [0, -1]"), "sweeps.main.scope[1]", ["-1", "0"]),
     "no positions": (sweep("scope: []"), "sweeps.main.scope", ["at least 1"]),
     "position twice": (sweep("scope: [2, 2]"), "sweeps.main.scope", ["2", "twice", "remove"]),
@@ -263,7 +267,7 @@ DECODING = {
     "stop strings alone": (
         sweep("decoding: {stop_strings: stop}"),
         "sweeps.main.decoding.stop_strings",
-        ["'stop'", "array"],
+        ["'stop'", "expected a list, such as [stop]"],
     ),
     "top_p above one": (
         sweep("decoding: {method: sample, temperature: 1, top_p: 1.5}"),
@@ -280,7 +284,7 @@ DECODING = {
         "sweeps.main.decoding.top_k",
         ["0", "1"],
     ),
-    "a word": (sweep("decoding: greedy"), "sweeps.main.decoding", ["'greedy'", "object"]),
+    "a word": (sweep("decoding: greedy"), "sweeps.main.decoding", ["'greedy'", "keys with values"]),
 }
 
 

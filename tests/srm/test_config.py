@@ -26,8 +26,8 @@ TWO_LAYERS = "[[L1N2, L2N3]]"
 
 SRMS = {
     "unknown key": (srm("angles: 72"), "sweeps.main.srm.angles", ["allowed: basis, group_by"]),
-    "no mapping": (sweep("srm: [type]"), "sweeps.main.srm", ["['type']", "object"]),
-    "left empty": (sweep("srm:"), "sweeps.main.srm", ["None", "object"]),
+    "no mapping": (sweep("srm: [type]"), "sweeps.main.srm", ["['type']", "keys with values"]),
+    "left empty": (sweep("srm:"), "sweeps.main.srm", ["None", "keys with values"]),
     "no basis": (srm("basis: null"), "sweeps.main.srm", ["'basis'", "group_by", "thresholds"]),
     "one neuron": (srm("basis: [L1N0]"), "sweeps.main.srm.basis", ["1 entries", "at least 2"]),
     "three neurons": (

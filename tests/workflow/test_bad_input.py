@@ -73,14 +73,31 @@ def test_a_fault_in_a_file_is_one_line_that_says_where(
     _refused(project, fault)
 
 
+@pytest.mark.parametrize(
+    ("file", "text", "fault"),
+    [
+        ("mine.yaml", "sweeps:\n\ts: {}\n", "mine.yaml, line 2, column 1: not valid YAML: a tab; "),
+        ("gone.yaml", None, "gone.yaml: cannot read the config: No such file or directory; "),
+    ],
+    ids=["a tab", "no such file"],
+)
+def test_a_fault_in_a_file_that_snakemake_reads_first_is_one_line_too(
+    project: Project, file: str, text: str | None, fault: str
+) -> None:
+    _reset(project).write()
+    if text is not None:
+        (project.folder / file).write_text(text)
+    _refused(project, f"error: {fault}", "--configfile", file)
+
+
 def _reset(project: Project) -> Project:
     clean = Project(project.folder)
     project.config, project.prompts = clean.config, clean.prompts
     return project
 
 
-def _refused(project: Project, fault: str) -> None:
-    run = project.run("-n")
+def _refused(project: Project, fault: str, *arguments: str) -> None:
+    run = project.run("-n", *arguments)
     assert run.code != 0
     said = [line for line in run.output.splitlines() if not line.startswith("Using workflow ")]
     assert len(said) == 1, run.output

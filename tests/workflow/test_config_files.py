@@ -28,6 +28,18 @@ def test_numbers_of_the_command_line_are_read_as_in_a_file(fresh: Project) -> No
     assert _planned(fresh) == {10.0, 31.0, 100.0}
 
 
+def test_a_file_without_run_gets_its_own_entries_made_and_a_line_says_so(fresh: Project) -> None:
+    fresh.config["sweeps"]["other"] = fresh.sweep
+    mine = "sweeps: {other: {values: [4]}}"
+    fresh.write().path("config").joinpath("mine.yaml").write_text(mine)
+    run = fresh.run("-n", "--configfile", "config/mine.yaml").checked()
+    note = "note: config/mine.yaml has no run:, so its own entries are made: other"
+    assert run.output.splitlines().count(note) == 1
+    assert _planned(fresh) == {4.0}
+    quiet = fresh.run("-n", "--quiet", "--configfile", "config/mine.yaml").checked()
+    assert "note: " not in quiet.output
+
+
 def test_a_wrong_value_of_the_command_line_is_said_of_it(fresh: Project) -> None:
     run = fresh.run("-n", "--config", "compute={threads: many}")
     assert run.code != 0

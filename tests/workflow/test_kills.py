@@ -160,7 +160,8 @@ def test_after_a_kill_the_next_run_goes_on_and_makes_no_text_twice(
         else:
             locked = finished.run(TEXTS)
             assert locked.code != 0
-            assert "--unlock" in locked.output
+            assert "error: the folder is locked by a run that was killed" in locked.output
+            assert "`make unlock` (or snakemake --unlock)" in locked.output
             finished.run("--unlock").checked()
             assert bool(_jobs(running)) == (what == "snakemake")
         resumed = _run_beside(running, finished).checked()
@@ -186,7 +187,9 @@ def test_a_second_snakemake_is_refused_and_the_first_goes_on(
         rest.unlink()
         second = finished.run(TEXTS)
         assert second.code != 0
-        assert "Error: Directory cannot be locked" in second.output
+        at_work = f"another run is at work in this folder, process {first.process.pid} since"
+        assert f"error: {at_work}" in second.output
+        assert "cannot be locked" not in second.output
         unlocked = _run_beside(first, finished, "--nolock").checked()  # at one's own risk
         assert "another job made this batch meanwhile" in unlocked.output
         first.wait().checked()

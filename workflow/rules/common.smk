@@ -2,9 +2,7 @@
 import re
 from pathlib import Path
 
-from snakemake.utils import update_config
-
-from clampsweep.config import parse as configuration
+from clampsweep.config import overlay, parse as configuration
 from clampsweep.provenance import script_digest
 from clampsweep.strict_yaml import read_arguments
 
@@ -28,23 +26,22 @@ def or_stop(function, *arguments):
 def config_files():
     """Content of each config file by the name that the user knows, in the order of merging."""
     replaced = workflow.config_settings.replace_workflow_config
-    names = [] if replaced else ["config/config.yaml"]
+    names = [] if replaced else [overlay.DEFAULT]
     names += map(str, workflow.overwrite_configfiles)
     here = f"{Path.cwd()}/"
     files = {name.removeprefix(here): read_yaml(name) for name in names}
-    return {**files, "--config": read_arguments(workflow.config_settings.config)}
+    return {**files, overlay.ARGUMENTS: read_arguments(workflow.config_settings.config)}
 
 
 def read_config():
-    """The checked config, of the files as clampsweep reads them: Snakemake reads 010 as 8."""
-    files, merged = config_files(), {}
-    for content in files.values():
-        update_config(merged, content)
-    return configuration.parse(merged, files, SCHEMAS, STUDIES)
+    """The checked config, of the files as clampsweep reads them (Snakemake reads 010 as 8); a note."""
+    files = config_files()
+    merged, note = overlay.lay_over(files, STUDIES)
+    return configuration.parse(merged, files, SCHEMAS, STUDIES), note
 
 
 SCHEMAS = Path(workflow.basedir) / "workflow/schemas"
-CONFIG = or_stop(read_config)
+CONFIG, NOTE = or_stop(read_config)
 REQUESTS = CONFIG.requests()  # the texts that the studies want, by name
 KEPT = CONFIG.files  # what the run keeps, relative to results/, and what each is
 

@@ -1,4 +1,7 @@
 # What Snakemake goes by and cannot check itself: the times of files, and records of its own.
+from snakemake.logging import logger
+from snakemake.settings.enums import Quietness
+
 from clampsweep import clock
 
 
@@ -9,6 +12,8 @@ def local_inputs():
     return [*folders, *filter(None, named), *CONFIG.inputs]
 
 
+if NOTE and workflow.is_main_process:
+    logger.info(f"note: {NOTE}", extra={"quietness": Quietness.PROGRESS})
 if workflow.is_main_process and (_moved := clock.set_back(local_inputs())):
     print(
         f"note: the times of {_moved} files lay ahead of the clock; they are now, in their order",

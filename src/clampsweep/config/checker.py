@@ -13,6 +13,7 @@ import referencing
 from referencing.jsonschema import DRAFT202012
 
 from clampsweep.errors import UserError
+from clampsweep.strict_yaml import as_list
 
 Key = tuple[str | int, ...]
 """Where a value stands in a config, such as `("sweeps", "bcr", "values", 3)`."""
@@ -137,9 +138,7 @@ class Checker:
                 return self.fault(key, f"got {got!r}; allowed: {', '.join(map(str, allowed))}")
             case "type":
                 kinds = [rule] if isinstance(rule, str) else rule
-                return self.fault(
-                    key, f"got {got!r}; expected {' or '.join(kinds)}{_remedy(kinds, got)}"
-                )
+                return self.fault(key, f"got {got!r}; expected {_expected(kinds, got)}")
             case "uniqueItems":
                 twice = next(item for at, item in enumerate(got) if item in got[:at])
                 return self.fault(key, f"{twice!r} stands in the list twice; remove one")
@@ -152,6 +151,16 @@ class Checker:
             case "pattern":
                 return self.fault(key, f"got {got!r}; it must match {rule}")
         return self.fault(key, error.message)
+
+
+def _expected(kinds: Sequence[str], got: Any) -> str:
+    """The kinds of value that a key takes, and how what was given would be written as one."""
+    words = [{"array": "a list", "object": "keys with values"}.get(kind, kind) for kind in kinds]
+    if isinstance(got, str | int | float) and "array" in (kinds[0], kinds[-1]):
+        at = kinds.index("array")
+        words[at] += f", such as {as_list(got)}" + ("," if words[at + 1 :] else "")
+        return " or ".join(words)
+    return f"{' or '.join(words)}{_remedy(kinds, got)}"
 
 
 def _remedy(kinds: Sequence[str], got: Any) -> str:

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pandas as pd
-from snakemake.utils import update_config
 
 from clampsweep.config.checker import Checker
 from clampsweep.config.entries import Config
+from clampsweep.config.overlay import lay_over
 from clampsweep.config.parse import parse
 from clampsweep.config.requests import parse_prompt_format
 from clampsweep.config.schemas import join
@@ -34,7 +34,7 @@ SCHEMAS = Path("workflow/schemas")
 
 
 def read_config(files: Sequence[str]) -> Config:
-    """The config of some files laid over each other, as Snakemake does it.
+    """The config of some files laid over each other, as the workflow does it.
 
     Args:
         files: Names of YAML files; a later one wins.
@@ -43,10 +43,7 @@ def read_config(files: Sequence[str]) -> Config:
         UserError: A file is missing or wrong.
     """
     contents = {name: read_yaml(name) for name in files}
-    merged: dict[str, Any] = {}
-    for content in contents.values():
-        update_config(merged, content)
-    return parse(merged, contents, SCHEMAS, STUDIES)
+    return parse(lay_over(contents, STUDIES).merged, contents, SCHEMAS, STUDIES)
 
 
 class Desk:
