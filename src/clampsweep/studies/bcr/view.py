@@ -236,8 +236,8 @@ def read(
     """
     found = {name: tables.read(path, SCHEMAS[name]) for name, path in files.items()}
     unused: Any = tables.footer(Path(files["generations"])).get("unused_settings", {})
-    how = {"unused_settings": unused, "unlike": tuple(unlike)}
-    return Tables(detectors=tuple(detectors), title=title, **how, **found)
+    known: dict[str, Any] = {**found, "unused_settings": unused, "unlike": tuple(unlike)}
+    return Tables(detectors=tuple(detectors), title=title, **known)
 
 
 def intervened(frame: pd.DataFrame) -> pd.DataFrame:
