@@ -261,7 +261,7 @@ def test_a_foreign_parquet_file_is_refused_by_its_first_missing_column(path):
 
 
 def test_a_table_of_another_schema_is_refused(written):
-    assert "'detector'" in read_error(written, RATES)
+    assert "holds a 'prompts' table, not 'rates'" in read_error(written, RATES)
 
 
 def _in_results(tmp_path, *places):

@@ -56,17 +56,17 @@ def whole(what: str, given: object, least: int, most: int | None = None) -> int:
     try:
         if isinstance(given, bool):
             raise TypeError
-        number = operator.index(given)  # type: ignore[arg-type]
+        found = operator.index(given)  # type: ignore[arg-type]
     except TypeError:
         raise TypeError(f"{what}: got {shown(given)}; write a whole number") from None
-    if number < least or (most is not None and number > most):
+    if found < least or (most is not None and found > most):
         allowed = f"{least} or more" if most is None else f"{least} to {most}"
-        raise ValueError(f"{what}: got {number}; allowed: {allowed}")
-    return number
+        raise ValueError(f"{what}: got {found}; allowed: {allowed}")
+    return found
 
 
-def finite(what: str, given: object) -> float:
-    """A finite number that a caller of the library gave, as Python's own.
+def number(what: str, given: object) -> float:
+    """A number that a caller of the library gave, as Python's own; it may be infinite or nan.
 
     Args:
         what: Its name, as the message begins.
@@ -74,17 +74,26 @@ def finite(what: str, given: object) -> float:
 
     Raises:
         TypeError: It is no number.
-        ValueError: It is infinite, or not a number.
     """
     try:
         if isinstance(given, bool | str | bytes):
             raise TypeError
-        number = float(given)  # type: ignore[arg-type]
+        return float(given)  # type: ignore[arg-type]
     except (TypeError, ValueError):
         raise TypeError(f"{what}: got {shown(given)}; write a number") from None
-    if not math.isfinite(number):
-        raise ValueError(f"{what}: got {number}; write a finite number")
-    return number
+
+
+def finite(what: str, given: object) -> float:
+    """The same, of numbers that are finite.
+
+    Raises:
+        TypeError: It is no number.
+        ValueError: It is infinite, or not a number.
+    """
+    found = number(what, given)
+    if not math.isfinite(found):
+        raise ValueError(f"{what}: got {found}; write a finite number")
+    return found
 
 
 def shown(given: object) -> str:

@@ -75,8 +75,7 @@ def _check_edits(model: Model, row: Any) -> None:
 
 def _check_change(model: Model, change: Any) -> None:
     if isinstance(change, Edit):
-        whole(f"layer of {change.neuron}", change.layer, 0, model.n_layers - 1)
-        whole(f"neuron of {change.neuron}", change.neuron.index, 0, model.d_mlp - 1)
+        model.check_neuron(change.neuron)
     elif isinstance(change, Steer):
         whole("layer to steer after", change.layer, 0, model.n_layers - 1)
         if len(change.vector) != model.d_model:
