@@ -109,8 +109,7 @@ def rank_interval(own: float, others: Sequence[float], level: float = 0.05) -> I
         ValueError: A value is not a number, there are no others, or the level is out of its range.
     """
     if not len(others) or np.isnan([own, *others]).any() or not 0 < level < 1:
-        given = f"{own} among {shown(others)}, level {level}"
-        raise ValueError(f"got {given}; write numbers, one other at least, and a level in 0..1")
+        raise ValueError(f"got {own}, others {shown(others)}, level {level}; numbers, 1 or more")
     ascending = np.sort(np.asarray(others, dtype=float))
     n = len(ascending)
     # So many others at or beyond own are too many for p < level.
