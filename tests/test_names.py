@@ -192,3 +192,10 @@ def test_long_names_are_shortened_and_told_apart():
         long: "L0N100 and 19 more",
         other: "L0N100 and 19 more (2)",
     }
+
+
+@pytest.mark.parametrize("name", [5, None, ["L1N2"], "L1N2=1e", "L1N2=1.2.3", "L1N2=1-2"])
+def test_what_is_no_name_is_refused_as_none(name):
+    for parse in (names.parse_neuron, names.parse_target, names.parse_direction):
+        with pytest.raises(ValueError, match=r"^.* is not a (neuron|target's|direction's) name"):
+            parse(name)

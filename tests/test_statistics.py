@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from clampsweep import statistics
+from shapes import unchecked
 
 Z95 = 1.959963984540054  # the 0.975 quantile of the normal distribution
 
@@ -465,3 +466,35 @@ def test_flips_of_many_things_are_drawn_by_seed_the_given_signs_first():
     assert found.tolist() == again.tolist() != other.tolist()
     assert abs(found[1:].mean()) < 4 / math.sqrt(500 * 30)
     assert np.abs(np.corrcoef(found[1:].T) - np.eye(30)).max() < 5 / math.sqrt(500)
+
+
+NAN = float("nan")
+ONES = np.ones((3, 2))
+
+
+@pytest.mark.parametrize(
+    ("function", "given", "kind", "said"),
+    [
+        ("wilson", (1.5, 3), TypeError, "k: got 1.5; write a whole number"),
+        ("wilson", (-1, 3), ValueError, "k: got -1; allowed: 0 or more"),
+        ("wilson", (1, NAN), TypeError, "n: got nan; write a whole number"),
+        ("mcnemar_exact", (1.5, 2), TypeError, "b: got 1.5; write a whole number"),
+        ("mcnemar_exact", (1, "2"), TypeError, "c: got '2'; write a whole number"),
+        ("benjamini_hochberg", (0.5,), ValueError, "p: got 0.5; write a list of p values"),
+        ("rank_p", (NAN, [1.0, 2.0]), ValueError, "a value is nan"),
+        ("rank_p", (1.5, [1.0, NAN]), ValueError, "a value is nan"),
+        ("rank_interval", (1.0, []), ValueError, "got 1.0, others []"),
+        ("rank_interval", (1.0, [NAN]), ValueError, "got 1.0, others [nan]"),
+        ("rank_interval", (1.0, [1.0], 5), ValueError, "got 1.0, others [1.0], level 5"),
+        ("cluster_bootstrap", (ONES, ONES[:2]), ValueError, "got parts of shape (3, 2), wholes"),
+        ("cluster_bootstrap", (ONES, -ONES), ValueError, "got parts of shape (3, 2), wholes"),
+        ("cluster_bootstrap", (ONES[0], ONES[0]), ValueError, "parts: got array([1., 1.])"),
+        ("sign_flip", (ONES[0],), ValueError, "nets: got array([1., 1.]); write finite numbers"),
+        ("sign_flip", (ONES * NAN,), ValueError, "nets: got array([[nan, nan]"),
+    ],
+)
+def test_input_without_an_answer_is_refused_in_one_line(function, given, kind, said):
+    with unchecked(), pytest.raises(kind) as caught:
+        getattr(statistics, function)(*given)
+    assert type(caught.value) is kind
+    assert str(caught.value).startswith(said) and "\n" not in str(caught.value)

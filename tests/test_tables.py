@@ -261,7 +261,7 @@ def test_a_foreign_parquet_file_is_refused_by_its_first_missing_column(path):
 
 
 def test_a_table_of_another_schema_is_refused(written):
-    assert "'detector'" in read_error(written, RATES)
+    assert "holds a 'prompts' table, not 'rates'" in read_error(written, RATES)
 
 
 def _in_results(tmp_path, *places):
@@ -552,3 +552,14 @@ def test_a_disk_that_is_really_full_leaves_the_old_file_and_says_so(small_disk):
     assert "the disk is full" in message
     assert path.read_bytes() == before
     assert list(small_disk.iterdir()) == [path]
+
+
+def test_a_question_that_no_table_answers_is_refused_and_nothing_is_to_be_deleted(written):
+    with pytest.raises(TypeError, match=r"schema: got 'prompts'; write one, such as verdicts"):
+        tables.read(written, "prompts")
+    with pytest.raises(ValueError, match=r"only: got column 'prompt'; 'prompts' has prompt_id"):
+        tables.read(written, PROMPTS, {"prompt": "p0"})
+    with pytest.raises(UserError, match=r": a folder; name a table in it$"):
+        tables.read(written.parent, PROMPTS)
+    with pytest.raises(UserError, match=r"gone.parquet: no such file; run the workflow"):
+        tables.footer(written.with_name("gone.parquet"))

@@ -1,9 +1,14 @@
-"""Errors a user can mend, and how a job reports them: one line, never a traceback."""
+"""Errors a user can mend, and how a job reports them: one line, never a traceback.
+
+Users of the library get `TypeError` and `ValueError` for what they gave wrongly.
+"""
 
 from __future__ import annotations
 
 import errno
 import logging
+import math
+import operator
 import os
 import signal
 import sys
@@ -37,6 +42,68 @@ class UserError(Exception):
 def reason(error: BaseException) -> str:
     """What an exception of another library says, as the beginning of one line."""
     return " ".join(str(error).split())[:200] or type(error).__name__
+
+
+def whole(what: str, given: object, least: int, most: int | None = None) -> int:
+    """A whole number that a caller of the library gave, as Python's own.
+
+    Args:
+        what: Its name, as the message begins.
+        given: What was given.
+        least: The smallest that is allowed.
+        most: The largest; None if there is none.
+
+    Raises:
+        TypeError: It is no whole number.
+        ValueError: It is out of range.
+    """
+    try:
+        if isinstance(given, bool):
+            raise TypeError
+        found = operator.index(given)  # type: ignore[arg-type]
+    except TypeError:
+        raise TypeError(f"{what}: got {shown(given)}; write a whole number") from None
+    if found < least or (most is not None and found > most):
+        allowed = f"{least} or more" if most is None else f"{least} to {most}"
+        raise ValueError(f"{what}: got {found}; allowed: {allowed}")
+    return found
+
+
+def number(what: str, given: object) -> float:
+    """A number that a caller of the library gave, as Python's own; it may be infinite or nan.
+
+    Args:
+        what: Its name, as the message begins.
+        given: What was given.
+
+    Raises:
+        TypeError: It is no number.
+    """
+    try:
+        if isinstance(given, bool | str | bytes):
+            raise TypeError
+        return float(given)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        raise TypeError(f"{what}: got {shown(given)}; write a number") from None
+
+
+def finite(what: str, given: object) -> float:
+    """The same, of numbers that are finite.
+
+    Raises:
+        TypeError: It is no number.
+        ValueError: It is infinite, or not a number.
+    """
+    found = number(what, given)
+    if not math.isfinite(found):
+        raise ValueError(f"{what}: got {found}; write a finite number")
+    return found
+
+
+def shown(given: object) -> str:
+    """What a caller gave, quoted in a few words of one line."""
+    text = " ".join(repr(given).split())
+    return text if len(text) <= 60 else f"{text[:50]} ... ({type(given).__name__})"
 
 
 def explain_os_error(error: OSError, path: Path | str, action: str) -> UserError:

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-_VALUE = r"(?:=(-?[0-9][0-9.e-]*))?"
+_VALUE = r"(?:=(-?[0-9]+(?:\.[0-9]+)?(?:e-?[0-9]+)?))?"
 _NEURON = re.compile(rf"L([0-9]+)N([0-9]+)(?:R([0-9]+))?{_VALUE}")
 _DIRECTION = re.compile(r"L([0-9]+)(?:R([0-9]+))?@([A-Za-z0-9][A-Za-z0-9_.-]*)")
 _SHORT = 24  # characters of a joint target's name that are shown in full
@@ -79,7 +79,7 @@ def parse_neuron(name: str) -> Neuron:
     Raises:
         ValueError: The name does not have that form.
     """
-    match = _NEURON.fullmatch(name)
+    match = _NEURON.fullmatch(name) if isinstance(name, str) else None
     if match is None:
         raise ValueError(f"{name!r} is not a neuron name; write L<layer>N<index>, such as L11N373")
     value = None if match[4] is None else float(match[4])
@@ -94,7 +94,7 @@ def parse_direction(name: str) -> Direction:
     Raises:
         ValueError: The name does not have that form.
     """
-    match = _DIRECTION.fullmatch(name)
+    match = _DIRECTION.fullmatch(name) if isinstance(name, str) else None
     if match is None:
         raise ValueError(
             f"{name!r} is not a direction's name; write L<layer>@<name>, such as L15@refusal"
@@ -118,6 +118,8 @@ def parse_target(name: str) -> tuple[Neuron, ...]:
     Raises:
         ValueError: A part is no neuron name, or stands twice, or some have values of their own.
     """
+    if not isinstance(name, str):
+        raise ValueError(f"{name!r} is not a target's name; write one text, such as L3N5+L11N373")
     neurons = tuple(sorted((parse_neuron(part) for part in name.split("+")), key=_place))
     if len({(one.layer, one.index, one.direction) for one in neurons}) < len(neurons):
         raise ValueError(f"{name!r} names a neuron twice")

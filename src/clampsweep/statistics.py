@@ -5,16 +5,16 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int
 from scipy import stats
 
+from clampsweep.errors import shown, whole
+
 _ROWS_AT_ONCE = 256  # of a resampling: 4,096 draws of them are 8 MB
-
 _CELLS_AT_ONCE = 4_000_000  # of a resampling's weights, draws x clusters: 32 MB
-
 _EXACT = 12  # clusters that change: up to so many all flips are tried, 4,096 of them
 
 
@@ -35,11 +35,12 @@ def wilson(k: int, n: int, level: float = 0.95) -> Interval:
         level: Confidence level, in 0..1.
 
     Raises:
-        ValueError: `k` or `level` is out of its range.
+        TypeError, ValueError: A count is no whole number, or a number is out of its range.
     """
+    k, n = whole("k", k, 0), whole("n", n, 0)
     if n == 0:
         return Interval(float("nan"), float("nan"))
-    interval = stats.binomtest(int(k), int(n)).proportion_ci(level, method="wilson")
+    interval = stats.binomtest(k, n).proportion_ci(level, method="wilson")
     return Interval(float(interval.low), float(interval.high))
 
 
@@ -52,9 +53,10 @@ def mcnemar_exact(b: int, c: int) -> float:
         c: Number of pairs that changed in the other, such as harmed; b + c = 0 gives 1.
 
     Raises:
-        ValueError: A count is negative.
+        TypeError, ValueError: A count is no whole number, or negative.
     """
-    return float(stats.binomtest(int(b), int(b + c)).pvalue) if b or c else 1.0
+    b, c = whole("b", b, 0), whole("c", c, 0)
+    return float(stats.binomtest(b, b + c).pvalue) if b or c else 1.0
 
 
 def benjamini_hochberg(p: Sequence[float]) -> np.ndarray:
@@ -64,9 +66,11 @@ def benjamini_hochberg(p: Sequence[float]) -> np.ndarray:
         p: The p values of one family of tests, each in 0..1; may be empty.
 
     Raises:
-        ValueError: A p value is nan or out of 0..1.
+        ValueError: A p value is nan or out of 0..1, or they are no row of numbers.
     """
     values = np.asarray(p, dtype=float)
+    if values.ndim != 1:
+        raise ValueError(f"p: got {shown(p)}; write a list of p values")
     return np.asarray(stats.false_discovery_control(values)) if values.size else values
 
 
@@ -79,7 +83,12 @@ def rank_p(own: float, others: Sequence[float]) -> float:
     Args:
         own: The value in question.
         others: Values that could have taken its place, were it not special.
+
+    Raises:
+        ValueError: One of them is not a number: it would count as lower than all.
     """
+    if np.isnan([own, *others]).any():
+        raise ValueError("a value is nan, so it has no rank; leave it out")
     return (1 + sum(other >= own for other in others)) / (1 + len(others))
 
 
@@ -95,7 +104,12 @@ def rank_interval(own: float, others: Sequence[float], level: float = 0.05) -> I
         own: The value in question.
         others: Values that could have taken its place, were it not special; at least one.
         level: Of each bound, in 0..1.
+
+    Raises:
+        ValueError: A value is not a number, there are no others, or the level is out of its range.
     """
+    if not len(others) or np.isnan([own, *others]).any() or not 0 < level < 1:
+        raise ValueError(f"got {own}, others {shown(others)}, level {level}; numbers, 1 or more")
     ascending = np.sort(np.asarray(others, dtype=float))
     n = len(ascending)
     # So many others at or beyond own are too many for p < level.
@@ -125,7 +139,14 @@ def cluster_bootstrap(
         wholes: The same of the denominator, 0 or more.
         n_resamples: Number of draws.
         seed: Of the draws; they depend on it and on the number of clusters alone.
+
+    Raises:
+        ValueError: The two have other shapes, or a number is not finite, or a whole negative.
     """
+    parts, wholes = _table("parts", parts), _table("wholes", wholes)
+    if parts.shape != wholes.shape or (wholes < 0).any():
+        shapes = f"parts of shape {parts.shape}, wholes of {wholes.shape}"
+        raise ValueError(f"got {shapes}; write equal shapes, wholes of 0 or more")
     n_clusters, n_rows = parts.shape
     ends = np.full((n_rows, 2), np.nan)
     known = np.flatnonzero((wholes > 0).sum(0) >= 2)
@@ -144,6 +165,14 @@ def cluster_bootstrap(
         rows = slice(start, start + _ROWS_AT_ONCE)
         ends[known[rows]] = np.nanquantile(shares[:, rows], [0.025, 0.975], axis=0).T
     return ends
+
+
+def _table(what: str, given: Any) -> Float64[np.ndarray, "cluster row"]:
+    """A number for each cluster and row, all finite."""
+    table = np.asarray(given, dtype=float)
+    if table.ndim != 2 or not np.isfinite(table).all():
+        raise ValueError(f"{what}: got {shown(given)}; write finite numbers, [cluster, row]")
+    return table
 
 
 def flips(n: int, n_draws: int = 4096, seed: int = 0) -> Float64[np.ndarray, "flip n"]:
@@ -171,7 +200,11 @@ def sign_flip(nets: Float64[np.ndarray, "cluster row"]) -> Float64[np.ndarray, "
 
     Args:
         nets: Of each cluster, such as rescued - harmed; whole numbers, so that ties are exact.
+
+    Raises:
+        ValueError: They are of another shape, or one is not finite.
     """
+    nets = _table("nets", nets)
     many = (nets != 0).sum(0) > _EXACT
     order = np.argsort(nets == 0, axis=0, kind="stable")[:_EXACT]  # those that are not 0 first
     few = np.take_along_axis(nets, order, axis=0)

@@ -17,7 +17,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from clampsweep.errors import UserError
+from clampsweep.errors import UserError, shown
 from clampsweep.files import atomic, check_place, place
 
 SCHEMA_VERSION = 1
@@ -202,20 +202,28 @@ def read(path: Path | str, schema: Schema, only: Mapping[str, Any] | None = None
 
     Raises:
         UserError: The file is missing, truncated, or no such table.
+        TypeError: The schema is none.
+        ValueError: `only` names a column that the schema lacks.
     """
     path = Path(path)
+    _check_asked(path, schema, only or {})
     mapper = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}.get
     try:
         rows = [(name, "==", value) for name, value in (only or {}).items()] or None
         table = pq.read_table(path, filters=rows, page_checksum_verification=True)
         frame: pd.DataFrame = table.to_pandas(types_mapper=mapper)
-        made_for = _footer(table.schema).get("place")
+        made = _footer(table.schema)
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such file; run the workflow to make it") from error
     except (pa.ArrowException, OSError, ValueError) as error:
         raise UserError(f"{path}: not a whole Parquet file; delete it and run again") from error
+    if made.get("schema", schema.name) != schema.name:
+        raise UserError(
+            f"{path}: holds a {made['schema']!r} table, not {schema.name!r}; read it with its own "
+            "schema, or delete it and run again"
+        )
     _check(frame, schema, path)
-    check_place(path, made_for)
+    check_place(path, made.get("place"))
     for name, column in schema.columns.items():
         field, wanted = table.schema.field(name), _TYPES.get(column.type, WIDE)
         dtype = (field.metadata or {}).get(_DTYPE) if wanted == WIDE else None
@@ -232,6 +240,17 @@ def read(path: Path | str, schema: Schema, only: Mapping[str, Any] | None = None
     return frame
 
 
+def _check_asked(path: Path, schema: Schema, only: Mapping[str, Any]) -> None:
+    """Refuse a question that no table can answer."""
+    if not isinstance(schema, Schema):
+        raise TypeError(f"schema: got {shown(schema)}; write one, such as verdicts.VERDICTS")
+    if path.is_dir():
+        raise UserError(f"{path}: a folder; name a table in it")
+    if unknown := [name for name in only if name not in schema.columns]:
+        allowed = ", ".join(schema.columns)
+        raise ValueError(f"only: got column {unknown[0]!r}; {schema.name!r} has {allowed}")
+
+
 def footer(path: Path | str) -> dict[str, object]:
     """Provenance of a table: what its Parquet footer carries.
 
@@ -240,6 +259,8 @@ def footer(path: Path | str) -> dict[str, object]:
     """
     try:
         return _footer(pq.read_schema(path))
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: no such file; run the workflow to make it") from error
     except (pa.ArrowException, OSError, ValueError) as error:
         raise UserError(f"{path}: not a whole Parquet file; delete it and run again") from error
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 
 from clampsweep.studies.bcr.detector_quality import DETECTOR_QUALITY
 from clampsweep.studies.bcr.summary import summary
 from factories import baseline, generation, prompt
-from said import bullets, seeds, special_sentences, with_controls
+from said import bullets, lines_of, seeds, special_sentences, with_controls
 from sweep_tables import (
     BROKEN,
     FINE,
     beside_controls,
     clamped,
+    judged,
     known,
     make,
     untouched,
@@ -224,3 +227,51 @@ def test_the_summary_says_how_good_the_detector_is():
         "- How far to trust `surface`: on labelled texts its precision is 0.90 [0.60, 0.98] "
         "(9 of 10), its recall 0.75 [0.47, 0.91] (9 of 12)."
     ) in summary(make(known(), detector_quality=found))
+
+
+# ---- texts unlike those that detectors were measured on
+
+GEMMA = ("another model",)
+BEWARE = (
+    " **Beware:** coherence's bounds were set on texts of 30 to 50 tokens by "
+    "SmolLM2-135M-Instruct, and are a guess for another model."
+)
+
+
+def _quality():
+    names = ("surface", "coherence")
+    rows = [(name, measure, 9, 10, 0.9, 0.6, 0.98) for name in names
+            for measure in ("precision", "recall")]  # fmt: skip
+    return pd.DataFrame(rows, columns=list(DETECTOR_QUALITY.columns))
+
+
+def _judged_on(unlike, **beside):
+    rows = [{**row, "nll_unclamped": 2.0} for row in known()]
+    return judged(replace(make(rows, ("surface", "coherence"), **beside), unlike=unlike))
+
+
+def test_on_another_model_the_answer_of_coherence_opens_with_a_warning_and_no_other_does():
+    opens = lines_of(summary(_judged_on(GEMMA)), "**")
+    assert opens[0].startswith("**surface: ") and "Beware" not in opens[0]
+    assert opens[1].startswith("**coherence: ") and opens[1].endswith(BEWARE)
+
+
+def test_on_its_own_model_nothing_is_said_of_another():
+    text = summary(_judged_on((), detector_quality=_quality()))
+    assert "Beware" not in text and "not measured" not in text and "another model" not in text
+
+
+def test_the_verdicts_of_coherence_carry_the_warning_in_their_why():
+    rows = _judged_on(("another model", "texts of up to 100 tokens")).verdicts
+    warned = rows["why"].str.contains("a guess for another model and texts of up to 100 tokens")
+    assert warned.tolist() == (rows["by"] == "coherence").tolist()
+    assert not _judged_on(()).verdicts["why"].str.contains("guess").any()
+
+
+def test_how_far_to_trust_a_detector_says_that_the_labelled_texts_are_another_models():
+    said = bullets(summary(_judged_on(GEMMA, detector_quality=_quality())))
+    assert said[-1].startswith("How far to trust `surface`: on labelled texts its precision is")
+    assert said[-1].endswith(
+        " These were texts of 30 to 50 tokens by SmolLM2-135M-Instruct; how good it is on another "
+        "model was not measured."
+    )

@@ -270,7 +270,7 @@ def only(parsed: Config, name: str = "main") -> BcrEntry:
 
 
 def test_detectors_have_a_default_and_are_replaced_as_a_whole():
-    assert only(parse(config=BASE)).detectors == ("surface", "entropy", "loop")
+    assert only(parse(config=BASE)).detectors == ("surface", "entropy", "loop", "coherence")
     assert only(parse(config=BASE, overlay=sweep("detectors: [loop]"))).detectors == ("loop",)
 
 
@@ -313,3 +313,10 @@ def test_an_entry_is_called_by_what_it_asks_for_or_by_what_it_was_imported_from(
     parsed = parse(config=BASE, overlay=IMPORTED)
     assert only(parsed).title == "tiny, L0N1, L1N2+L2N3, set, greedy, 8 tokens"
     assert only(parsed, "old").title == "imported from old.tsv, L11N373, set"
+
+
+def test_an_entry_says_how_its_texts_differ_from_those_that_detectors_were_measured_on():
+    own = only(parse(config=BASE)).unlike_labelled
+    assert own == ("another model", "texts of up to 8 tokens")
+    old = only(parse(config=BASE, overlay=IMPORTED), "old")
+    assert old.unlike_labelled == ("a model that is not known",)

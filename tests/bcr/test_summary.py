@@ -127,3 +127,11 @@ def test_the_summary_says_which_settings_of_the_models_folder_were_not_used(tmp_
     tables.write(sweep.generations, files["generations"], GENERATIONS, {})
     read = replace(view.read(files, sweep.detectors, "tiny"), verdicts=sweep.verdicts)
     assert lines_of(summary(read), "Not used: ") == []
+
+
+def test_imported_texts_are_said_to_be_out_of_reach_of_two_detectors():
+    rows = [baseline("a", FINE, tokens=None), generation("a", FINE, 3.0, tokens=None)]
+    (line,) = lines_of(summary(make(rows)), "Not asked: ")
+    assert line.startswith("Not asked: `coherence` and `loop`.") and "token ids" in line
+    rows = [baseline("a", FINE), generation("a", FINE, 3.0)]
+    assert lines_of(summary(make(rows)), "Not asked: ") == []

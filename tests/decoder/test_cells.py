@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from clampsweep.decoder.cells import Cells, EditedCells, ranges
-from clampsweep.decoder.interventions import Scope, by_layer, edit
+from clampsweep.decoder.interventions import Scope, edit
+from clampsweep.decoder.layer_edits import by_layer
 from clampsweep.names import Neuron
 from reference import Clamp, covers
 

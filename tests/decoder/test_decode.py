@@ -14,6 +14,7 @@ import torch
 
 import clampsweep.decoder.decode
 import clampsweep.decoder.general
+import clampsweep.decoder.layer_edits
 import tiny
 from clampsweep.decoder.decode import decode, fast_path
 from clampsweep.decoder.engine import Engine
@@ -659,7 +660,7 @@ def test_the_activation_is_never_edited_in_place(
 
     def watched(activation: torch.Tensor, *rest: Any) -> torch.Tensor:
         natural = activation.clone()
-        changed = clampsweep.decoder.interventions.apply(activation, *rest)
+        changed = clampsweep.decoder.layer_edits.apply(activation, *rest)
         calls.append((torch.equal(activation, natural), torch.equal(changed, natural)))
         return changed
 

@@ -9,7 +9,8 @@ import torch
 
 from clampsweep.decoder.decode import decode, fast_path
 from clampsweep.decoder.engine import Engine, Split
-from clampsweep.decoder.interventions import Edit, Scope, by_layer, edit
+from clampsweep.decoder.interventions import Edit, Scope, edit
+from clampsweep.decoder.layer_edits import by_layer
 from clampsweep.models.model import Model
 from clampsweep.names import Neuron
 from clampsweep.texts.request import Decoding

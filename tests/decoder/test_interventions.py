@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from clampsweep.decoder.interventions import Edit, LayerEdits, Scope, apply, by_layer, edit, pushes
+from clampsweep.decoder.interventions import Edit, Scope, edit
+from clampsweep.decoder.layer_edits import LayerEdits, apply, by_layer, pushes
 from clampsweep.names import OWN, Neuron
 from reference import Clamp, covers
 

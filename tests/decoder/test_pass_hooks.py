@@ -12,8 +12,9 @@ from clampsweep.decoder.attention import Layout
 from clampsweep.decoder.cells import Cells, EditedCells
 from clampsweep.decoder.decode import decode
 from clampsweep.decoder.engine import Split
-from clampsweep.decoder.interventions import Edit, Scope, by_layer, edit
+from clampsweep.decoder.interventions import Edit, Scope, edit
 from clampsweep.decoder.key_values import KeyValues, PromptTokens
+from clampsweep.decoder.layer_edits import by_layer
 from clampsweep.decoder.pass_hooks import ForwardPass
 from clampsweep.decoder.rows import Decoded, Means
 from clampsweep.models.model import Model

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from clampsweep.decoder.interventions import Scope, by_layer, edit
+from clampsweep.decoder.interventions import Scope, edit
+from clampsweep.decoder.layer_edits import by_layer
 from clampsweep.decoder.rows import DecodeJob, Means, Natural, RowTexts
 from clampsweep.models.model import Model
 from clampsweep.names import Neuron

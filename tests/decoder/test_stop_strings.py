@@ -77,7 +77,8 @@ def _find_strings(model: Model) -> dict[str, tuple[str, ...]]:
     long = {one for one in pieces if len(one) > 1}
     texts = [model.decode(one.token_ids) for one in _decode(model, ())]
     inside = {one[1:] for one in long if any(one in text for text in texts)}
-    whole = [text for text in texts if "\N{REPLACEMENT CHARACTER}" not in text[2:7]]
+    long_ones = [text for text in texts if len(text) > 7]
+    whole = [text for text in long_ones if "\N{REPLACEMENT CHARACTER}" not in text[2:7]]
     return {
         "from inside a token": tuple(sorted(inside)[:3]),
         "over several tokens": tuple(text[2:7] for text in whole[:3]),

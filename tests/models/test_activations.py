@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from clampsweep.models.activations import stream, traces
 from clampsweep.models.model import Model
 from clampsweep.names import MLP_POST, HookPoint, Neuron, hook_points
 from reference import post_activations
+from shapes import unchecked
 from standing import n_hooks
 from tiny import D_MLP, N_LAYERS, PROMPTS, RAGGED_PROMPTS
 
@@ -94,3 +96,29 @@ def test_the_models_folder_is_only_read(tiny_folder: Callable[..., Any], gpt2: M
     before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
     traces(gpt2, _sequences(gpt2), [Neuron(0, 0)])
     assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("sequences", "neurons", "kind", "said"),
+    [
+        ("the cat", [Neuron(1, 2)], TypeError, "sequences: got 'the cat'; write lists of token"),
+        (["the cat"], [Neuron(1, 2)], TypeError, "sequences[0]: got 'the cat'; write lists"),
+        ([[5, 6], []], [Neuron(1, 2)], ValueError, "sequences[1]: got no tokens"),
+        ([[272]], [Neuron(1, 2)], ValueError, "sequences[0]: got token 272; the model's are 0 to"),
+        ([[5] * 65], [Neuron(1, 2)], ValueError, "sequences[0]: got 65 tokens; the model reads 64"),
+        ([[5]], ["L1N2"], TypeError, "neuron: got 'L1N2'; write Neuron(11, 373)"),
+        ([[5]], [Neuron(1, -1)], ValueError, "L1N-1: neuron: got -1; allowed: 0 to 39"),
+        ([[5]], [Neuron(3, 1)], ValueError, "L3N1: layer: got 3; allowed: 0 to 2"),
+    ],
+)
+def test_what_is_not_of_the_model_is_refused_in_one_line(
+    load_tiny: Any, sequences: Any, neurons: Any, kind: type[Exception], said: str
+) -> None:
+    with unchecked(), pytest.raises(kind) as caught:
+        traces(load_tiny("llama"), sequences, neurons)
+    assert type(caught.value) is kind and str(caught.value).startswith(said)
+
+
+def test_a_neuron_of_a_model_without_neurons_is_refused() -> None:
+    with pytest.raises(ValueError, match="the model has no MLP, and no neurons"):
+        Model.check_neuron(SimpleNamespace(d_mlp=0), Neuron(1, 2))  # type: ignore[arg-type]

@@ -14,6 +14,7 @@ from clampsweep.models.capture import Rows, capture
 from clampsweep.models.model import Model
 from clampsweep.names import MLP_POST, PATTERN, RESID_POST, HookPoint, hook_points
 from reference import post_activations
+from shapes import unchecked
 from standing import n_hooks
 from tiny import N_LAYERS
 
@@ -153,3 +154,22 @@ def test_a_value_beyond_float16_at_a_position_that_is_not_chosen_does_no_harm(gp
     with _spiked(gpt2, 1e6, slice(0, 1)):
         got = _captured(gpt2, later, hook_points(RESID_POST, [1]), dtype=torch.float16)
     assert all(vector.isfinite().all() for vector in got.values())
+
+
+@pytest.mark.parametrize(
+    ("changed", "kind", "said"),
+    [
+        ({"points": [str(POST[0])]}, TypeError, "hook point: got 'blocks.0.mlp.hook_post'; write"),
+        ({"points": POST[0]}, TypeError, "hook points: got HookPoint(layer=0"),
+        ({"positions": [[0]]}, ValueError, "positions: got 1 for 5 sequences; write one list"),
+        ({"rows_per_forward": 0}, ValueError, "rows_per_forward: got 0; allowed: 1 or more"),
+        ({"sequences": ["a", "b"], "positions": None}, TypeError, "sequences[0]: got 'a'; write"),
+    ],
+)
+def test_what_cannot_be_captured_is_refused_in_one_line(
+    gpt2: Model, changed: dict[str, Any], kind: type[Exception], said: str
+) -> None:
+    given = {"sequences": SEQUENCES, "positions": POSITIONS, "points": POST, **changed}
+    with unchecked(), pytest.raises(kind) as caught:
+        list(capture(gpt2, receive=lambda *_: None, **given))
+    assert type(caught.value) is kind and str(caught.value).startswith(said)

@@ -24,3 +24,9 @@ def test_cuda_where_torch_sees_no_gpu_is_one_line_with_the_remedy(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(UserError, match=r"^compute.device: got 'cuda', but .* write device: auto"):
         device_of("cuda")
+
+
+@pytest.mark.parametrize("name", ["gpu", "CUDA", "cuda:1", None])
+def test_another_name_is_refused_with_those_that_there_are(name):
+    with pytest.raises(ValueError, match=r"^device: got .*; allowed: auto, cpu, cuda$"):
+        device_of(name)

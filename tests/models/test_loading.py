@@ -23,6 +23,7 @@ from clampsweep.models.spec import ModelSpec
 from clampsweep.names import OWN, Neuron
 from clampsweep.provenance import file_digest
 from reference import w_out
+from shapes import unchecked
 from tiny import (
     BOS,
     D_MLP,
@@ -633,3 +634,35 @@ def test_a_text_is_read_behind_its_prompt(tmp_path: Path, source: ModelSpec) -> 
     prompt, text = got.encode("the cat"), got.encode(" ran")
     assert got.decode(text) == "ran"
     assert got.decode(text, after=prompt) == " ran"
+
+
+def test_a_folder_that_is_no_model_is_not_to_be_deleted(tiny_folder: Any, tmp_path: Path) -> None:
+    _, spec = tiny_folder("gpt2")
+    for place in (tmp_path, tmp_path / "gone"):
+        with pytest.raises(UserError, match=r"no model folder, it has no model.json") as caught:
+            load(place, spec, 1)
+        assert "delete" not in str(caught.value) and "resources/models" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changed", "kind", "said"),
+    [
+        ({"spec": "smollm2"}, TypeError, "spec: got 'smollm2'; write a ModelSpec"),
+        ({"threads": 0}, ValueError, "threads: got 0; allowed: 1 or more"),
+        ({"threads": "2"}, TypeError, "threads: got '2'; write a whole number"),
+        ({"device": "gpu"}, ValueError, "device: got 'gpu'; allowed: auto, cpu, cuda"),
+    ],
+)
+def test_loading_in_a_way_that_there_is_not_is_refused_in_one_line(
+    tiny_folder: Any, changed: dict[str, Any], kind: type[Exception], said: str
+) -> None:
+    folder, spec = tiny_folder("gpt2")
+    with pytest.raises(kind) as caught:
+        load(**{"folder": folder, "spec": spec, "threads": 1, "device": "cpu", **changed})
+    assert type(caught.value) is kind and str(caught.value).startswith(said)
+
+
+@pytest.mark.parametrize("text", [None, ["a", "b"], [5, 6], b"a"])
+def test_what_is_no_text_is_not_encoded(load_tiny: Any, text: Any) -> None:
+    with unchecked(), pytest.raises(TypeError, match=r"^text: got .*; write one text$"):
+        load_tiny("gpt2").encode(text)

@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 
 from clampsweep.models.moments import Moments, Sums, add_up
+from shapes import unchecked
 
 
 def _moments(parts: list[np.ndarray]) -> Moments:
@@ -175,3 +176,11 @@ def test_two_values_have_the_moments_that_a_hand_finds() -> None:
     np.testing.assert_allclose(got.skewness, 6 / 3**1.5)
     np.testing.assert_allclose(got.kurtosis, 21 / 9)
     assert got.share_positive[0] == 0.25
+
+
+@pytest.mark.parametrize("shape", [(3, 5), (3, 1), (4,), (4, 1, 4)])
+def test_values_of_another_shape_are_refused_and_count_for_nothing(shape: tuple[int, ...]) -> None:
+    moments = Moments(4)
+    with unchecked(), pytest.raises(ValueError, match=r"write one of shape \[positions, 4\]"):
+        moments.add(np.ones(shape))
+    assert moments.n == 0

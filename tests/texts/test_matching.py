@@ -432,3 +432,29 @@ def test_two_neurons_of_a_layer_keep_each_its_own_value():
         parts = dict(part.split("=") for part in control.split("+"))
         assert sorted(parts) == sorted(name.split("+"))
         assert sorted(parts.values()) == ["2", "7"]
+
+
+SOME = pd.DataFrame({"layer": 1, "neuron": range(9), "norm": range(1, 10)})
+
+
+@pytest.mark.parametrize(
+    ("changed", "kind", "said"),
+    [
+        ({"targets": "L1N2"}, TypeError, "targets: got 'L1N2'; write a list, ['L1N2']"),
+        ({"targets": ["L1@x"]}, ValueError, "'L1@x' is not a neuron name"),
+        ({"matching": "norm"}, TypeError, "matching: got 'norm'; write a list, ['norm']"),
+        ({"matching": ["nrm"]}, ValueError, "matching: got 'nrm'; allowed: norm, activation"),
+        ({"matching": ["activation"]}, ValueError, "sizes: lacks the column 'activation'"),
+        ({"sizes": SOME[["neuron"]]}, ValueError, "sizes: lacks the column 'layer'"),
+        ({"sizes": SOME.assign(norm=-1.0)}, UserError, "matching by norm: that of L1N0 is not"),
+        ({"number": 0}, ValueError, "matched neurons: got 0; allowed: 1 or more"),
+        ({"number": 2.5}, TypeError, "matched neurons: got 2.5; write a whole number"),
+        ({"seed": -1}, ValueError, "seed: got -1; allowed: 0 or more"),
+    ],
+)
+def test_what_cannot_be_matched_is_refused_in_one_line(changed, kind, said):
+    given = {"sizes": SOME, "targets": ["L1N2"], "number": 2, "seed": 0, "matching": ["norm"]}
+    assert len(choose(**given)) == 4
+    with pytest.raises(kind) as caught:
+        choose(**{**given, **changed})
+    assert type(caught.value) is kind and str(caught.value).startswith(said)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 
 from clampsweep.texts.request import RAW, Decoding, Named, PromptFormat, Selection
@@ -124,3 +125,43 @@ def test_a_decoding_is_told_by_what_it_says():
     found = Decoding("sample", 8, 0.7, 40, None)
     assert Decoding(**found.as_json()) == found
     assert Decoding(**Decoding("greedy", 5).as_json()) == Decoding("greedy", 5)
+
+
+NAN, INFINITE = float("nan"), float("inf")
+# Fields of a `Decoding`; the error's kind and what it says.
+ODD = [
+    ({"method": "greed"}, ValueError, "method: got 'greed'; allowed: greedy, sample"),
+    ({"method": None}, ValueError, "method: got None; allowed: greedy, sample"),
+    ({"max_new_tokens": 0}, ValueError, "max_new_tokens: got 0; allowed: 1 or more"),
+    ({"max_new_tokens": -3}, ValueError, "max_new_tokens: got -3; allowed: 1 or more"),
+    ({"max_new_tokens": 2.5}, TypeError, "max_new_tokens: got 2.5; write a whole number"),
+    ({"max_new_tokens": "5"}, TypeError, "max_new_tokens: got '5'; write a whole number"),
+    ({"max_new_tokens": True}, TypeError, "max_new_tokens: got True; write a whole number"),
+    ({"temperature": 0}, ValueError, "temperature: got 0; write a number above 0, or method"),
+    ({"temperature": -1.0}, ValueError, "temperature: got -1.0; write a number above 0"),
+    ({"temperature": NAN}, ValueError, "temperature: got nan; write a finite number"),
+    ({"temperature": INFINITE}, ValueError, "temperature: got inf; write a finite number"),
+    ({"temperature": "1"}, TypeError, "temperature: got '1'; write a number"),
+    ({"top_k": 0}, ValueError, "top_k: got 0; allowed: 1 or more"),
+    ({"top_k": 2.5}, TypeError, "top_k: got 2.5; write a whole number"),
+    ({"top_p": 0}, ValueError, "top_p: got 0; allowed: above 0, at most 1"),
+    ({"top_p": 1.5}, ValueError, "top_p: got 1.5; allowed: above 0, at most 1"),
+    ({"top_p": NAN}, ValueError, "top_p: got nan; write a finite number"),
+    ({"stop_strings": "abc"}, TypeError, "stop_strings: got 'abc'; write a tuple"),
+    ({"stop_strings": None}, TypeError, "stop_strings: got None; write a tuple"),
+    ({"stop_strings": ("a", "")}, ValueError, "stop_strings: got ''; write texts"),
+    ({"stop_strings": (1,)}, ValueError, "stop_strings: got 1; write texts"),
+]
+
+
+@pytest.mark.parametrize(("fields", "kind", "said"), ODD)
+def test_a_decoding_that_means_nothing_is_refused_with_what_is_allowed(fields, kind, said):
+    with pytest.raises(kind) as caught:
+        Decoding(**{"method": "sample", "max_new_tokens": 5, **fields})
+    assert type(caught.value) is kind and str(caught.value).startswith(said)
+
+
+def test_numbers_of_numpy_become_pythons_own_and_nothing_else_changes():
+    found = Decoding("sample", np.int64(5), np.float64(0.7), np.int64(40), 1)
+    assert found == Decoding("sample", 5, 0.7, 40, 1.0)
+    assert json.dumps(found.as_json()) == json.dumps(Decoding("sample", 5, 0.7, 40, 1.0).as_json())

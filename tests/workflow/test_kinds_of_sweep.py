@@ -116,7 +116,7 @@ def test_resampling_has_seeds_but_its_greedy_baseline_none(done: tuple[Project, 
     }
     assert texts.loc[texts["operation"] == "none", "seed"].isna().all()
     assert len(texts) == N + 2 * N
-    assert len(project.table("recovery", "resampled")) == 3 * 2 * N
+    assert len(project.table("recovery", "resampled")) == 4 * 2 * N
 
 
 def test_chats_are_read_by_the_template_and_end_by_stop_strings(done: tuple[Project, Run]) -> None:
@@ -146,4 +146,4 @@ def test_each_sampled_text_is_compared_with_the_baseline_of_its_seed(
     by_seed = texts[texts["operation"] == "none"].groupby("seed")["text"].agg(tuple)
     assert by_seed[0] != by_seed[1]
     rates = project.table("rates", "sampled")
-    assert rates["n"].tolist() == [2 * N] * 3
+    assert rates["n"].tolist() == [2 * N] * 4

@@ -192,6 +192,7 @@ rule bcr_verdicts:
         "../../environment.yml"
     params:
         detectors=lambda w: list(BCR[w.entry].detectors),
+        unlike=lambda w: BCR[w.entry].unlike_labelled,
         code=code_of("bcr/bcr_verdicts"),
     message:
         "Verdicts on {wildcards.entry}"
@@ -377,6 +378,7 @@ rule reports:
         detectors=lambda w: list(BCR[w.entry].detectors),
         title=lambda w: BCR[w.entry].title,
         files=lambda w: CONFIG.described(w.entry),
+        unlike=lambda w: BCR[w.entry].unlike_labelled,
         code=code_of("bcr/reports"),
     message:
         "Writing the reports of {wildcards.entry}"

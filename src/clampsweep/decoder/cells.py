@@ -9,7 +9,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from clampsweep.decoder.interventions import LayerEdits, Scope
+from clampsweep.decoder.interventions import Scope
+from clampsweep.decoder.layer_edits import LayerEdits
 from clampsweep.decoder.steering import LayerSteers
 from clampsweep.names import OWN
 

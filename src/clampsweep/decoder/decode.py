@@ -18,6 +18,7 @@ from clampsweep.decoder import general, trajectories
 from clampsweep.decoder.attention import UnsupportedError
 from clampsweep.decoder.choice import Chooser, NotFiniteError
 from clampsweep.decoder.engine import Engine
+from clampsweep.decoder.given import checked
 from clampsweep.decoder.interventions import Scope
 from clampsweep.decoder.rows import Decoded, DecodeJob, RowTexts
 from clampsweep.decoder.steering import Change
@@ -46,7 +47,7 @@ def decode(
 
     Args:
         model: Loaded model.
-        prompts: Token ids of each row, within the context.
+        prompts: Token ids of each row, one at least and within the context.
         edits: What changes each row: edits of neurons, steering; nothing for a baseline.
         scope: Positions that are changed; one for all rows.
         decoding: Greedy or sampling, and how many tokens at most.
@@ -57,11 +58,15 @@ def decode(
             the last layer, otherwise one more pass over the texts.
 
     Raises:
+        TypeError: Something given is of another kind than it should be.
+        ValueError: Something given does not fit the model, or the rest.
         NotFiniteError: Logits are not numbers.
     """
-    if not len(prompts):
+    given = DecodeJob(prompts, edits, scope, decoding, streams, capture_layers, on_tokens, with_nll)
+    job = checked(model, given)
+    prompts = job.prompts
+    if not prompts:
         return []
-    job = DecodeJob(prompts, edits, scope, decoding, streams, capture_layers, on_tokens, with_nll)
     longest = max(map(len, prompts)) + decoding.max_new_tokens
     engine = fast_path(model, edits, scope, longest)
     if isinstance(engine, str):

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from clampsweep.decoder.after_out import find
 from clampsweep.decoder.attention import PackedPass, UnsupportedError, exchange
-from clampsweep.decoder.interventions import LayerEdits, Scope
+from clampsweep.decoder.interventions import Scope
+from clampsweep.decoder.layer_edits import LayerEdits
 from clampsweep.decoder.packing import pack
 from clampsweep.decoder.steering import LayerSteers
 from clampsweep.decoder.unembedding import Unembedding

@@ -12,7 +12,8 @@ import torch
 from jaxtyping import Bool, Float64, Int
 from torch import Tensor, nn
 
-from clampsweep.decoder.interventions import LayerEdits, Scope, apply, by_layer, pushes
+from clampsweep.decoder.interventions import Scope
+from clampsweep.decoder.layer_edits import LayerEdits, apply, by_layer, pushes
 from clampsweep.decoder.steering import Change, steers_by_layer
 from clampsweep.errors import reason
 from clampsweep.models.agreement import difference, tolerance

@@ -20,7 +20,7 @@ from torch import Tensor
 from transformers import DynamicCache
 
 from clampsweep.decoder.choice import Chooser
-from clampsweep.decoder.interventions import apply, pushes
+from clampsweep.decoder.layer_edits import apply, pushes
 from clampsweep.decoder.rows import DecodeJob, Natural, RowTexts
 from clampsweep.errors import UserError
 from clampsweep.models.activations import newest_logits_only

@@ -1,19 +1,22 @@
-"""What an intervention is: operation x scope x neurons, and the forward hook that carries it out.
-
-Rows of a batch have their own edits, held as arrays, so that one forward pass serves many clamp
-values, neurons and prompts. Nothing here reads or writes a file.
-"""
+"""What an intervention is: operation x scope x neurons. `layer_edits` carries it out."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Int
 from torch import Tensor
 
-from clampsweep.names import OWN, Neuron
+from clampsweep.errors import finite, shown, whole
+from clampsweep.names import Neuron
+
+SCOPES = ("all", "prompt", "generated", "last", "last_cached", "indices")
+
+_SCOPES_ALLOWED = f"allowed: {', '.join(SCOPES[:-1])}, or positions from 0, such as '0,3'"
+
+_VALUED = ("set", "add", "scale", "mean")
 
 
 @dataclass(frozen=True)
@@ -28,11 +31,32 @@ class Scope:
     name: str
     indices: tuple[int, ...] = ()
 
+    def __post_init__(self) -> None:
+        """Check the name, and that positions are there where they belong."""
+        if self.name not in SCOPES:
+            raise ValueError(f"scope: got {shown(self.name)}; {_SCOPES_ALLOWED}")
+        if (self.name == "indices") != bool(self.indices):
+            raise ValueError(
+                f"scope {self.name!r} with positions {self.indices}; {_SCOPES_ALLOWED}"
+            )
+        checked = tuple(whole("scope: position", at, 0) for at in self.indices)
+        object.__setattr__(self, "indices", checked)
+
     @classmethod
     def parse(cls, text: str) -> Scope:
-        """Scope that a config or table cell names: a name, or indices such as `0,3`."""
-        if text[:1].isdigit():
-            return cls("indices", tuple(int(part) for part in text.split(",")))
+        """Scope that a config or table cell names: a name, or indices such as `0,3`.
+
+        Raises:
+            TypeError: It is no text.
+            ValueError: It is neither.
+        """
+        if not isinstance(text, str):
+            raise TypeError(f"scope: got {shown(text)}; {_SCOPES_ALLOWED}")
+        parts = [part.strip() for part in text.split(",")]
+        if all(part.isdecimal() for part in parts):
+            return cls("indices", tuple(int(part) for part in parts))
+        if text == "indices":
+            raise ValueError(f"scope: got {text!r}; {_SCOPES_ALLOWED}")
         return cls(text)
 
     @property
@@ -103,152 +127,40 @@ def edit(
         donor: The neuron's values in the donor run, by position; for resample.
 
     Raises:
-        ValueError: Unknown operation, or its value or donor is missing.
+        TypeError: The neuron is none, or the value no number.
+        ValueError: Unknown operation; its value or donor is missing, not finite, or one that the
+            operation does not take; the neuron has a value of its own, and it is another.
     """
+    _check_operation(neuron, operation, value, donor)
+    if operation == "resample":
+        return Edit(neuron, donor=tuple(finite("donor", v) for v in donor))
     if operation == "zero":
         return Edit(neuron)
-    if operation == "resample":
-        if not len(donor):
-            raise ValueError("resample needs the donor's values")
-        return Edit(neuron, donor=tuple(float(v) for v in donor))
-    if value is None:
-        raise ValueError(f"operation {operation!r} needs a value")
-    match operation:
-        case "set" | "mean":
-            return Edit(neuron, shift=value)
-        case "add":
-            return Edit(neuron, gain=1.0, shift=value)
-        case "scale":
-            return Edit(neuron, gain=value)
-    raise ValueError(f"unknown operation {operation!r}")
+    amount = finite(f"value of operation {operation!r}", value)
+    if operation == "scale":
+        return Edit(neuron, gain=amount)
+    return Edit(neuron, gain=1.0 if operation == "add" else 0.0, shift=amount)
 
 
-@dataclass
-class LayerEdits:
-    """The edits of one layer in a batch, as arrays of equal length E.
-
-    Attributes:
-        row: Batch row of each edit.
-        neuron: Index in the layer.
-        gain: Factor.
-        shift: Addend at (position modulo width); one column unless there are donors.
-        width: Number of columns of `shift` in use, by edit.
-        along: Number of the random direction that the change is sent along, OWN if none.
-    """
-
-    row: Int[Tensor, " edit"]
-    neuron: Int[Tensor, " edit"]
-    gain: Float[Tensor, " edit"]
-    shift: Float[Tensor, "edit width"]
-    width: Int[Tensor, " edit"]
-    along: Int[Tensor, " edit"]
-
-    @property
-    def redirected(self) -> LayerEdits:
-        """Those that are sent along a random direction."""
-        return self.take((self.along != OWN).nonzero()[:, 0])
-
-    @property
-    def direct(self) -> LayerEdits:
-        """The others."""
-        return self.take((self.along == OWN).nonzero()[:, 0])
-
-    def values(
-        self, before: Float[Tensor, "edit pos"], positions: Int[Tensor, "#edit pos"]
-    ) -> Float[Tensor, "edit pos"]:
-        """The edited neurons' new values, in activation units."""
-        column = positions % self.width[:, None]  # [edit, pos]: donors repeat cyclically
-        shift = self.shift.gather(1, column)  # [edit, pos]
-        gain = self.gain[:, None]  # [edit, 1]
-        # Gain 0 discards the value even where it is not finite.
-        return torch.where(gain == 0, shift, gain * before + shift)
-
-    def select(self, rows: Int[Tensor, " kept"], n_rows: int) -> LayerEdits:
-        """The edits of the rows that stay in a batch of `n_rows`, renumbered."""
-        renumbered = torch.full((n_rows,), -1, device=self.row.device)  # [row], -1 if it leaves
-        renumbered[rows] = torch.arange(len(rows), device=self.row.device)
-        stay = (renumbered[self.row] >= 0).nonzero()[:, 0]
-        staying = self.take(stay)
-        staying.row = renumbered[staying.row]
-        return staying
-
-    def take(self, edits: Int[Tensor, " some"]) -> LayerEdits:
-        """The edits of the given numbers, in that order."""
-        return LayerEdits(*(getattr(self, field.name)[edits] for field in fields(self)))
-
-
-def by_layer(
-    rows: Sequence[Sequence[object]], device: torch.device, dtype: torch.dtype
-) -> dict[int, LayerEdits]:
-    """Edits of a batch's rows, gathered by layer.
-
-    Args:
-        rows: The changes of each row, in batch order; others than edits are left out.
-        device: Where the model is.
-        dtype: The model's.
-    """
-    pairs_of: dict[int, list[tuple[int, Edit]]] = {}  # by layer: row and edit
-    for row, edits in enumerate(rows):
-        for change in edits:
-            if isinstance(change, Edit):
-                pairs_of.setdefault(change.neuron.layer, []).append((row, change))
-    layer_edits = {}
-    for layer, pairs in sorted(pairs_of.items()):
-        shifts = [change.donor or (change.shift,) for _, change in pairs]
-        width = max(len(shift) for shift in shifts)
-        # [edit, width]; what is padded is never read, since positions are taken modulo the width
-        padded = [list(shift) + [0.0] * (width - len(shift)) for shift in shifts]
-        layer_edits[layer] = LayerEdits(
-            row=torch.tensor([row for row, _ in pairs], device=device),
-            neuron=torch.tensor([change.neuron.index for _, change in pairs], device=device),
-            gain=torch.tensor([change.gain for _, change in pairs], device=device, dtype=dtype),
-            shift=torch.tensor(padded, device=device, dtype=dtype),
-            width=torch.tensor([len(shift) for shift in shifts], device=device),
-            along=torch.tensor([change.neuron.direction for _, change in pairs], device=device),
+def _check_operation(
+    neuron: Neuron, operation: str, value: float | None, donor: Sequence[float]
+) -> None:
+    """Refuse what does not go together."""
+    if not isinstance(neuron, Neuron):
+        raise TypeError(f"neuron: got {shown(neuron)}; write Neuron(11, 373)")
+    if operation not in (*_VALUED, "zero", "resample"):
+        steer = "; to steer, write a Steer" if operation == "steer" else ""
+        raise ValueError(
+            f"unknown operation {shown(operation)}; allowed: {', '.join(_VALUED)}, zero, "
+            f"resample{steer}"
         )
-    return layer_edits
-
-
-def apply(
-    activation: Float[Tensor, "row pos d_mlp"],
-    edits: LayerEdits,
-    positions: Int[Tensor, " pos"],
-    covered: Bool[Tensor, " pos"],
-) -> Float[Tensor, "row pos d_mlp"]:
-    """The MLP post-activation after the edits; the input itself is left as it was.
-
-    Redirected edits leave it alone: see `pushes`.
-
-    Args:
-        activation: Natural post-activation at the fed positions.
-        edits: This layer's.
-        positions: Absolute positions fed.
-        covered: Which of them the scope changes.
-    """
-    edits = edits.direct
-    if not len(edits.row) or not bool(covered.any()):
-        return activation
-    columns = covered.nonzero()[:, 0]  # [covered]
-    # [edit, covered] by broadcast, into [row, pos, d_mlp]
-    index = (edits.row[:, None], columns[None, :], edits.neuron[:, None])
-    changed = activation.clone()
-    changed[index] = edits.values(activation[index], positions[None, columns])
-    return changed
-
-
-def pushes(
-    activation: Float[Tensor, "row pos d_mlp"],
-    edits: LayerEdits,
-    positions: Int[Tensor, " pos"],
-    covered: Bool[Tensor, " pos"],
-) -> Float[Tensor, "edit pos"]:
-    """How far redirected edits move what W_out gives, in units of their neuron's activation.
-
-    Args:
-        activation: Natural post-activation at the fed positions.
-        edits: This layer's redirected ones.
-        positions: Absolute positions fed.
-        covered: Which of them the scope changes.
-    """
-    before = activation[edits.row, :, edits.neuron]  # [edit, pos]
-    return (edits.values(before, positions[None]) - before) * covered
+    if operation in _VALUED and value is None:
+        raise ValueError(f"operation {operation!r} needs a value")
+    if operation not in _VALUED and value is not None:
+        raise ValueError(f"operation {operation!r} takes no value; leave out {shown(value)}")
+    if operation == "resample" and not len(donor):
+        raise ValueError("resample needs the donor's values")
+    if operation != "resample" and len(donor):
+        raise ValueError(f"operation {operation!r} takes no donor; leave it out")
+    if value is not None and neuron.value not in (None, value):
+        raise ValueError(f"{neuron} has a value of its own; got {shown(value)}, write one of them")

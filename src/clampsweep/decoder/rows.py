@@ -11,7 +11,8 @@ import torch
 from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
-from clampsweep.decoder.interventions import LayerEdits, Scope, by_layer
+from clampsweep.decoder.interventions import Scope
+from clampsweep.decoder.layer_edits import LayerEdits, by_layer
 from clampsweep.decoder.steering import Change, steers_by_layer
 from clampsweep.models.model import Model
 from clampsweep.models.stop_strings import StopStrings

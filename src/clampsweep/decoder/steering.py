@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Float64, Int
 from torch import Tensor
 
 from clampsweep.decoder.interventions import Edit
+from clampsweep.errors import finite, shown
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,13 +20,36 @@ class Steer:
 
     Attributes:
         layer: The layer.
-        vector: The direction, of any length.
+        vector: The direction, of any length; whatever numbers are given, they are kept as float64.
         multiple: How many times it is added.
+
+    Raises:
+        TypeError: A field is of another kind.
+        ValueError: A number is not finite.
     """
 
     layer: int
     vector: Float64[np.ndarray, " d_model"]
     multiple: float
+
+    def __post_init__(self) -> None:
+        """Check the fields, and take the vector as float64."""
+        finite("multiple", self.multiple)
+        object.__setattr__(self, "vector", _vector(self.vector))
+
+
+def _vector(given: object) -> Float64[np.ndarray, " d_model"]:
+    """A direction's coordinates."""
+    if isinstance(given, Tensor):
+        given = given.detach().cpu().double()
+    try:
+        vector = np.asarray(given, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise TypeError(f"vector: got {shown(given)}; write a row of numbers") from None
+    if vector.ndim != 1 or not np.isfinite(vector).all():
+        what = f"an array of shape {vector.shape}" if vector.ndim != 1 else "one that is not finite"
+        raise ValueError(f"vector: got {what}; write d_model finite numbers")
+    return vector
 
 
 Change = Edit | Steer

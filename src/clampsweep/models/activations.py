@@ -8,8 +8,11 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from clampsweep.errors import whole
 from clampsweep.models.hook_points import reader
+from clampsweep.models.hugging_face import n_rows
 from clampsweep.models.model import Model
+from clampsweep.models.tokens import check_sequences
 from clampsweep.names import MLP_POST, HookPoint, Neuron, hook_points
 
 
@@ -47,7 +50,11 @@ def stream(
 
     Raises:
         UserError: A hook point cannot be read in this model.
+        TypeError: A sequence is no token ids, or a hook point none.
+        ValueError: A sequence is empty or longer than the context, or a token is not the model's.
     """
+    sequences = check_sequences("sequences", sequences, n_rows(model.plain), model.n_ctx)
+    whole("rows_per_forward", rows_per_forward, 1)
     by_length: dict[int, list[int]] = {}
     for number, sequence in enumerate(sequences):
         by_length.setdefault(len(sequence), []).append(number)
@@ -55,7 +62,7 @@ def stream(
     for _, numbers in sorted(by_length.items()):
         for start in range(0, len(numbers), rows_per_forward):
             part = numbers[start : start + rows_per_forward]
-            tokens = torch.tensor([list(sequences[n]) for n in part], device=model.device)
+            tokens = torch.tensor([sequences[n] for n in part], device=model.device)
             with torch.inference_mode(), found.reading(partial(receive, part)):
                 found.plain(input_ids=tokens, use_cache=False, **keep)
             yield len(part)
@@ -64,7 +71,14 @@ def stream(
 def traces(
     model: Model, sequences: Sequence[Sequence[int]], neurons: Sequence[Neuron]
 ) -> list[dict[Neuron, tuple[float, ...]]]:
-    """Natural values of some neurons at every position of each sequence, in activation units."""
+    """Natural values of some neurons at every position of each sequence, in activation units.
+
+    Raises:
+        TypeError: A neuron is none, or a sequence no token ids.
+        ValueError: The model has no such neuron, or a sequence is not one of its own.
+    """
+    for neuron in neurons:
+        model.check_neuron(neuron)
     found: list[dict[Neuron, tuple[float, ...]]] = [{} for _ in sequences]
 
     def receive(numbers: list[int], point: HookPoint, activation: Tensor) -> None:

@@ -58,8 +58,15 @@ def capture(
     Raises:
         UserError: A hook point cannot be read in this model, a position is not in its sequence or
             stands twice, or a value is beyond the range of `dtype`.
+        TypeError, ValueError: A sequence is no token ids of this model, or positions are not one
+            list for each.
     """
     if positions is not None:
+        if len(positions) != len(sequences):
+            raise ValueError(
+                f"positions: got {len(positions)} for {len(sequences)} sequences; write one list "
+                "for each, or None"
+            )
         _check_positions(sequences, positions)
     chosen = _Chosen(positions, receive, dtype)
     return stream(model, sequences, points, chosen.take, rows_per_forward)

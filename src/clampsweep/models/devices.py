@@ -6,7 +6,9 @@ import platform
 
 import torch
 
-from clampsweep.errors import UserError
+from clampsweep.errors import UserError, shown
+
+DEVICES = ("auto", "cpu", "cuda")
 
 
 def device_of(name: str) -> str:
@@ -17,7 +19,10 @@ def device_of(name: str) -> str:
 
     Raises:
         UserError: A GPU is asked for, and torch sees none here.
+        ValueError: It is another name.
     """
+    if name not in DEVICES:
+        raise ValueError(f"device: got {shown(name)}; allowed: {', '.join(DEVICES)}")
     there = name != "cpu" and torch.cuda.is_available()
     if name == "cuda" and not there:
         raise UserError(

@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from clampsweep.errors import UserError, reason
+from clampsweep.errors import UserError, reason, shown
 from clampsweep.models.agreement import difference, tolerance
 from clampsweep.models.hook_places import Reader, is_gated, place, refusal
 from clampsweep.models.hugging_face import n_rows
@@ -46,7 +46,10 @@ def reader(model: Model, points: Sequence[HookPoint]) -> Reader:
 
     Raises:
         UserError: A hook point is not there, or cannot be shown to be what its name means.
+        TypeError: It is no hook point.
     """
+    if isinstance(points, HookPoint | str):
+        raise TypeError(f"hook points: got {shown(points)}; write a list of them")
     for point in points:
         _check_known(model, point)
     patterns = [point for point in points if point.name == PATTERN]
@@ -64,6 +67,8 @@ def width(model: Model, point: HookPoint) -> int:
 
 
 def _check_known(model: Model, point: HookPoint) -> None:
+    if not isinstance(point, HookPoint):
+        raise TypeError(f"hook point: got {shown(point)}; write HookPoint(3, MLP_POST)")
     if point.name not in HOOK_NAMES:
         raise UserError(
             f"hook point {point}: not known; write one of "

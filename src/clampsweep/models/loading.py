@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from clampsweep.errors import UserError, reason
+from clampsweep.errors import UserError, reason, shown, whole
 from clampsweep.models.bridge import boot, check_bridge, find_adapter, process
 from clampsweep.models.devices import device_of
 from clampsweep.models.hooks import hooked
@@ -33,6 +33,11 @@ def quiet() -> None:
 
 
 def _verify(folder: Path) -> dict[str, Any]:
+    if not (folder / MANIFEST).exists():
+        raise UserError(
+            f"{folder}: no model folder, it has no {MANIFEST}; give one that the workflow has "
+            "fetched, such as resources/models/<name>, or run the workflow to fetch it"
+        )
     try:
         manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text())
         files = {name: file_digest(folder / name) for name in manifest["files"]}
@@ -77,9 +82,14 @@ def load(
         neurons: Whether the caller needs neurons: a model without an MLP is then refused.
 
     Raises:
+        TypeError: The spec is none, or `threads` no whole number.
+        ValueError: `threads` is below 1, or the device not one of these.
         UserError: The folder is damaged, TransformerLens does not know the architecture, or the
             model has no usable MLP and the caller needs one, or other sizes than the config says.
     """
+    if not isinstance(spec, ModelSpec):
+        raise TypeError(f"spec: got {shown(spec)}; write a ModelSpec (docs/notebook.md)")
+    threads = whole("threads", threads, 1)
     if neurons and not spec.d_mlp:
         raise UserError(
             f"{spec.where}: the model has no neurons (d_mlp: 0), and this job needs them; use a "

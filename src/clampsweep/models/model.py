@@ -13,11 +13,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from clampsweep.errors import shown, whole
 from clampsweep.models.bridge import boot, check_bridge
 from clampsweep.models.chat import encode_chat
 from clampsweep.models.directions import random_direction
 from clampsweep.models.tokens import decode_after
-from clampsweep.names import OWN
+from clampsweep.names import OWN, Neuron
 
 
 @dataclass(frozen=True)
@@ -146,8 +147,28 @@ class Model:
                     found[at] = lengths[at] * torch.from_numpy(unit).to(found)
         return found.to(dtype or self.dtype, copy=True)  # no longer an inference tensor
 
+    def check_neuron(self, neuron: Neuron) -> None:
+        """Refuse a neuron that the model does not have.
+
+        Raises:
+            TypeError: It is no neuron, but perhaps the name of one.
+            ValueError: It is out of range.
+        """
+        if not isinstance(neuron, Neuron):
+            raise TypeError(f"neuron: got {shown(neuron)}; write Neuron(11, 373)")
+        if not self.d_mlp:
+            raise ValueError(f"neuron: got {neuron}; the model has no MLP, and no neurons")
+        whole(f"{neuron}: layer", neuron.layer, 0, self.n_layers - 1)
+        whole(f"{neuron}: neuron", neuron.index, 0, self.d_mlp - 1)
+
     def encode(self, text: str) -> list[int]:
-        """Token ids of a prompt, beginning with BOS where the config says so."""
+        """Token ids of a prompt, beginning with BOS where the config says so.
+
+        Raises:
+            TypeError: It is no text.
+        """
+        if not isinstance(text, str):
+            raise TypeError(f"text: got {shown(text)}; write one text")
         ids: list[int] = self.tokenizer(text, add_special_tokens=False).input_ids
         return [int(self.tokenizer.bos_token_id), *ids] if self.prepend_bos else ids
 

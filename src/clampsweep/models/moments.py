@@ -93,8 +93,17 @@ class Moments:
         self._positive: Float64[np.ndarray, " d_mlp"] = np.zeros(d_mlp)
 
     def add(self, values: Float[np.ndarray, "pos d_mlp"]) -> None:
-        """Count more positions."""
-        values = values.astype(np.float64, copy=False)
+        """Count more positions.
+
+        Raises:
+            ValueError: They are of another shape.
+        """
+        values = np.asarray(values, dtype=np.float64)
+        if values.ndim != 2 or values.shape[1] != len(self.mean):
+            raise ValueError(
+                f"values: got an array of shape {values.shape}; write one of shape "
+                f"[positions, {len(self.mean)}]"
+            )
         more = len(values)
         if not more:
             return

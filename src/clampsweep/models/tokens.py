@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import operator
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from clampsweep.errors import UserError
+from clampsweep.errors import UserError, shown
 
 
 def decode(tokenizer: Any, ids: Sequence[int], *, special: bool = False) -> str:
@@ -78,3 +79,57 @@ def check_ids(ids: Sequence[int], tokenizer: Any, n_rows: int) -> None:
                 f"a prompt holds {token!r}, token {at} of the tokenizer, but the model has only "
                 f"rows 0 to {n_rows - 1}; take it out of the prompt"
             )
+
+
+def check_sequences(what: str, given: Any, n_vocab: int, n_ctx: int) -> list[list[int]]:
+    """Token ids of some sequences, as lists of Python's own numbers; equal objects stay one.
+
+    Args:
+        what: Their name, as messages begin.
+        given: What a caller of the library gave: lists, arrays or tensors of token ids.
+        n_vocab: Number of tokens that the model knows.
+        n_ctx: Most tokens that the model reads.
+
+    Raises:
+        TypeError: They are no sequences of token ids.
+        ValueError: One is empty or longer than the context, or a token is not the model's.
+    """
+    remedy = "write lists of token ids, [model.encode(text)]"
+    if isinstance(given, str) or not hasattr(given, "__len__"):
+        raise TypeError(f"{what}: got {shown(given)}; {remedy}")
+    known: dict[int, list[int]] = {}  # by the object's id: rows of one prompt share it
+    sequences = list(given)  # holds them, so that no two have the same id
+    for number, sequence in enumerate(sequences):
+        if id(sequence) not in known:
+            own = _whole_numbers(sequence)
+            if own is None:
+                raise TypeError(f"{what}[{number}]: got {shown(sequence)}; {remedy}")
+            _check_sequence(f"{what}[{number}]", own, n_vocab, n_ctx)
+            known[id(sequence)] = own
+    return [known[id(sequence)] for sequence in sequences]
+
+
+def _whole_numbers(given: Any) -> list[int] | None:
+    """Whole numbers as a list of Python's own; None if it is not of these."""
+    given = given.tolist() if hasattr(given, "tolist") else given
+    if isinstance(given, str | bytes) or not isinstance(given, Iterable):
+        return None
+    numbers = list(given)
+    kinds = set(map(type, numbers))
+    if kinds <= {int}:
+        return numbers
+    if bool in kinds or not all(hasattr(kind, "__index__") for kind in kinds):
+        return None
+    try:
+        return [operator.index(number) for number in numbers]
+    except TypeError:  # tensors that are no whole numbers
+        return None
+
+
+def _check_sequence(what: str, ids: Sequence[int], n_vocab: int, n_ctx: int) -> None:
+    if not ids:
+        raise ValueError(f"{what}: got no tokens; write one at least")
+    if len(ids) > n_ctx:
+        raise ValueError(f"{what}: got {len(ids)} tokens; the model reads {n_ctx}, shorten it")
+    if wrong := [at for at in (min(ids), max(ids)) if not 0 <= at < n_vocab]:
+        raise ValueError(f"{what}: got token {wrong[0]}; the model's are 0 to {n_vocab - 1}")

@@ -14,7 +14,8 @@ from typing import Protocol, TypeVar
 import numpy as np
 import pandas as pd
 
-from clampsweep.errors import UserError
+from clampsweep.errors import UserError, number, shown
+from clampsweep.texts.given import beside, many_texts, one_text, token_ids
 from clampsweep.texts.metrics import (
     distinct_share,
     entropy_bits,
@@ -49,7 +50,7 @@ def _detector(name: str, *needs: str) -> Callable[[_Test], _Test]:
 
     def register(test: _Test) -> _Test:
         def detect(text: str, tokens: Sequence[int] | None, nll: float | None = None) -> bool:
-            if not text.strip():
+            if not one_text(text).strip():
                 return True
             known = {"text": text, "tokens": tokens, "nll": nll}
             missing = [one for one in needs if known[one] is None]
@@ -88,7 +89,7 @@ def surface(text: str) -> bool:
     window of 2..7 characters covers 0.7 of it; or it is mostly symbols. It sees loops of short
     period only: most loops of whole sentences pass.
     """
-    text = text.strip()
+    text = one_text(text).strip()
     n = len(text)
     if n < 6:
         return True
@@ -113,6 +114,7 @@ def loop(tokens: Sequence[int]) -> bool:
 
     Period at most 32 tokens, at least 2.5 repeats.
     """
+    tokens = token_ids(tokens)
     suffix = longest_periodic_suffix(tokens)
     return suffix is not None and 2 * suffix[1] >= len(tokens)
 
@@ -124,8 +126,17 @@ def coherence(tokens: Sequence[int], nll: float) -> bool:
     At most `DISTINCT_PAIRS` of its token pairs are distinct, or its nll_unclamped is at least
     `SURPRISE`. Both bounds were chosen on labelled texts of 30 to 50 tokens by SmolLM2-135M
     (`detector_quality.bounds`, workflow/data/bcr/README.md); another model needs its own.
+
+    Raises:
+        TypeError: These are no token ids, or the nll no number.
+        ValueError: The nll is not known.
     """
-    distinct = distinct_share(tokens, 2)
+    distinct = distinct_share(token_ids(tokens), 2)
+    if nll is None or np.isnan(number("nll", nll)):
+        raise ValueError(
+            "nll: not known; give the text's mean -log p under the unclamped model, in nats per "
+            "token (nll_unclamped)"
+        )
     return nll >= SURPRISE or (distinct is not None and distinct <= DISTINCT_PAIRS)
 
 
@@ -151,10 +162,13 @@ def collapsed(
 
     Raises:
         UserError: The detector needs token ids or nlls, and a text has none.
+        TypeError: They are no texts, no token ids or no numbers.
+        ValueError: There is no such detector, or more or less is known than there are texts.
     """
-    detect = DETECTORS[detector]
-    ids = [None] * len(texts) if tokens is None else tokens
-    known = [None] * len(texts) if nlls is None else nlls
+    if detector not in DETECTORS:
+        raise ValueError(f"detector: got {shown(detector)}; allowed: {', '.join(DETECTORS)}")
+    detect, n = DETECTORS[detector], len(many_texts(texts))
+    ids, known = beside("tokens", tokens, n), beside("nlls", nlls, n)
     return np.array(
         [
             detect(text, own, None if pd.isna(nll) else float(nll))
@@ -175,5 +189,7 @@ def flags(generations: pd.DataFrame, detector: str) -> np.ndarray:
         UserError: The detector needs token ids or nll_unclamped, and a generation has none.
     """
     pairs = texts_and_tokens(generations)
+    if "nll_unclamped" not in generations:
+        raise ValueError("generations: lacks the column 'nll_unclamped'; read generations.parquet")
     texts, ids = [text for text, _ in pairs], [own for _, own in pairs]
     return collapsed(texts, detector, ids, generations["nll_unclamped"].tolist())

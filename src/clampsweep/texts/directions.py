@@ -64,12 +64,13 @@ class Steering:
         return json_digest(self.vector)[:32]
 
 
-def read(path: Path) -> list[Stored]:
+def read(path: Path | str) -> list[Stored]:
     """The directions that a file holds.
 
     Raises:
         UserError: It is no such file, or a vector in it is empty, zero, or not of finite numbers.
     """
+    path = Path(path)
     found = list(_of_table(path) if path.suffix == ".parquet" else _of_safetensors(path))
     for name, layer, vector in found:
         where = f"{path}: {name!r}" if layer is None else f"{path}: {name!r}, layer {layer}"

@@ -87,8 +87,9 @@ def gather(
     )
     merged.insert(0, "model", model)
     merged["first_divergence_step"] = _divergence(merged)
-    unused = tables.footer(batches[0]).get("unused_settings", {})  # of the one model
-    provenance = record(code=code, plan=plan.stem, unused_settings=unused)
+    made = tables.footer(batches[0])  # of the one model
+    facts = {"model": made.get("model"), "unused_settings": made.get("unused_settings", {})}
+    provenance = record(code=code, plan=plan.stem, **facts)
     tables.write(merged[list(GENERATIONS.columns)], generations, GENERATIONS, provenance)
     layers = {layer for name in merged["target"].dropna().unique() for layer in layers_in(name)}
     vector_rows = pd.concat(

@@ -16,7 +16,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from clampsweep.errors import UserError
+from clampsweep.errors import UserError, shown, whole
 from clampsweep.names import Neuron, parse_target, target_name
 from clampsweep.provenance import json_digest
 from clampsweep.texts.control_table import MAX_COUNT, SIZES, table_of
@@ -65,7 +65,10 @@ def choose(
     Raises:
         UserError: The layer has too few neurons that are no targets; or the size of a neuron that
             is to be matched is not known.
+        TypeError, ValueError: An argument is of another kind, or not allowed.
     """
+    _check_asked(sizes, targets, matching)
+    number, seed = whole(where, number, 1), whole("seed", seed, 0)
     swept = {neuron.bare for target in targets for neuron in parse_target(target)}
     known = _known(sizes, matching, swept)
     layers = {layer: own.droplevel("layer") for layer, own in known.groupby("layer")}
@@ -87,6 +90,18 @@ def choose(
     return table_of(rows)
 
 
+def _check_asked(sizes: pd.DataFrame, targets: Sequence[str], matching: Sequence[str]) -> None:
+    """Refuse one name where a list belongs, what cannot be matched, and a table without columns."""
+    for what, given in (("targets", targets), ("matching", matching)):
+        if isinstance(given, str):
+            raise TypeError(f"{what}: got {shown(given)}; write a list, [{given!r}]")
+    if unknown := [name for name in matching if name not in SIZES]:
+        raise ValueError(f"matching: got {unknown[0]!r}; allowed: {', '.join(SIZES)}, or none")
+    missing = [name for name in ("layer", "neuron", *matching) if name not in sizes]
+    if missing:
+        raise ValueError(f"sizes: lacks the column {missing[0]!r}; `sizes_of` makes such a table")
+
+
 def _known(sizes: pd.DataFrame, matching: Sequence[str], swept: set[Neuron]) -> pd.DataFrame:
     """Sizes in the targets' layers, as they are and as logarithms in SDs over the layer.
 
@@ -95,7 +110,7 @@ def _known(sizes: pd.DataFrame, matching: Sequence[str], swept: set[Neuron]) -> 
     own = sizes[sizes["layer"].isin({one.layer for one in swept})]
     known = own.set_index(["layer", "neuron"]).reindex(columns=list(SIZES)).astype(float)
     for name in matching:
-        for layer, index in known.index[~np.isfinite(known[name])]:
+        for layer, index in known.index[~(np.isfinite(known[name]) & (known[name] >= 0))]:
             which = Neuron(layer, index)
             raise UserError(f"matching by {name}: that of {which} is not known; leave {name} out")
     for one in sorted(swept):

@@ -16,8 +16,10 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from clampsweep.errors import shown
 from clampsweep.tables import Column, Schema
 from clampsweep.texts.gather import GENERATIONS
+from clampsweep.texts.given import beside, many_texts, one_text, token_ids
 from clampsweep.texts.tables import DECODED, ROW
 
 PUBLISHED_METRICS = {
@@ -65,8 +67,12 @@ _SENTENCE_END = re.compile(r"[.?!]\s+")
 
 
 def words(text: str) -> list[str]:
-    """Words of a text: maximal runs of non-whitespace, punctuation attached, case kept."""
-    return text.split()
+    """Words of a text: maximal runs of non-whitespace, punctuation attached, case kept.
+
+    Raises:
+        TypeError: It is no text.
+    """
+    return one_text(text).split()
 
 
 def entropy_bits(counts: Counter[str]) -> float:
@@ -175,15 +181,18 @@ def further(text: str, tokens: Sequence[int] | None) -> dict[str, int | float | 
         text: The text, not stripped.
         tokens: The same in model tokens; None if unknown.
 
+    Raises:
+        TypeError: One of them is of another kind.
+
     Returns:
         Token metrics are None where the tokens are unknown, none, or too few to form the n-gram;
         character metrics where the text has no character that counts. A text with tokens but no
         loop has coverage 0 and period None.
     """
-    data = text.encode()
+    data = one_text(text).encode()
     visible = [char for char in text if not char.isspace()]
     values = {
-        **_token_metrics(tokens if tokens is not None else ()),
+        **_token_metrics(() if tokens is None else token_ids(tokens)),
         "zlib_ratio": len(zlib.compress(data, 9)) / len(data) if data else None,
         "symbol_share": _share(n_symbols(text), len(text)),
         "nonletter_share": _share(sum(not char.isalpha() for char in visible), len(visible)),
@@ -192,7 +201,16 @@ def further(text: str, tokens: Sequence[int] | None) -> dict[str, int | float | 
 
 
 def texts_and_tokens(generations: pd.DataFrame) -> list[tuple[str, list[int] | None]]:
-    """Text and token ids of every generation, in row order; None where the ids are unknown."""
+    """Text and token ids of every generation, in row order; None where the ids are unknown.
+
+    Raises:
+        TypeError: It is no table.
+        ValueError: It lacks a column.
+    """
+    if not isinstance(generations, pd.DataFrame):
+        raise TypeError(f"generations: got {shown(generations)}; write a generations table")
+    if missing := [name for name in ("text", "token_ids") if name not in generations]:
+        raise ValueError(f"generations: lacks the column {missing[0]!r}; read generations.parquet")
     ids = [
         None if cell is None else [int(token) for token in cell]
         for cell in generations["token_ids"]
@@ -208,8 +226,12 @@ def measures(
     Args:
         texts: Texts of any origin, not stripped.
         tokens: The same in model tokens; None where they are unknown.
+
+    Raises:
+        TypeError: They are no texts, or no token ids.
+        ValueError: There are token ids of more or fewer texts.
     """
-    ids = [None] * len(texts) if tokens is None else tokens
+    ids = beside("tokens", tokens, len(many_texts(texts)))
     rows = [{**published(text), **further(text, own)} for text, own in zip(texts, ids, strict=True)]
     metrics = {**PUBLISHED_METRICS, **FURTHER_METRICS}
     values = pd.DataFrame(rows, columns=list(metrics))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from clampsweep.errors import finite, shown, whole
 from clampsweep.models.spec import ModelSpec
 from clampsweep.names import short_name
 from clampsweep.texts.directions import Steering
@@ -49,6 +50,8 @@ class PromptFormat:
 
 RAW = PromptFormat()
 
+METHODS = ("greedy", "sample")
+
 
 @dataclass(frozen=True)
 class Decoding:
@@ -61,6 +64,10 @@ class Decoding:
         top_k: Of sampling, the number of tokens that are drawn from; None for all.
         top_p: Of sampling, the probability that these hold; None for all.
         stop_strings: A text ends where it has said one of them; in any order they are the same.
+
+    Raises:
+        TypeError: A field is of another kind.
+        ValueError: A field has a value that is not allowed.
     """
 
     method: str
@@ -71,8 +78,21 @@ class Decoding:
     stop_strings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Order the stop strings, which may come as a list."""
-        object.__setattr__(self, "stop_strings", tuple(sorted(self.stop_strings)))
+        """Check every field, and order the stop strings, which may come as a list."""
+        if self.method not in METHODS:
+            raise ValueError(f"method: got {self.method!r}; allowed: {', '.join(METHODS)}")
+        found: dict[str, Any] = {"max_new_tokens": whole("max_new_tokens", self.max_new_tokens, 1)}
+        if finite("temperature", self.temperature) <= 0:
+            raise ValueError(
+                f"temperature: got {self.temperature}; write a number above 0, or method 'greedy'"
+            )
+        if self.top_k is not None:
+            found["top_k"] = whole("top_k", self.top_k, 1)
+        if self.top_p is not None and not 0 < finite("top_p", self.top_p) <= 1:
+            raise ValueError(f"top_p: got {self.top_p}; allowed: above 0, at most 1")
+        found["stop_strings"] = _in_order(self.stop_strings)
+        for name, value in found.items():
+            object.__setattr__(self, name, value)
 
     def as_json(self) -> dict[str, Any]:
         """The parameters that matter for the method, as they stand in a combination's identity."""
@@ -81,6 +101,17 @@ class Decoding:
             top_p = None if self.top_p is None else float(self.top_p)
             said |= {"temperature": float(self.temperature), "top_k": self.top_k, "top_p": top_p}
         return said | ({"stop_strings": list(self.stop_strings)} if self.stop_strings else {})
+
+
+def _in_order(stop_strings: Iterable[str]) -> tuple[str, ...]:
+    """Stop strings in the order of their identity."""
+    if isinstance(stop_strings, str) or not isinstance(stop_strings, Iterable):
+        raise TypeError(f"stop_strings: got {shown(stop_strings)}; write a tuple, such as ('.',)")
+    strings = tuple(stop_strings)
+    for text in strings:
+        if not isinstance(text, str) or not text:
+            raise ValueError(f"stop_strings: got {shown(text)}; write texts of a character or more")
+    return tuple(sorted(strings))
 
 
 @dataclass(frozen=True)

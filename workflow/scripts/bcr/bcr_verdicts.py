@@ -7,6 +7,7 @@ with reported(snakemake.log[0]):
     from clampsweep.studies.bcr import verdict, view
 
     params, output = snakemake.params, snakemake.output
-    sweep = view.read(dict(snakemake.input.items()), params.detectors, title="")
+    files = dict(snakemake.input.items())
+    sweep = view.read(files, params.detectors, title="", unlike=params.unlike)
     facts = provenance.record(code=params.code, detectors=params.detectors)
     ledger.write(verdict.judge(sweep), output.verdicts, output.ledger, facts)

@@ -9,7 +9,8 @@ with reported(snakemake.log[0]):
     from clampsweep.studies.bcr.summary import summary
 
     params, output = snakemake.params, snakemake.output
-    sweep = view.read(dict(snakemake.input.items()), params.detectors, params.title)
+    files_of = dict(snakemake.input.items())
+    sweep = view.read(files_of, params.detectors, params.title, params.unlike)
     text = summary(sweep, params.files)
     files.write_text(text, output.summary)
     files.write_text(markdown.page(text, params.title), output.html)

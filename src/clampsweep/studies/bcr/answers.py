@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from clampsweep.markdown import code, plain
+from clampsweep.studies.bcr import labelled
 from clampsweep.studies.bcr.detector_report import share
 from clampsweep.studies.bcr.effect import held_out, significant
 from clampsweep.studies.bcr.headline import can_tell, headline, special_targets
@@ -31,10 +32,10 @@ def answer(view: Tables, detector: str) -> str:
         sentences += [_significance(view, rates), *_by_any(view, detector)]
     sentences += [*_compared(view, detector), *_sampling(view, detector)]
     sentences += [*_trust(view, detector)]
-    return "\n- ".join([
-        f"**{plain(detector)}: {headline(view, detector)}.** {_collapsed(view, detector)}.\n",
-        *sentences,
-    ])  # fmt: skip
+    guess = labelled.guess(detector, view.unlike)
+    warned = f" **Beware:** {guess}." if guess else ""
+    verdict = f"**{plain(detector)}: {headline(view, detector)}.**"
+    return "\n- ".join([f"{verdict} {_collapsed(view, detector)}.{warned}\n", *sentences])
 
 
 def _collapsed(view: Tables, detector: str) -> str:
@@ -127,8 +128,16 @@ def _trust(view: Tables, detector: str) -> Iterator[str]:
         )
         yield (
             f"How far to trust {code(detector)}: on labelled texts its precision is {precision}, "
-            f"its recall {recall}."
+            f"its recall {recall}.{_measured_elsewhere(view)}"
         )
+
+
+def _measured_elsewhere(view: Tables) -> str:
+    """That the labelled texts are unlike those of the sweep; empty if they are like them."""
+    if not view.unlike:
+        return ""
+    how = listed(view.unlike)
+    return f" These were {labelled.SOURCE}; how good it is on {how} was not measured."
 
 
 def _best(rates: pd.DataFrame) -> Iterator[str]:

@@ -13,6 +13,7 @@ from clampsweep.config.targets import parse_target_names
 from clampsweep.errors import UserError
 from clampsweep.operations import VALUED
 from clampsweep.strict_yaml import read_yaml
+from clampsweep.studies.bcr.labelled import unlike
 from clampsweep.texts.request import Decoding, TextRequest
 
 
@@ -86,6 +87,11 @@ class BcrEntry:
             return self.texts.title
         file = Path(self.texts.extracted).name
         return f"imported from {file}, {self.texts.target}, {self.texts.operation}"
+
+    @property
+    def unlike_labelled(self) -> tuple[str, ...]:
+        """How its texts differ from those that detectors were measured on; empty if alike."""
+        return unlike(self.texts if isinstance(self.texts, TextRequest) else None)
 
 
 def parse(context: Context) -> BcrEntry:

@@ -17,8 +17,9 @@ from clampsweep.models.unused_settings import sentence
 from clampsweep.studies.bcr.answers import answer
 from clampsweep.studies.bcr.phrases import clamp_name, controls_of, named, rate_of
 from clampsweep.studies.bcr.view import Tables, intervened
+from clampsweep.texts.collapse import NEEDS_TOKENS
 from clampsweep.verdicts import LEVEL
-from clampsweep.words import counted, signed
+from clampsweep.words import counted, listed, signed
 
 FRAGILE_MARGIN = 1e-3  # logits
 
@@ -52,14 +53,14 @@ def summary(view: Tables, files: Mapping[str, str] | None = None) -> str:
     blocks += [answer(view, detector) for detector in view.detectors]
     blocks += [_NOT_TESTED] if view.special is None else []
     blocks += _published(view)
-    blocks += [_size(view), _blank(view), _fragile(view)]
+    blocks += [_size(view), _blank(view), *_unasked(view), _fragile(view)]
     blocks += [plain(sentence(view.unused_settings))] if view.unused_settings else []
     blocks += [*_special_table(view), *_ledger(view), "## Rates", _HOW_TO_READ]
     for detector in view.detectors:
         blocks += [f"### {plain(view.headline(detector))}", _rates_table(view, detector)]
     if files:
-        listed = [f"- {code(path)}: {plain(what)}" for path, what in files.items()]
-        blocks += ["## Where everything is", "\n".join(listed)]
+        lines = [f"- {code(path)}: {plain(what)}" for path, what in files.items()]
+        blocks += ["## Where everything is", "\n".join(lines)]
     return join(blocks)
 
 
@@ -136,6 +137,16 @@ def _blank(view: Tables) -> str:
         f"{int((blank & ~own).sum()):,} of {counted(int((~own).sum()), 'clamped text')}. "
         "They count as collapsed for every detector."
     )
+
+
+def _unasked(view: Tables) -> Iterator[str]:
+    """The detectors that cannot say anything of imported texts."""
+    if view.generations["token_ids"].isna().all():
+        names = listed([code(name) for name in sorted(NEEDS_TOKENS)])
+        yield (
+            f"Not asked: {names}. They look at token ids, and coherence at the model's likelihood "
+            "of the text; imported texts have neither."
+        )
 
 
 def _fragile(view: Tables) -> str:

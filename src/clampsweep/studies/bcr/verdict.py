@@ -22,6 +22,7 @@ from clampsweep.ledger import (
     ran,
     skipped,
 )
+from clampsweep.studies.bcr import labelled
 from clampsweep.studies.bcr.effect import Effect, effect, significant
 from clampsweep.studies.bcr.headline import NOT_COMPARED, NOT_SPECIAL, SPECIAL, TOO_FEW
 from clampsweep.studies.bcr.recovery import clusters
@@ -45,8 +46,11 @@ def judge(view: Tables) -> Conclusions:
     rows: list[Judged] = []
     for detector in view.detectors:
         found = effect(view, detector)
-        rows += [_recovery(view, detector, found), _harm(view, detector, found)]
-        rows += _special(view, detector)
+        own = [_recovery(view, detector, found), _harm(view, detector, found)]
+        own += _special(view, detector)
+        if guess := labelled.guess(detector, view.unlike):
+            own = [({**row, "why": f"{row['why']}; {guess}"}, beside) for row, beside in own]
+        rows += own
     return conclusions(rows)
 
 

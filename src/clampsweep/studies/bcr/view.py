@@ -56,6 +56,7 @@ class Tables:
         verdicts: `VERDICTS`; None, like their `LEDGER`, before they are drawn from the others.
         ledger: The controls of each verdict.
         unused_settings: Settings of generation in the model's folder that have no effect, by name.
+        unlike: How the texts differ from the labelled ones (`labelled.unlike`).
     """
 
     prompts: pd.DataFrame
@@ -77,6 +78,7 @@ class Tables:
     verdicts: pd.DataFrame | None = None
     ledger: pd.DataFrame | None = None
     unused_settings: Mapping[str, Any] = field(default_factory=dict)
+    unlike: tuple[str, ...] = ()
 
     @cached_property
     def clamps(self) -> tuple[Clamp, ...]:
@@ -215,20 +217,27 @@ SCHEMAS: Mapping[str, tables.Schema] = MappingProxyType(
 """Of each table; `files.TABLES` says where it is."""
 
 
-def read(files: Mapping[str, str | Path], detectors: Sequence[str], title: str) -> Tables:
+def read(
+    files: Mapping[str, str | Path],
+    detectors: Sequence[str],
+    title: str,
+    unlike: Sequence[str] = (),
+) -> Tables:
     """The tables of a sweep from their files.
 
     Args:
         files: Fields of `Tables`, and the file of each; those that are not there left out.
         detectors: Names of the collapse detectors.
         title: What the sweep is, in a line.
+        unlike: How the texts differ from the labelled ones.
 
     Raises:
         UserError: A file is missing, truncated or another table.
     """
     found = {name: tables.read(path, SCHEMAS[name]) for name, path in files.items()}
     unused: Any = tables.footer(Path(files["generations"])).get("unused_settings", {})
-    return Tables(detectors=tuple(detectors), title=title, unused_settings=unused, **found)
+    known: dict[str, Any] = {**found, "unused_settings": unused, "unlike": tuple(unlike)}
+    return Tables(detectors=tuple(detectors), title=title, **known)
 
 
 def intervened(frame: pd.DataFrame) -> pd.DataFrame:
