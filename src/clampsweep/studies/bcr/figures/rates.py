@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -45,24 +47,34 @@ def improvement_rate(view: Tables) -> Figure:
     """Share of collapsed baselines that each clamp rescues, with 95 % Wilson intervals.
 
     One panel per detector, one line per target; bars show the controls, a band what sampling alone
-    rescues. Definition: `RATES`, `rescue_rate`.
+    rescues. Several targets with controls have a row of panels each, beside its own controls.
+    Definition: `RATES`, `rescue_rate`.
     """
     if not any(view.baselines_of(name)["baseline_collapsed"].any() for name in view.detectors):
         by = listed(view.detectors) or "none chosen"
         return empty(view, f"No baseline is collapsed, so there is nothing to rescue ({by}).")
-    figure, grid = panels(len(view.detectors), 1, 1.75, share_y="all")
-    for (ax,), detector in zip(grid, view.detectors, strict=True):
-        title(ax, _said(view, detector), WIDTH - 0.6, 8)
+    styles, apart = list(target_styles(view)), _apart(view)
+    rows, columns = (len(styles), len(view.detectors)) if apart else (len(view.detectors), 1)
+    figure, grid = panels(rows, columns, 1.5 if apart else 1.75, share_y="all")
+    width = WIDTH / columns - 0.6
+    for place, ax in enumerate(ax for row in grid for ax in row):
+        row, column = divmod(place, columns)
+        detector = view.detectors[column if apart else row]
+        drawn = styles[row : row + 1] if apart else styles
+        if not (apart and row):
+            title(ax, _said(view, detector), width, 6 if columns > 1 else 8)
         if view.baselines_of(detector)["baseline_collapsed"].any():
-            _draw_beside(ax, view, detector)
-            for target, colour, marker, shift in target_styles(view):
+            _draw_beside(ax, view, detector, [target for target, *_ in drawn])
+            for target, colour, marker, shift in drawn:
                 _draw_rates(ax, view.rates_of(detector, target), colour, marker, shift)
         else:
             say(ax, "No baseline is collapsed, so there is nothing to rescue.")
-        ax.set_ylabel("share rescued")
+        if not column:
+            ax.set_ylabel(f"{view.shown[drawn[0][0]]}\nshare rescued" if apart else "share rescued")
         ax.set_ylim(-0.04, 1.04)
         ax.yaxis.set_major_formatter(PercentFormatter(1.0))
-    clamp_axis(grid[-1][0], view, WIDTH - 0.6)
+        if row == rows - 1:
+            clamp_axis(ax, view, width)
     remarks = ["Share of the collapsed baselines that a clamp rescues, with 95 % Wilson intervals."]
     handles = [*target_handles(view), *control_handles(view)]
     if view.among_controls is not None:
@@ -80,11 +92,16 @@ def _said(view: Tables, detector: str) -> list[str]:
     return [f"{detector}: {said}", view.headline(detector).partition(": ")[2]]
 
 
-def _draw_beside(ax: Axes, view: Tables, detector: str) -> None:
-    """What controls rescue at each clamp, and what sampling alone rescues."""
+def _apart(view: Tables) -> bool:
+    """Whether targets have panels of their own: one's controls are not the other's."""
+    return view.among_controls is not None and len(view.targets) > 1
+
+
+def _draw_beside(ax: Axes, view: Tables, detector: str, targets: Sequence[str]) -> None:
+    """What the targets' controls rescue at each clamp, and what sampling alone rescues."""
     if view.among_controls is not None:
         rows = view.among_controls.counts
-        rows = rows[rows["detector"] == detector].drop_duplicates(["target", "position"])
+        rows = rows[(rows["detector"] == detector) & rows["of"].isin(targets)]
         control_band(ax, rows, rows["n_rescued"] / rows["n_collapsed_baseline"])
     if view.variability is not None:
         seeds = view.variability[view.variability["detector"] == detector]
