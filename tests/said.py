@@ -41,7 +41,7 @@ def with_controls(n=20, letters="BBFF", targets=("L1N2",), more=()):
 
 
 def special_sentences(text):
-    return [line for line in text.splitlines() if line.startswith("- Is `")]
+    return [line for line in text.splitlines() if line.startswith("- Does `")]
 
 
 def seeds(*rows):

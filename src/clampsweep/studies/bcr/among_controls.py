@@ -73,13 +73,19 @@ class AmongControls:
 
     @cached_property
     def sizes(self) -> str:
-        """What the controls are, `20 control neurons, on 40 of the 160 prompts and all clamps`."""
-        each = self._controls.drop_duplicates("control")["kind"].value_counts()
+        """What the controls are, `20 control neurons, on 40 of the 160 prompts and all clamps`.
+
+        Of several targets, those of each.
+        """
+        each = self._controls.groupby(["target", "kind"])["control"].nunique()
+        most = each.groupby("kind").max()
         kinds = [
-            counted(int(each[kind]), noun) for kind, noun in CONTROL_KINDS.items() if kind in each
+            counted(int(most[kind]), noun) for kind, noun in CONTROL_KINDS.items() if kind in most
         ]
-        numbers = {len(self.positions_of(target)) for target in self._controls["target"]}
-        return f"{listed(kinds)}, {self._where(sorted(numbers))}"
+        targets = self._controls["target"].unique()
+        of = " of each target" if len(targets) > 1 else ""
+        numbers = {len(self.positions_of(target)) for target in targets}
+        return f"{listed(kinds)}{of}, {self._where(sorted(numbers))}"
 
     def where(self, target: str) -> str:
         """What a target's controls ran on, `on 40 of the 160 prompts and all clamps`."""

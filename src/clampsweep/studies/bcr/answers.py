@@ -60,7 +60,9 @@ def _held_out(view: Tables, detector: str) -> Iterator[str]:
             list(dict.fromkeys(clamp_name(one) for one in named(rows.to_dict("records"))))
         )
         chosen = (
-            f"chosen among {rows['n_choices'].max()}, of all targets, " if several else "chosen "
+            f"chosen among {rows['n_choices'].max()} pairs of target and clamp "
+            if several
+            else "chosen "
         )
         result = (
             f"rescued {row['n_rescued']} of {row['n_collapsed_baseline']:,} collapsed texts and "
@@ -89,18 +91,18 @@ def _stands(view: Tables, beside: AmongControls, detector: str, target: str, cla
     """Where a target stands among its controls by a claim, and whether that tells."""
     verdicts = verdicts_of(view, claim, detector).set_index("subject")
     words, reason = (str(verdicts[name][target]) for name in ("words", "reason"))
-    does, more, fewer, before = {
-        "special": ("rescue", "rescued", "harmed", "collapsed"),
-        "special_harm": ("harm", "harmed", "rescued", "fine"),
+    does, best, net, before = {
+        "special": ("rescue", "best", "rescued minus harmed", "collapsed"),
+        "special_harm": ("harm", "worst", "harmed minus rescued", "fine"),
     }[claim]
-    asked = f"Does {code(target)} {does} more than its controls?"
+    said = {SPECIAL: "Yes", NOT_SPECIAL: "No"}.get(words, f"{words[:1].upper()}{words[1:]}")
+    said = plain(f"{said} ({reason})" if reason else said)
+    answer = f"Does {code(target)} {does} more than its controls? {said}."
     ranks = list(named(beside.ranks_of(detector, target, STATISTICS[claim]).to_dict("records")))
-    if not ranks:
-        return f"{asked} {plain(words[:1].upper() + words[1:])}: {plain(reason)}."
-    answer = {SPECIAL: "Yes", NOT_SPECIAL: "No"}.get(words, f"{words[:1].upper()}{words[1:]}")
-    answer = plain(f"{answer} ({reason})" if reason else answer)
+    if not ranks or not ranks[0]["bound"]:
+        return answer
     single = len(view.targets) == 1
-    said = [
+    above = [
         f"above {row['percentile']:.0f} % of {controls_of(row)} (theirs: "
         f"{row['control_low']:.0f} to {row['control_high']:.0f}, median "
         f"{row['control_median']:g}; p = {row['p']:.2g}"
@@ -108,9 +110,9 @@ def _stands(view: Tables, beside: AmongControls, detector: str, target: str, cla
         for row in ranks
     ]
     return (
-        f"{asked} {answer}. At its {'best' if more == 'rescued' else 'worst'} clamp of those "
-        f"compared it {more} {ranks[0]['observed']:.0f} texts more than it {fewer}, of "
-        f"{ranks[0]['bound']} {before} ones: {listed(said)}."
+        f"{answer} At the clamps compared its {best} net, {net}, is "
+        f"{signed(ranks[0]['observed'])} of {counted(ranks[0]['bound'], f'{before} text')}: "
+        f"{listed(above)}."
     )
 
 

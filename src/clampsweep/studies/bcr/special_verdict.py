@@ -129,9 +129,8 @@ def _in_words(what: str, claim: str, ranks: Sequence[Mapping[Any, Any]], need: i
 
     match what:
         case special.NOTHING:
-            return Hindrance(
-                f"no {before} text to {does}", f"no baseline compared is {before}", True
-            )
+            words = f"no {before} text among those compared with its controls"
+            return Hindrance(words, f"no baseline compared is {before}", vacuous=True)
         case special.CEILING:
             reason = f"{of_controls('n_near_bound')} all of {bound} or all but one"
             return Hindrance(f"its controls {does} nearly all there is: {cannot}", reason)

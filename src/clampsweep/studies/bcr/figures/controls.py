@@ -80,11 +80,13 @@ def _said(view: Tables, beside: AmongControls, detector: str, target: str) -> It
     yield f"{named}: {headline(view, detector)}" if single else named
     for statistic, does in (("best_net", "rescues"), ("worst_net", "harms")):
         said = []
-        for row in beside.ranks_of(detector, target, statistic).to_dict("records"):
+        ranks = beside.ranks_of(detector, target, statistic)
+        for row in ranks[ranks["bound"] > 0].to_dict("records"):
             number = counted(row["n_controls"], CONTROL_KINDS[row["kind"]])
             chance = f"(p = {row['p']:.2g})" if single else f"(q = {row['q']:.2g})"
-            unbroken = chance.replace(" ", "\N{NO-BREAK SPACE}")
-            said.append(f"{row['percentile']:.0f} % of {number} {unbroken}")
+            share = f"{row['percentile']:.0f} %"
+            chance, share = (words.replace(" ", "\N{NO-BREAK SPACE}") for words in (chance, share))
+            said.append(f"{share} of {number} {chance}")
         if said:
             yield f"{does} more than {listed(said)}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 import numpy as np
@@ -68,7 +69,8 @@ def improvement_rate(view: Tables) -> Figure:
             for target, colour, marker, shift in drawn:
                 _draw_rates(ax, view.rates_of(detector, target), colour, marker, shift)
         else:
-            say(ax, "No baseline is collapsed, so there is nothing to rescue.")
+            none = "No baseline is collapsed, so there is nothing to rescue."
+            say(ax, textwrap.fill(none, 16) if apart else none)
         if not column:
             ax.set_ylabel(f"{view.shown[drawn[0][0]]}\nshare rescued" if apart else "share rescued")
         ax.set_ylim(-0.04, 1.04)
