@@ -127,10 +127,10 @@ def _change(view: Tables, rates: pd.DataFrame, detector: str, collapsed: bool) -
     if rates.empty:
         return Change()
     done, before = ("rescued", "collapsed") if collapsed else ("harmed", "fine")
-    net = rates["net"].to_numpy(float)
-    place = int(net.argmax() if collapsed else net.argmin())
-    row = rates.iloc[place]
-    n_done, of = int(row[f"n_{done}"]), int(row[f"n_{before}_baseline"])
+    net, size = rates["net"].to_numpy(float), rates[f"n_{done}"].to_numpy(int)
+    first = -np.arange(len(rates))  # of equals by net and number
+    place = int(np.lexsort((first, size, net if collapsed else -net))[-1])
+    n_done, of = int(size[place]), int(rates[f"n_{before}_baseline"].iloc[place])
     rows = view.recovery[view.recovery["detector"] == detector]
     movable = rows[rows["baseline_collapsed"] == collapsed]
     n_clusters = clusters(movable, view.prompts).nunique()

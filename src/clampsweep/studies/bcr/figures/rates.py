@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 
 import numpy as np
@@ -51,36 +50,23 @@ def improvement_rate(view: Tables) -> Figure:
     rescues. Several targets with controls have a row of panels each, beside its own controls.
     Definition: `RATES`, `rescue_rate`.
     """
-    if not any(view.baselines_of(name)["baseline_collapsed"].any() for name in view.detectors):
+    collapsing = [
+        name for name in view.detectors if view.baselines_of(name)["baseline_collapsed"].any()
+    ]
+    if not collapsing:
         by = listed(view.detectors) or "none chosen"
         return empty(view, f"No baseline is collapsed, so there is nothing to rescue ({by}).")
-    styles, apart = list(target_styles(view)), _apart(view)
-    rows, columns = (len(styles), len(view.detectors)) if apart else (len(view.detectors), 1)
-    figure, grid = panels(rows, columns, 1.5 if apart else 1.75, share_y="all")
-    width = WIDTH / columns - 0.6
-    for place, ax in enumerate(ax for row in grid for ax in row):
-        row, column = divmod(place, columns)
-        detector = view.detectors[column if apart else row]
-        drawn = styles[row : row + 1] if apart else styles
-        if not (apart and row):
-            title(ax, _said(view, detector), width, 6 if columns > 1 else 8)
-        if view.baselines_of(detector)["baseline_collapsed"].any():
-            _draw_beside(ax, view, detector, [target for target, *_ in drawn])
-            for target, colour, marker, shift in drawn:
-                _draw_rates(ax, view.rates_of(detector, target), colour, marker, shift)
-        else:
-            none = "No baseline is collapsed, so there is nothing to rescue."
-            say(ax, textwrap.fill(none, 16) if apart else none)
-        if not column:
-            ax.set_ylabel(f"{view.shown[drawn[0][0]]}\nshare rescued" if apart else "share rescued")
-        ax.set_ylim(-0.04, 1.04)
-        ax.yaxis.set_major_formatter(PercentFormatter(1.0))
-        if row == rows - 1:
-            clamp_axis(ax, view, width)
+    if _apart(view):
+        figure = _rates_of_each(view, collapsing)
+    else:
+        figure = _rates_of_all(view, collapsing)
     remarks = ["Share of the collapsed baselines that a clamp rescues, with 95 % Wilson intervals."]
     handles = [*target_handles(view), *control_handles(view)]
     if view.among_controls is not None:
         remarks.append(f"Bars: {view.among_controls.sizes}; line: their median.")
+    if _apart(view) and len(collapsing) < len(view.detectors):
+        rest = [name for name in view.detectors if name not in collapsing]
+        remarks.append(f"Nothing to rescue by {listed(rest)}: no baseline is collapsed.")
     if view.variability is not None:
         n_seeds = view.variability["seed"].nunique()
         label = f"sampling alone, {counted(n_seeds, 'seed')}: range, mean"
@@ -88,15 +74,55 @@ def improvement_rate(view: Tables) -> Figure:
     return finish(figure, view, handles, [*remarks, *left_out(view)])
 
 
+def _apart(view: Tables) -> bool:
+    """Whether targets have panels of their own: one's controls are not the other's."""
+    return view.among_controls is not None and len(view.targets) > 1
+
+
+def _rates_of_all(view: Tables, collapsing: Sequence[str]) -> Figure:
+    """A panel per detector, with all targets."""
+    figure, grid = panels(len(view.detectors), 1, 1.75, share_y="all")
+    for (ax,), detector in zip(grid, view.detectors, strict=True):
+        title(ax, _said(view, detector), WIDTH - 0.6, 8)
+        if detector in collapsing:
+            _draw_beside(ax, view, detector, view.targets)
+            for target, colour, marker, shift in target_styles(view):
+                _draw_rates(ax, view.rates_of(detector, target), colour, marker, shift)
+        else:
+            say(ax, "No baseline is collapsed, so there is nothing to rescue.")
+        _share_axis(ax)
+        ax.set_ylabel("share rescued")
+    clamp_axis(grid[-1][0], view, WIDTH - 0.6)
+    return figure
+
+
+def _rates_of_each(view: Tables, collapsing: Sequence[str]) -> Figure:
+    """A row of panels per target, beside its own controls; a column per detector."""
+    styles = list(target_styles(view))
+    height = 2.0 if len(styles) < 4 else 1.5
+    figure, grid = panels(len(styles), len(collapsing), height, share_y="all")
+    width = WIDTH / len(collapsing) - 0.6
+    for row, (target, colour, marker, _) in zip(grid, styles, strict=True):
+        for ax, detector in zip(row, collapsing, strict=True):
+            _draw_beside(ax, view, detector, [target])
+            _draw_rates(ax, view.rates_of(detector, target), colour, marker, 0.0)
+            _share_axis(ax)
+            clamp_axis(ax, view, width)
+        row[0].set_ylabel(f"{view.shown[target]}\nshare rescued")
+    for ax, detector in zip(grid[0], collapsing, strict=True):
+        title(ax, _said(view, detector), width, 6 if len(collapsing) > 1 else 8)
+    return figure
+
+
+def _share_axis(ax: Axes) -> None:
+    ax.set_ylim(-0.04, 1.04)
+    ax.yaxis.set_major_formatter(PercentFormatter(1.0))
+
+
 def _said(view: Tables, detector: str) -> list[str]:
     """The verdict of a detector, and how many baselines collapse."""
     said = headline(view, detector)
     return [f"{detector}: {said}", view.headline(detector).partition(": ")[2]]
-
-
-def _apart(view: Tables) -> bool:
-    """Whether targets have panels of their own: one's controls are not the other's."""
-    return view.among_controls is not None and len(view.targets) > 1
 
 
 def _draw_beside(ax: Axes, view: Tables, detector: str, targets: Sequence[str]) -> None:
