@@ -77,7 +77,8 @@ def test_the_summary_tables_every_statistic_of_the_controls():
     section = text.split("## Among controls")[1].split("\n## ")[0]
     assert "20 control neurons and 20 random directions, on all prompts and all clamps." in section
     assert [line for line in section.splitlines() if line.startswith("| `L1N2`")] == [
-        f"| `L1N2` | surface | {name} | 20 {kind} | {own} | {of} | {theirs} | {above} % | {p} | {p} |"
+        f"| `L1N2` | surface | {name} | 20 {kind} | {own} | {of} | {theirs} | {above} % | {p} | "
+        f"{p} |"
         for kind in ("control neurons", "random directions")
         for name, own, of, theirs, above, p in (
             ("best net", 4, 4, "0 to 0", 100, "0.048"),
@@ -92,7 +93,7 @@ def test_the_summary_tables_every_statistic_of_the_controls():
         ({9.0, 1.0}, "abef", "2 | 2 other | +2 of 2 | yes", ""),
         ({9.0}, "abef", "2 | 2 other | +2 of 2 | yes", "chosen among 2 (on other prompts)"),
         ({9.0}, "abcdef", "2 | 6 of the same | +4 of 4 | yes", "(on these same prompts)"),
-        ({1.0}, "abef", "2 | 2 other | +2 of 2 | no (config key controls.best\\_clamp)", ""),
+        ({1.0}, "abef", "2 | 2 other | +2 of 2 | no (config key `controls.best_clamp`)", ""),
     ],
 )
 def test_the_summary_tables_the_best_clamps_and_says_what_favours_the_target(

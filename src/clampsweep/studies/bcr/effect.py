@@ -58,8 +58,8 @@ class Effect:
     held_out: dict[str, Any] | None
     gains: int
     harms: int
-    rescue: Change = Change()
-    harm: Change = Change()
+    rescue: Change
+    harm: Change
 
     @property
     def recovers(self) -> bool:

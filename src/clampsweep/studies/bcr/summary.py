@@ -125,7 +125,7 @@ def _best_clamps(view: Tables) -> Iterator[str]:
         if found is None:
             where = "no: it rescues no more than it harms"
         elif beside.left_out(row["detector"], row["target"]):
-            where = "no (config key controls.best_clamp)"
+            where = f"no (config key {code('controls.best_clamp')})"
         on = f"{row['n_prompts']} {'other' if row['held_out'] else 'of the same'}"
         net = f"{signed(float(row['net']))} of {row['n_collapsed_baseline']}"
         rows.append([row["detector"], clamp_name(row), str(row["n_choices"]), on, net, where])
