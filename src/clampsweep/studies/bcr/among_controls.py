@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from clampsweep.operations import Clamp, positions
+from clampsweep.operations import Clamp, clamp, positions
 from clampsweep.studies.bcr.best_clamps import rescuing
 from clampsweep.studies.bcr.rates import counts
 from clampsweep.words import counted, listed, some_of
@@ -42,7 +42,7 @@ class AmongControls:
         self._controls, self._special, self._own = controls, special, own
         self._n_prompts, self._clamps = n_prompts, clamps
         self._prompts = set(theirs["prompt_id"])
-        self._best = None if best is None else rescuing(best)
+        self._best = None if best is None else _among(rescuing(best), clamps)
         whose = controls.rename(columns={"target": "of", "control": "target"})
         found = counts(theirs).merge(whose[["of", "target", "kind"]], on="target")
         found = found.assign(position=positions(found, clamps))
@@ -139,3 +139,9 @@ class AmongControls:
             chosen &= self._special["statistic"] == statistic
         rows, order = self._special[chosen], list(CONTROL_KINDS)
         return rows.sort_values("kind", key=lambda kind: kind.map(order.index), kind="stable")
+
+
+def _among(best: pd.DataFrame, clamps: Sequence[Clamp]) -> pd.DataFrame:
+    """Best clamps that are among those of the sweep, or of the part of it that is looked at."""
+    rows = zip(best["operation"], best["value"], best["scope"], strict=True)
+    return best[[clamp(*row) in clamps for row in rows]]

@@ -56,10 +56,7 @@ def improvement_rate(view: Tables) -> Figure:
     if not collapsing:
         by = listed(view.detectors) or "none chosen"
         return empty(view, f"No baseline is collapsed, so there is nothing to rescue ({by}).")
-    if _apart(view):
-        figure = _rates_of_each(view, collapsing)
-    else:
-        figure = _rates_of_all(view, collapsing)
+    figure = (_rates_of_each if _apart(view) else _rates_of_all)(view, collapsing)
     remarks = ["Share of the collapsed baselines that a clamp rescues, with 95 % Wilson intervals."]
     handles = [*target_handles(view), *control_handles(view)]
     if view.among_controls is not None:
