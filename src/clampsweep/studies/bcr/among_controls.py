@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from clampsweep.operations import Clamp, clamp, positions
@@ -144,4 +145,4 @@ class AmongControls:
 def _among(best: pd.DataFrame, clamps: Sequence[Clamp]) -> pd.DataFrame:
     """Best clamps that are among those of the sweep, or of the part of it that is looked at."""
     rows = zip(best["operation"], best["value"], best["scope"], strict=True)
-    return best[[clamp(*row) in clamps for row in rows]]
+    return best[np.array([clamp(*row) in clamps for row in rows], dtype=bool)]
