@@ -27,9 +27,9 @@ def bullets(text, detector="surface"):
     return [line.removeprefix("- ") for line in after.split("\n\n")[1].splitlines()]
 
 
-def with_controls(n=20, letters="BBFF", targets=("L1N2",), more=()):
-    """L1N2 rescues a and b at +9; n controls of each kind and target, all with the same texts."""
-    rows = untouched("BBFF") + clamped("L1N2", {9.0: "FFFF"}) + list(more)
+def with_controls(n=20, letters="BBBBFF", targets=("L1N2",), more=(), own="FFFFFF"):
+    """L1N2 rescues a to d at +9; n controls of each kind and target, all with the same texts."""
+    rows = untouched("BBBBFF") + clamped("L1N2", {9.0: own}) + list(more)
     kinds, texts = {}, []
     for place, target in enumerate(targets):
         for i in range(n):
@@ -41,7 +41,7 @@ def with_controls(n=20, letters="BBFF", targets=("L1N2",), more=()):
 
 
 def special_sentences(text):
-    return [line for line in text.splitlines() if line.startswith("- Is `")]
+    return [line for line in text.splitlines() if line.startswith("- Does `")]
 
 
 def seeds(*rows):

@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 
 from clampsweep import tables
+from clampsweep.studies.bcr import best_clamps, rates, recovery, special, split_half
 from clampsweep.studies.bcr import headline as said
-from clampsweep.studies.bcr import rates, recovery, special, split_half
 from clampsweep.studies.bcr.verdict import judge
 from clampsweep.studies.bcr.view import SCHEMAS, Tables
 from clampsweep.texts.control_table import CONTROLS
@@ -26,6 +26,7 @@ HOSTILE = '<img src=x onerror="window.hacked=1">${1+1} {{value}}'
 PLACES = {
     "special": "special",
     "controls": "controls/controls",
+    "best_clamps": "controls/best_clamps",
     "control_recovery": "controls/recovery",
     "control_metrics": "controls/text_metrics",
     "neuron_stats": "neuron_stats",
@@ -115,6 +116,7 @@ def beside_controls(
             control_recovery=recovered,
             control_metrics=metrics,
             special=special.special(sweep.recovery, recovered, controls),
+            best_clamps=best_clamps.best_clamps(sweep.recovery, set(recovered["prompt_id"])),
         )
     )
 
@@ -160,7 +162,7 @@ def compared() -> Tables:
 EFFECTS = {
     "recovery": ("BBBBBBBBFFFF", "FFFFFFFFFFFF"),
     "no recovery, only harm": ("BFFFFFFFFFFF", "BBBBBBBBBFFF"),
-    "no significant effect": ("BBBBBBBBFFFF", "FFFFBBBBFFFF"),
+    "no significant effect": ("BBBBBBBBFFFFFFFF", "FFFFBBBBFFFFFFFF"),
     "nothing to recover, harm": ("FFFFFFFFFFFF", "BBBBBBBBFFFF"),
     "nothing to recover, no significant harm": ("FFFFFFFFFFFF", "BBBBFFFFFFFF"),
 }
@@ -172,8 +174,17 @@ def sweep(before: str, after: str) -> Tables:
     return make(untouched(before) + clamped("L1N2", {9.0: after}))
 
 
-def compared_with(own: Tables, letters: str, n: int, targets: Sequence[str] = ("L1N2",)) -> Tables:
-    """The sweep with n controls of each kind and target, whose texts are all the same."""
+def compared_with(
+    own: Tables,
+    letters: str | Mapping[float, str],
+    n: int,
+    targets: Sequence[str] = ("L1N2",),
+) -> Tables:
+    """The sweep with n controls of each kind and target, whose texts are the same.
+
+    At 9, or at each of some values.
+    """
+    texts = {9.0: letters} if isinstance(letters, str) else letters
     kinds = {
         name: (target, kind)
         for place, target in enumerate(targets)
@@ -183,7 +194,7 @@ def compared_with(own: Tables, letters: str, n: int, targets: Sequence[str] = ("
             (f"{target}R{i}", "direction"),
         )
     }
-    rows = [row for name in kinds for row in clamped(name, {9.0: letters})]
+    rows = [row for name in kinds for row in clamped(name, texts)]
     return beside_controls(own, rows, kinds)
 
 

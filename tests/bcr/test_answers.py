@@ -65,8 +65,30 @@ def test_the_test_is_over_cores_where_every_prompt_has_one():
 
 
 def test_the_summary_calls_a_null_result_one():
-    said = bullets(summary(make(known())))
+    # Eight collapsed and eight fine prompts are enough to see an effect; there is none.
+    before = "B" * 8 + "F" * 8
+    own = make(untouched(before) + clamped("L1N2", {5.0: "F" + before[1:]}))
+    said = bullets(summary(own))
     assert "A null result: no clamp has a significant net effect (both q < 0.05)." in said
+
+
+def test_what_too_few_prompts_cannot_show_is_no_null_result():
+    text = summary(make(known()))
+    assert "null result" not in text
+    (said,) = [line for line in bullets(text) if line.startswith("No clamp has a significant")]
+    assert said.endswith(
+        "That says little: the p of the test over 4 prompts is never below 0.12, so that after "
+        "correction over 3 clamps none can be, however large."
+    )
+
+
+def test_of_enough_prompts_with_few_that_can_change_the_summary_says_which():
+    before = "B" * 8 + "F" * 2
+    own = make(untouched(before) + clamped("L1N2", {5.0: "B" * 10}))
+    (said,) = [line for line in bullets(summary(own)) if line.startswith("No clamp has a signif")]
+    assert said.endswith(
+        "That says little: 2 of 2 fine texts harmed; too few prompts to be significant."
+    )
 
 
 def test_harm_that_few_cores_may_hide_is_not_called_a_null_result():
@@ -84,8 +106,9 @@ def test_harm_that_few_cores_may_hide_is_not_called_a_null_result():
 
 def test_cores_enough_for_the_test_are_not_blamed():
     # Of 8 cores 5 are harmed alike: p = 2 / 2^5. With a lone clamp 8 cores could reach 2 / 2^8.
-    rows = untouched("F" * 16) + clamped("L1N2", {5.0: "BBBBBFFF" * 2})
-    prompts = [prompt(chr(97 + i), chr(97 + i), core=f"core {i % 8}") for i in range(16)]
+    rows = untouched("B" * 8 + "F" * 16)
+    rows += clamped("L1N2", {5.0: "B" * 8 + "BBBBBFFF" * 2})
+    prompts = [prompt(chr(97 + i), chr(97 + i), core=f"core {i % 8}") for i in range(24)]
     sweep = make(rows, prompts=prompts)
     assert sweep.rates["mcnemar_q"][0] < 0.05 < sweep.rates["cluster_q"][0]
     said = bullets(summary(sweep))
@@ -123,7 +146,8 @@ def test_the_summary_of_a_sweep_without_collapse_says_that_it_cannot_show_recove
     rows = [baseline("a", FINE), generation("a", BROKEN, 3.0)]
     text = summary(make(rows))
     assert (
-        "**surface: nothing to recover, no significant harm; not compared with controls.** "
+        "**surface: nothing to recover, 1 of 1 fine texts harmed; too few prompts to be "
+        "significant; not compared with controls.** "
         "0 of 1 baselines collapsed."
     ) in text
     assert "There was nothing to rescue, so this sweep cannot show recovery." in text
@@ -149,53 +173,91 @@ def test_the_summary_of_a_sweep_that_changes_nothing_says_so():
 
 def test_the_summary_says_where_a_special_neuron_stands_among_its_controls():
     text = summary(with_controls())
-    assert "**surface: no significant effect; special: more than its controls.**" in text
+    assert "; special: more than its controls.**" in text
     assert special_sentences(text) == [
-        "- Is `L1N2` special? Yes. Its largest net effect is 2 texts more rescued than harmed, on "
-        "the prompts and clamps of its controls. That is above 100 % of 20 control neurons "
+        "- Does `L1N2` rescue more than its controls? Yes. At the clamps compared its best net, "
+        "rescued minus harmed, is +4 of 4 collapsed texts: above 100 % of 20 control neurons "
         "(theirs: 0 to 0, median 0; p = 0.048) and above 100 % of 20 random directions "
-        "(theirs: 0 to 0, median 0; p = 0.048)."
+        "(theirs: 0 to 0, median 0; p = 0.048).",
+        "- Does `L1N2` harm more than its controls? Neither it nor its controls harm a text: the "
+        "test cannot answer (none of the 2 fine texts compared was harmed, by the target or by a "
+        "control). At the clamps compared its worst net, harmed minus rescued, is -4 of 2 fine "
+        "texts: above 0 % of 20 control neurons (theirs: 0 to 0, median 0; p = 1) and above 0 % "
+        "of 20 random directions (theirs: 0 to 0, median 0; p = 1).",
     ]
     assert "Not tested whether" not in text
 
 
 def test_the_summary_says_that_a_neuron_that_does_what_its_controls_do_is_not_special():
-    text = summary(with_controls(letters="FFFF"))
-    (said,) = special_sentences(text)
-    assert said.startswith("- Is `L1N2` special? No. Its largest net effect is 2 texts more")
+    some = "FFBBFF"
+    (said, _) = special_sentences(summary(with_controls(letters=some, own=some)))
+    assert said.startswith("- Does `L1N2` rescue more than its controls? No. At the clamps")
     assert "above 50 % of 20 control neurons (theirs: 2 to 2, median 2; p = 1)" in said
 
 
-def test_the_summary_says_which_way_the_largest_net_effect_goes():
+def test_the_summary_says_that_a_test_cannot_answer():
+    (said, _) = special_sentences(summary(with_controls(letters="FFFFFF")))
+    assert (
+        "more than its controls? Its controls rescue nearly all there is: the test cannot answer "
+        "(20 of 20 control neurons and 20 of 20 random directions rescue, net, all of the 4 "
+        "collapsed texts compared or all but one)."
+    ) in said
+
+
+def test_harm_is_asked_for_apart_and_nothing_is_ranked_where_nothing_can_be_rescued():
     rows = untouched("FFFF") + clamped("L1N2", {9.0: "BBBF"})
     kinds = {f"L1N{100 + i}": ("L1N2", "neuron") for i in range(20)}
     texts = [row for name in kinds for row in clamped(name, {9.0: "FFFF"})]
-    (said,) = special_sentences(summary(beside_controls(make(rows), texts, kinds)))
-    assert "Yes. Its largest net effect is 3 texts more harmed than rescued" in said
-    assert "random direction" not in said
+    (rescue, harm) = special_sentences(summary(beside_controls(make(rows), texts, kinds)))
+    assert rescue == (
+        "- Does `L1N2` rescue more than its controls? No collapsed text among those compared with "
+        "its controls (no baseline compared is collapsed)."
+    )
+    assert "harm more than its controls? Yes. At the clamps compared its worst net" in harm
+    assert "is +3 of 4 fine texts" in harm
+    assert "random direction" not in harm
 
 
 def test_the_summary_says_how_many_controls_it_takes_to_tell():
-    (said,) = special_sentences(summary(with_controls(n=19)))
-    assert said.startswith("- Is `L1N2` special? Cannot tell: that takes 20 controls of each kind.")
+    (said, _) = special_sentences(summary(with_controls(n=19)))
+    assert (
+        "more than its controls? Too few controls to tell (it takes 20 controls of each kind)."
+    ) in said
     assert "p = 0.05)" in said
 
 
 def test_several_targets_are_each_answered_with_corrected_p_values():
-    more = clamped("L1N3", {9.0: "BBFF"})
-    (first, second) = special_sentences(
+    more = clamped("L1N3", {9.0: "BBBBFF"})
+    (first, _, second, _) = special_sentences(
         summary(with_controls(n=40, targets=("L1N2", "L1N3"), more=more))
     )
     # Above all 40: p = 1 / 41, and q = 2 / 41 among two targets.
-    assert "Is `L1N2` special? Yes." in first and "p = 0.024, q = 0.049" in first
-    assert "Is `L1N3` special? No. Its largest net effect is 0 texts, on" in second
+    assert "Does `L1N2` rescue more than its controls? Yes." in first
+    assert "p = 0.024, q = 0.049" in first
+    assert "Does `L1N3` rescue more than its controls? Neither it nor its controls" in second
     assert "above 50 % of 40 control neurons (theirs: 0 to 0, median 0; p = 1, q = 1)" in second
 
 
 def test_with_several_targets_it_takes_more_controls_to_tell():
-    more = clamped("L1N3", {9.0: "BBFF"})
+    more = clamped("L1N3", {9.0: "BBBBFF"})
     text = summary(with_controls(n=20, targets=("L1N2", "L1N3"), more=more))
-    assert "Cannot tell: that takes 40 controls of each kind per target." in text
+    assert "Too few controls to tell (it takes 40 controls of each kind)." in text
+
+
+def test_of_several_targets_the_held_out_choice_is_told_among_all_and_of_each():
+    # Both halves choose the best of all four pairs, and the best of each target's two.
+    rows = untouched("BBBBFFFF")
+    rows += clamped("L1N2", {5.0: "FFFFFFFF", 90.0: "BBBBBBBB"})
+    rows += clamped("L3N4", {5.0: "BBBBFFFF", 90.0: "BBBBBBBB"}, layer=3, neuron=4)
+    said = bullets(summary(make(rows)))
+    result = "rescued 4 of 4 collapsed texts and harmed 0 of 4 fine texts, net +4"
+    none = "rescued 0 of 4 collapsed texts and harmed 0 of 4 fine texts, net 0, p = 1."
+    assert said[0].startswith(
+        "With the best clamp chosen among 4 pairs of target and clamp on one half of the prompts "
+        f"and scored on the other, and the reverse (`L1N2 set +5`): {result}"
+    )
+    assert said[1].startswith(f"Among the clamps of `L1N2` alone (`L1N2 set +5`): {result}")
+    assert said[2] == f"Among the clamps of `L3N4` alone (`L3N4 set +5`): {none}"
 
 
 def test_the_summary_says_what_sampling_does_without_any_clamp():

@@ -12,6 +12,7 @@ import sweep_tables
 from clampsweep import tables
 from clampsweep.errors import UserError
 from clampsweep.names import parse_target
+from clampsweep.studies.bcr.best_clamps import BEST_CLAMPS
 from clampsweep.studies.bcr.controls import write_controls, write_names
 from clampsweep.texts.control_table import CONTROLS
 from clampsweep.texts.matching import choose, sizes_of
@@ -30,8 +31,14 @@ STATS = frame(
 )
 
 
-def write(folder, targets, operation="set", number=3):
+def write(folder, targets, operation="set", number=3, best=(), best_clamp=True):
     tables.write(STATS, folder / "stats", NEURON_STATS, {})
+    rows = [
+        {**dict.fromkeys(BEST_CLAMPS.columns, 1), "detector": "surface", "target": target,
+         "operation": operation, "value": value, "scope": "all", "held_out": True}
+        for target, value in best
+    ]  # fmt: skip
+    tables.write(frame(rows, BEST_CLAMPS), folder / "best", BEST_CLAMPS, {})
     out = folder / "selected.json", folder / "controls.parquet"
     write_controls(
         stats=folder / "stats",
@@ -42,7 +49,15 @@ def write(folder, targets, operation="set", number=3):
         code="c0de",
         table=out[1],
     )
-    write_names(out[1], folder / "stats", operation, out[0])
+    write_names(
+        table=out[1],
+        stats=folder / "stats",
+        best_clamps=folder / "best",
+        operation=operation,
+        values=(50.0,),
+        best_clamp=best_clamp,
+        selected=out[0],
+    )
     return read_selected(out[0]), tables.read(out[1], CONTROLS)
 
 
@@ -77,3 +92,19 @@ def test_operation_mean_gives_each_control_its_own_neurons_mean(tmp_path):
 def test_too_few_neurons_are_told_by_the_configs_key(tmp_path):
     with pytest.raises(UserError, match=r"^controls\.count: got 400; .* for 399 controls"):
         write(tmp_path, ["L1N5"], number=400)
+
+
+def test_each_control_runs_at_the_best_clamps_of_its_own_target(tmp_path):
+    best = [("L1N5", -3.0), ("L0N6", 9.0)]
+    selected, found = write(tmp_path, ["L1N5", "L0N6"], best=best)
+    own = dict(zip(found["control"], found["target"].map(dict(best)), strict=True))
+    assert dict(zip(selected.targets, selected.values, strict=True)) == {
+        name: (value,) for name, value in own.items()
+    }
+
+
+@pytest.mark.parametrize("case", [{"best": [("L1N5", 50.0)]}, {"best_clamp": False}, {"best": []}])
+def test_nothing_is_added_where_the_best_clamp_is_run_already_or_not_asked_for(tmp_path, case):
+    selected, _ = write(tmp_path, ["L1N5"], **{"best": [("L1N5", -3.0)], **case})
+    assert selected.values == ()
+    assert "values" not in json.loads((tmp_path / "selected.json").read_text())

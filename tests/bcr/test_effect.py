@@ -34,7 +34,8 @@ def test_a_held_out_gain_must_be_significant_by_both_tests():
     own = replace(own, split_half=own.split_half.assign(cluster_p=0.01))
     # McNemar's p of four rescues is 0.125.
     assert not effect(own, "surface").recovers
-    assert headline(own) == f"no significant effect; {NOT_COMPARED}"
+    words = "4 of 4 collapsed texts rescued; too few prompts to be significant"
+    assert headline(own) == f"{words}; {NOT_COMPARED}"
 
 
 def test_clamps_that_cannot_be_compared_on_halves_confirm_nothing():
@@ -70,7 +71,62 @@ def test_prompts_of_few_cores_do_not_make_harm_significant():
     prompts = [prompt(p, p, core="ab"[p > "d"]) for p in "abcdefghijkl"]
     own = make(rows, prompts=prompts)
     assert own.rates["mcnemar_q"][0] < 0.01
-    assert headline(own) == f"nothing to recover, no significant harm; {NOT_COMPARED}"
+    words = "nothing to recover, 8 of 12 fine texts harmed; too few cores to be significant"
+    assert headline(own) == f"{words}; {NOT_COMPARED}"
+
+
+# ---- too few prompts or cores
+
+
+def cored(before, after, n_cores):
+    """Clamps of L1N2 at 9, 10, ..., the prompts in so many cores."""
+    names = [chr(ord("a") + at) for at in range(len(before))]
+    prompts = [prompt(p, p, core=f"core {at % n_cores}") for at, p in enumerate(names)]
+    rows = untouched(before) + clamped("L1N2", {9.0 + at: own for at, own in enumerate(after)})
+    return make(rows, prompts=prompts)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "n_cores", "words"),
+    [
+        ("F" * 8, ["B" * 8], 2, "nothing to recover, 8 of 8 fine texts harmed; too few cores"),
+        ("F" * 8, ["F" * 8], 2, "nothing to recover, none of 8 fine texts harmed; too few cores"),
+        ("B" * 8, ["F" * 8], 2, "8 of 8 collapsed texts rescued; too few cores"),
+        ("B" * 8, ["B" * 8], 2, "none of 8 collapsed texts rescued; too few cores"),
+        # Six cores could tell one clamp alone (2 / 2^6), not one of two.
+        ("F" * 12, ["B" * 12], 6, "nothing to recover, harm"),
+        ("F" * 12, ["B" * 12, "F" * 12], 6, "nothing to recover, 12 of 12 fine texts harmed; too"),
+        ("F" * 12, ["B" * 12, "B" * 12], 6, "nothing to recover, harm"),
+        ("F" * 12, ["B" + "F" * 11], 6, "nothing to recover, no significant harm"),
+        # Harm is plain; that two of two are rescued is not to be called nothing.
+        ("BB" + "F" * 12, ["FF" + "F" * 12, "BB" + "B" * 12], 14, "harm; 2 of 2 collapsed texts"),
+        ("BB" + "F" * 12, ["BB" + "F" * 12, "BB" + "B" * 12], 14, "no recovery, only harm"),
+        # Recovery could have been told, and harm not.
+        ("B" * 12 + "FF", ["B" * 12 + "BB"], 14, "no significant recovery; 2 of 2 fine texts"),
+        ("B" * 12 + "FF", ["B" * 12 + "FF"], 14, "no significant recovery"),
+    ],
+)  # fmt: skip
+def test_what_too_few_prompts_or_cores_cannot_show_is_not_called_no_effect(
+    before, after, n_cores, words
+):
+    own = cored(before, after, n_cores)
+    said = effect(own, "surface").words
+    assert said.startswith(words)
+    assert said == words or "too few cores to " in said
+
+
+@pytest.mark.parametrize("n_cores", [2, 5, 6, 8, 14])
+@pytest.mark.parametrize("others", [0, 1, 3])
+def test_the_least_q_is_that_of_a_clamp_that_does_all_there_is_by_brute_force(n_cores, others):
+    # Of 14 fine texts the worst clamp harms five, and the others one each.
+    quiet = ["B" + "F" * 13] * others
+    own = cored("F" * 14, ["BBBBB" + "F" * 9, *quiet], n_cores)
+    best = cored("F" * 14, ["B" * 14, *quiet], n_cores)
+    worst = best.rates.sort_values("net").iloc[0]
+    found = effect(own, "surface").harm
+    assert (found.done, found.of) == (5, 14)
+    assert found.least_q == pytest.approx(max(worst["mcnemar_q"], worst["cluster_q"]))
+    assert bool(found.words) == (found.least_q >= 0.05)
 
 
 def test_gains_and_losses_are_counted_apart():

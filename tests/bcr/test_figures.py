@@ -15,6 +15,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from clampsweep.figures.style import BLUE, GREY, PALE, TARGET_COLOURS, VERMILION
+from clampsweep.studies.bcr.figures.controls import BEST
 from clampsweep.studies.bcr.figures.draw import FIGURES
 from clampsweep.studies.bcr.figures.natural_range import becomes
 from clampsweep.studies.bcr.figures.panels import CONTROLS, SAMPLING
@@ -82,7 +83,8 @@ def test_improvement_rate_draws_the_share_of_collapsed_baselines_rescued_at_equa
     assert line.get_ydata().tolist() == [0.5, 0.0, 1.0]
     assert tick_labels(ax.xaxis) == ["\N{MINUS SIGN}5", "0", "+10"]
     assert ax.get_title(loc="left") == (
-        "surface: no significant effect; not compared with controls\n2 of 4 baselines collapsed"
+        "surface: 2 of 2 collapsed texts rescued; too few prompts to be significant; not compared "
+        "with\ncontrols\n2 of 4 baselines collapsed"
     )
 
 
@@ -470,15 +472,53 @@ def test_a_single_kind_of_controls_has_no_legend_entry_of_the_other():
     assert bars(figure.axes[0], "neuron") == [(2, 0.5, 0.5)]
 
 
-def test_a_control_of_two_targets_counts_once_in_the_band():
-    targets = ("L1N2", "L1N3", "L1N4")
-    rows = untouched("BB") + [row for name in targets for row in clamped(name, {1.0: "FF"})]
-    letters = {"L1N7": "BB", "L1N8": "FF", "L1N9": "FF"}
-    sweep = beside(rows, {c: ("L1N2", "neuron", {1.0: own}) for c, own in letters.items()})
-    shared = sweep.controls[sweep.controls["control"] == "L1N7"]
-    every = [sweep.controls, shared.assign(target="L1N3"), shared.assign(target="L1N4")]
-    (ax,) = draw("improvement_rate", replace(sweep, controls=pd.concat(every))).axes
-    assert [height for _, height in medians(ax)] == [1.0]  # of 0, 1, 1, not of 0, 0, 0, 1, 1
+def two_layers():
+    """Two targets in two layers, each with two control neurons; a and b are collapsed."""
+    rows = untouched("BB") + clamped("L1N2", {1.0: "FF"})
+    rows += clamped("L3N4", {1.0: "BB"}, layer=3, neuron=4)
+    return beside(
+        rows,
+        {
+            "L1N7": ("L1N2", "neuron", {1.0: "BB"}),
+            "L1N8": ("L1N2", "neuron", {1.0: "FB"}),
+            "L3N7": ("L3N4", "neuron", {1.0: "FB"}),
+            "L3N8": ("L3N4", "neuron", {1.0: "FF"}),
+        },
+    )
+
+
+def test_no_bar_holds_the_controls_of_two_targets():
+    first, second = draw("improvement_rate", two_layers()).axes
+    assert [bars(ax, "neuron") for ax in (first, second)] == [[(0, 0.0, 0.5)], [(0, 0.5, 1.0)]]
+    assert [ax.get_ylabel().split("\n")[0] for ax in (first, second)] == ["L1N2", "L3N4"]
+    assert [ax.lines[0].get_ydata().tolist() for ax in (first, second)] == [[1.0], [0.0]]
+
+
+def test_a_control_of_two_targets_stands_in_the_panel_of_each():
+    sweep = two_layers()
+    shared = sweep.controls[sweep.controls["control"] == "L1N7"].assign(target="L3N4")
+    both = replace(sweep, controls=pd.concat([sweep.controls, shared]))
+    first, second = draw("improvement_rate", both).axes
+    assert [bars(ax, "neuron") for ax in (first, second)] == [[(0, 0.0, 0.5)], [(0, 0.0, 1.0)]]
+
+
+def test_text_metrics_of_several_targets_draw_no_controls_and_say_so():
+    figure = draw("text_metrics", two_layers())
+    assert all(not bars(ax, "neuron") for ax in figure.axes if ax.get_visible())
+    said = words(figure)
+    assert "Controls are not drawn: each of the targets has its own." in said
+    assert "lowest to highest" not in said
+
+
+def test_targets_by_a_detector_that_finds_no_collapse_are_not_drawn_but_told():
+    looping = " ".join(["the door is open and"] * 4)
+    rows = [baseline("a", looping, tokens=[1, 2] * 9)]
+    rows += [generation("a", FINE, 1.0, target=t, tokens=range(9)) for t in ("L1N2", "L1N3")]
+    texts = [generation("a", FINE, 1.0, target="L1N7", tokens=range(9))]
+    own = beside_controls(make(rows, ("surface", "loop")), texts, {"L1N7": ("L1N2", "neuron")})
+    figure = draw("improvement_rate", own)
+    assert len(figure.axes) == 2
+    assert "Nothing to rescue by surface: no baseline is collapsed." in words(figure)
 
 
 def test_text_metrics_draw_the_range_of_the_controls_medians():
@@ -533,12 +573,61 @@ def test_a_target_is_drawn_on_the_prompts_of_its_controls_alone():
 
 def test_the_title_says_where_the_target_stands_and_the_verdict():
     (ax,) = draw("controls", with_controls()).axes
-    assert ax.get_title(loc="left").replace("\N{NO-BREAK SPACE}", " ").splitlines() == [
-        "surface: no significant effect; too few controls to tell",
-        # The largest |net| over both clamps: 1 of the target; 1, 2 and 2; 1 of the direction.
-        "above 17 % of 3 control neurons (p = 1)",
-        "above 50 % of 1 random direction (p = 1)",
-    ]
+    said = ax.get_title(loc="left").replace("\N{NO-BREAK SPACE}", " ").replace("\n", " ")
+    assert said.startswith("L1N2, surface: 2 of 2 collapsed texts rescued; too few prompts to be ")
+    # Best nets over both clamps: 1 of the target; 1, 2 and 0; 1. Worst: 1; 1, -1 and 2; 0.
+    assert said.endswith(
+        "rescues more than 50 % of 3 control neurons (p = 0.75) and 50 % of 1 random direction "
+        "(p = 1) harms more than 50 % of 3 control neurons (p = 0.75) and 100 % of 1 random "
+        "direction (p = 0.5)"
+    )
+
+
+def spans(ax):
+    """From where to where the best clamp's band reaches."""
+    own = [bar for bar in ax.patches if to_hex(bar.get_facecolor()).upper() == BEST]
+    return [tuple(bar.get_bbox().intervalx) for bar in own]
+
+
+def test_the_best_clamp_of_the_target_is_marked_where_its_controls_ran_at_it():
+    # On all prompts +10 rescues both and harms one: net +1, the best of the three.
+    figure = draw("controls", with_controls())
+    assert spans(figure.axes[0]) == [(0.55, 1.45)]
+    assert "best clamp of the target" in words(figure)
+    elsewhere = beside(known(), {"L1N7": ("L1N2", "neuron", {-5.0: "FBFF"})})
+    figure = draw("controls", elsewhere)
+    assert spans(figure.axes[0]) == [] and "best clamp of the target" not in words(figure)
+
+
+def test_each_targets_panel_has_the_clamps_of_its_own_controls():
+    # L1N9 is a control of both, and ran at the best clamps of both: +2 of L1N2, +3 of L1N3.
+    rows = untouched("BBBB")
+    rows += clamped("L1N2", {1.0: "BBBB", 2.0: "BBFF", 3.0: "BBBB"})
+    rows += clamped("L1N3", {1.0: "BBBB", 2.0: "BBBB", 3.0: "BBFF"})
+    sweep = beside(
+        rows,
+        {
+            "L1N7": ("L1N2", "neuron", {1.0: "FF", 2.0: "FB"}),
+            "L1N8": ("L1N3", "neuron", {1.0: "BB", 3.0: "FF"}),
+            "L1N9": ("L1N2", "neuron", {1.0: "FF", 2.0: "FF", 3.0: "BB"}),
+        },
+    )
+    shared = sweep.controls[sweep.controls["control"] == "L1N9"].assign(target="L1N3")
+    figure = draw("controls", replace(sweep, controls=pd.concat([sweep.controls, shared])))
+    first, second = figure.axes
+    assert [tick_labels(ax.xaxis) for ax in (first, second)] == [["+1", "+2"], ["+1", "+3"]]
+    assert [nets(ax, "neuron") for ax in (first, second)] == [
+        {0: [2, 2], 1: [1, 2]}, {0: [0, 2], 1: [2, 0]},
+    ]  # fmt: skip
+    assert [spans(ax) for ax in (first, second)] == [[(0.55, 1.45)]] * 2
+
+
+def test_a_single_target_is_named_on_the_axis_of_the_clamps():
+    assert "value that L1N2 is set to" in draw("first_divergence", make(known())).get_supxlabel()
+    two = make([*known(), *clamped("L1N3", {1.0: "FFFF"})])
+    assert "value that the neuron is set to" in draw("states", two).get_supxlabel()
+    zero = make(untouched("BF") + clamped("L1N2", {float("nan"): "FF"}, operation="zero"))
+    assert draw("states", zero).get_supxlabel() == "operation (L1N2)"
 
 
 def test_several_targets_stand_beside_their_own_controls():
@@ -555,8 +644,11 @@ def test_several_targets_stand_beside_their_own_controls():
     assert [nets(ax, "neuron") for ax in (first, second)] == [{0: [-1]}, {0: [2]}]
     titles = [ax.get_title(loc="left").replace("\N{NO-BREAK SPACE}", " ") for ax in (first, second)]
     assert titles == [
-        "L0N4, surface\nabove 100 % of 1 control neuron (q = 1)",
-        "L1N2, surface\nabove 0 % of 1 control neuron (q = 1)",
+        # Nets: -2 beside -1; 1 beside 2. q: of two targets, the larger p counts for both.
+        "L0N4, surface\nrescues more than 0 % of 1 control neuron (q = 1)\n"
+        "harms more than 100 % of 1 control neuron (q = 0.5)",
+        "L1N2, surface\nrescues more than 0 % of 1 control neuron (q = 1)\n"
+        "harms more than 100 % of 1 control neuron (q = 0.5)",
     ]
 
 

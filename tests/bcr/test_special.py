@@ -14,10 +14,21 @@ import factories
 import recovery_tables
 from clampsweep import tables
 from clampsweep.errors import UserError
-from clampsweep.studies.bcr.special import SPECIAL, is_special, special
+from clampsweep.studies.bcr.special import (
+    CAN_TELL,
+    CEILING,
+    FLOOR,
+    NOTHING,
+    REACHED,
+    SPECIAL,
+    TOO_FEW,
+    is_special,
+    obstacle,
+    special,
+)
 from clampsweep.texts.control_table import CONTROLS
 
-PRIMARY = "largest_net"
+PRIMARY = "best_net"
 
 
 def controls_of(owners, kind="neuron"):
@@ -83,15 +94,18 @@ def test_a_hand_computed_case():
     table = changed(effects, values=(1.0, 2.0))
     found = special(only(table, "L1N0"), only(table, *neurons(4)[1:]),
                     controls_of({"L1N0": neurons(4)[1:]}))  # fmt: skip
-    assert found["statistic"].tolist() == [PRIMARY, "best_net", "most_harmed"]
-    assert found["observed"].tolist() == [5, 5, 4]
-    # controls: |net| 6, 5, 1; net 1, 5, 1; harmed 6, 0, 3
-    assert found["control_median"].tolist() == [5, 1, 3]
-    assert found["control_low"].tolist() == [1, 1, 0]
-    assert found["control_high"].tolist() == [6, 5, 6]
-    assert found["percentile"].tolist() == pytest.approx([50, 250 / 3, 200 / 3])
-    assert found["p"].tolist() == [3 / 4, 2 / 4, 2 / 4]
+    assert found["statistic"].tolist() == [PRIMARY, "worst_net"]
+    assert found["observed"].tolist() == [5, 3]
+    # controls: net 1, 5, 1; harmed - rescued 6, -2, 0
+    assert found["control_median"].tolist() == [1, 0]
+    assert found["control_low"].tolist() == [1, -2]
+    assert found["control_high"].tolist() == [5, 6]
+    assert found["percentile"].tolist() == pytest.approx([250 / 3, 200 / 3])
+    assert found["p"].tolist() == [2 / 4, 2 / 4]
     assert found["q"].tolist() == found["p"].tolist()
+    # Of 40 baselines 20 are collapsed; at most 7 are rescued (by the target), 6 harmed.
+    facts = found[["bound", "most_moved", "n_at_bound", "n_near_bound"]]
+    assert facts.values.tolist() == [[20, 7, 0, 0], [20, 6, 0, 0]]
     assert found[["n_controls", "n_prompts", "n_clamps"]].drop_duplicates().values.tolist() == [
         [3, 40, 2]
     ]
@@ -101,16 +115,11 @@ def by_loops(table, target, names, statistic):
     """Value of a statistic for the target and for each control, counted row by row."""
     values = []
     for unit in [target, *names]:
-        nets, harms = {}, {}
+        nets = {}
         for row in only(table, unit).itertuples():
             nets[row.value] = nets.get(row.value, 0) + row.baseline_collapsed - row.collapsed
-            harm = row.collapsed and not row.baseline_collapsed
-            harms[row.value] = harms.get(row.value, 0) + harm
-        values.append({
-            PRIMARY: max(abs(net) for net in nets.values()),
-            "best_net": max(nets.values()),
-            "most_harmed": max(harms.values()),
-        }[statistic])  # fmt: skip
+        best, worst = max(nets.values()), -min(nets.values())
+        values.append({PRIMARY: best, "worst_net": worst}[statistic])
     return values[0], values[1:]
 
 
@@ -119,7 +128,7 @@ def test_every_column_agrees_with_loops(seed):
     table = at_random(seed, 2, 7, n_clamps=3, n_prompts=12)
     owners = {"L1N0": ["L1N2", "L1N3", "L1N4"], "L1N1": ["L1N3", "L1N4", "L1N5", "L1N6"]}
     found = special(only(table, *owners), only(table, *neurons(7)[2:]), controls_of(owners))
-    assert len(found) == 2 * 2 * 3
+    assert len(found) == 2 * 2 * 2
     for row in found.itertuples():
         of_detector = table[table["detector"] == row.detector]
         own, others = by_loops(of_detector, row.target, owners[row.target], row.statistic)
@@ -140,7 +149,7 @@ def test_q_corrects_over_the_targets_of_a_detector_kind_and_statistic():
     both = pd.concat([controls_of(owners), controls_of(fewer, "direction")])
     found = special(only(table, *owners), only(table, *neurons(20)[4:]), both)
     families = found.groupby(["detector", "kind", "statistic"])
-    assert len(families) == 2 * 2 * 3
+    assert len(families) == 2 * 2 * 2
     for _, family in families:
         p = family["p"].tolist()
         assert len(p) == 4
@@ -220,7 +229,7 @@ def test_a_mean_is_one_clamp_whatever_its_value():
 def test_an_operation_without_value_is_compared():
     table = changed({"L1N0": [(5, 0)], "L1N1": [(2, 0)]}).assign(operation="zero", value=np.nan)
     found = special(only(table, "L1N0"), only(table, "L1N1"), controls_of({"L1N0": ["L1N1"]}))
-    assert found["observed"].tolist() == [5, 5, 0]
+    assert found["observed"].tolist() == [5, -5]
 
 
 @pytest.mark.parametrize(
@@ -252,12 +261,12 @@ def test_a_target_that_was_not_swept_is_refused():
 # verdicts
 
 
-def verdict(effects, owners, values=(1.0,)):
+def verdict(effects, owners, values=(1.0,), statistic=PRIMARY):
     """`is_special` by target."""
     table = changed(effects, values=values)
     names = {name for names in owners.values() for name in names}
     found = special(only(table, *owners), only(table, *names), controls_of(owners))
-    return is_special(found).set_index("target")
+    return is_special(found, statistic).set_index("target")
 
 
 def near(n, first=1):
@@ -281,8 +290,18 @@ def test_a_planted_target_is_special_and_none_of_its_controls_is_in_its_place():
             assert primary["q"] >= 2 / 21
 
 
-def test_doing_harm_is_special_too():
-    assert verdict({"L1N0": [(0, 15)], **near(20)}, {"L1N0": list(near(20))})["special"].all()
+def test_doing_harm_is_asked_apart_from_rescuing():
+    effects, owners = {"L1N0": [(0, 15)], **near(20)}, {"L1N0": list(near(20))}
+    assert verdict(effects, owners, statistic="worst_net")["special"].all()
+    found = verdict(effects, owners)
+    assert found[["special", "can_tell"]].values.tolist() == [[False, True]]
+
+
+def test_harm_at_another_clamp_has_no_part_in_whether_it_rescues_more():
+    # At 2 every control harms 16 of 20, the target none: its best net is still above all of theirs.
+    controls = {name: [*pairs, (0, 16)] for name, pairs in near(20).items()}
+    found = verdict({"L1N0": [(15, 0), (0, 0)], **controls}, {"L1N0": list(controls)}, (1.0, 2.0))
+    assert found["special"].all()
 
 
 def test_a_target_as_high_as_its_highest_control_is_not_special():
@@ -302,13 +321,21 @@ def test_a_plain_target_with_20_controls_is_told_not_to_be_special():
     assert found[["special", "can_tell"]].values.tolist() == [[False, True]]
 
 
-@pytest.mark.parametrize(("n", "can_tell"), [(20, False), (59, False), (60, True)])
+@pytest.mark.parametrize(
+    ("n", "can_tell"),
+    [
+        (20, [False, False, False]),
+        # Another that stood out as well would share the price with the first: 3 / 2 / 60 = 0.025.
+        (59, [False, True, True]),
+        (60, [True, True, True]),
+    ],
+)
 def test_one_special_target_among_three_needs_60_controls(n, can_tell):
     names = list(near(n, first=3))
     effects = {"L1N0": [(18, 0)], "L1N1": [(4, 5)], "L1N2": [(5, 5)], **near(n, first=3)}
     found = verdict(effects, dict.fromkeys(neurons(3), names))
-    assert found["can_tell"].tolist() == [can_tell] * 3
-    assert found["special"].tolist() == [can_tell, False, False]
+    assert found["can_tell"].tolist() == can_tell
+    assert found["special"].tolist() == [can_tell[0], False, False]
 
 
 def test_three_special_targets_share_the_price():
@@ -327,20 +354,128 @@ def test_a_target_must_stand_out_among_every_kind_of_controls(of_directions, exp
         controls_of({"L1N0": list(near(20))}), controls_of({"L1N0": list(directions)}, "direction"),
     ])  # fmt: skip
     found = special(only(table, "L1N0"), only(table, *near(20), *directions), owners)
-    assert len(found) == 6
+    assert len(found) == 4
     assert is_special(found)["special"].tolist() == [expected]
 
 
-def test_other_statistics_do_not_decide():
-    # Rescues no more than the controls do, but harms more than any: best_net is low, and a tie.
-    effects = {"L1N0": [(4, 12)], **{f"L1N{i}": [(9, 1)] for i in range(1, 21)}}
-    table = changed(effects)
-    others = list(effects)[1:]
-    found = special(only(table, "L1N0"), only(table, *others), controls_of({"L1N0": others}))
-    by_statistic = found.set_index("statistic")["p"]
-    assert by_statistic["most_harmed"] == 1 / 21
-    assert by_statistic[PRIMARY] == 1
+# where the test cannot answer
+
+
+def ranks(effects, owners, statistic=PRIMARY, n_prompts=40, values=(1.0,)):
+    """Rows of `special` by target."""
+    table = changed(effects, n_prompts, values)
+    names = {name for names in owners.values() for name in names}
+    found = special(only(table, *owners), only(table, *names), controls_of(owners))
+    return found[found["statistic"] == statistic].set_index("target")
+
+
+def alike(n, effect, first=1):
+    """So many controls with the same effect."""
+    return {f"L1N{first + i}": [effect] for i in range(n)}
+
+
+@pytest.mark.parametrize(("n_near", "expected"), [(9, CAN_TELL), (10, CEILING), (20, CEILING)])
+@pytest.mark.parametrize("near_by", [19, 20])  # one text from the bound, or at it
+@pytest.mark.parametrize("statistic", [PRIMARY, "worst_net"])
+def test_controls_half_of_which_do_nearly_all_that_can_be_done_are_a_ceiling(
+    n_near, expected, near_by, statistic
+):
+    def pair(n):
+        return (n, 0) if statistic == PRIMARY else (0, n)
+
+    if near_by == 20 and n_near < 10:
+        expected = REACHED  # any control at the bound is too many of 20: 2 / 21
+    controls = {**alike(n_near, pair(near_by)), **alike(20 - n_near, pair(3), first=50)}
+    found = ranks({"L1N0": [pair(20)], **controls}, {"L1N0": list(controls)}, statistic)
+    assert obstacle(found.iloc[0]) == expected
+
+
+def test_a_ceiling_answers_neither_yes_nor_no():
+    controls = alike(20, (19, 0))
+    found = verdict({"L1N0": [(20, 0)], **controls}, {"L1N0": list(controls)})
+    assert found[["special", "can_tell"]].values.tolist() == [[False, False]]
+
+
+def test_where_neither_target_nor_controls_move_a_text_there_is_nothing_to_compare():
+    controls = alike(20, (0, 4))
+    effects, owners = {"L1N0": [(0, 2)], **controls}, {"L1N0": list(controls)}
+    assert obstacle(ranks(effects, owners).iloc[0]) == FLOOR
+    assert obstacle(ranks(effects, owners, "worst_net").iloc[0]) == CAN_TELL
+    effects["L1N7"] = [(1, 6)]  # a control that rescues one text, and harms more
+    assert obstacle(ranks(effects, owners).iloc[0]) == CAN_TELL
+
+
+def test_where_no_baseline_can_change_there_is_nothing_to_ask():
+    before = np.zeros((1, 12), bool)
+    after = np.zeros((1, 21, 1, 12), bool)
+    after[0, 1:, 0, :3] = True  # the controls harm, the target does not
+    names = recovery_tables.prompt_names(12)
+    table = recovery_tables.build(before, after, names, neurons(21), [1.0])
+    owners = controls_of({"L1N0": neurons(21)[1:]})
+    found = special(only(table, "L1N0"), only(table, *neurons(21)[1:]), owners)
+    rows = found.set_index("statistic").to_dict("index")
+    assert [obstacle(rows[name]) for name in (PRIMARY, "worst_net")] == [NOTHING, CAN_TELL]
     assert not is_special(found)["special"].any()
+
+
+def put_at(table, target, bound):
+    """The table with a target that rescues (harms) all that can be, at every clamp."""
+    table = table.copy()
+    own = table["target"] == target
+    table.loc[own, "collapsed"] = bound == "worst_net"
+    before, after = table["baseline_collapsed"], table["collapsed"]
+    table["intervention_improves_baseline"] = before & ~after
+    table["intervention_harms_baseline"] = ~before & after
+    return table
+
+
+@pytest.mark.parametrize("statistic", [PRIMARY, "worst_net"])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_test_can_tell_if_and_only_if_a_target_at_the_bound_would_be_told(seed, statistic):
+    """By brute force: each target in turn does all that can be done, and is ranked anew."""
+    rng = np.random.default_rng(seed)
+    n_targets, n_controls, half = (
+        int(rng.integers(1, 4)),
+        int(rng.integers(18, 45)),
+        (3, 8)[seed % 2],
+    )
+    units = neurons(n_targets + n_controls)
+    pairs = rng.integers(0, half + 1, (len(units), 2))
+    pairs[n_targets:] = np.minimum(pairs[n_targets:], rng.integers(1, half + 1, (n_controls, 2)))
+    effects = {name: [tuple(map(int, pair))] for name, pair in zip(units, pairs, strict=True)}
+    table = changed(effects, 2 * half)
+    targets, names = units[:n_targets], units[n_targets:]
+    owners = controls_of(dict.fromkeys(targets, names))
+    found = special(only(table, *targets), only(table, *names), owners)
+    rows = found[found["statistic"] == statistic].set_index("target")
+    for target in targets:
+        best = put_at(table, target, statistic)
+        anew = special(only(best, *targets), only(best, *names), owners)
+        anew = anew[anew["statistic"] == statistic].set_index("target")
+        assert anew.loc[target, "observed"] == half == rows.loc[target, "bound"]
+        assert rows.loc[target, "bound_q"] == pytest.approx(anew.loc[target, "q"])
+        theirs = [rescued - harmed for ((rescued, harmed),) in map(effects.get, names)]
+        near = sum((one if statistic == PRIMARY else -one) >= half - 1 for one in theirs)
+        moved = max(effects[name][0][statistic != PRIMARY] for name in (target, *names))
+        told = anew.loc[target, "q"] < 0.05
+        expected = {CAN_TELL} if told else {TOO_FEW, REACHED}
+        expected = {FLOOR} if not moved else expected
+        expected = {CEILING} if 2 * near >= n_controls else expected
+        assert obstacle(rows.loc[target]) in expected
+
+
+@pytest.mark.parametrize(
+    ("n", "expected"), [(19, TOO_FEW), (20, REACHED), (39, REACHED), (40, CAN_TELL)]
+)
+def test_a_control_at_the_bound_is_outdone_by_no_target_but_outnumbered_by_more_controls(
+    n, expected
+):
+    # One of n at the bound: p = 2 / (n + 1) of a target that is there too.
+    controls = {**near(n - 1), "L1N90": [(20, 0)]}
+    found = ranks({"L1N0": [(18, 0)], **controls}, {"L1N0": list(controls)})
+    assert obstacle(found.iloc[0]) == expected
+    assert found["bound_q"].iloc[0] == 2 / (n + 1)
+    assert found["least_q"].iloc[0] == 1 / (n + 1)
 
 
 def test_tables_can_be_written_and_read_back(tmp_path):

@@ -14,7 +14,13 @@ from scipy import stats
 import recovery_tables
 from clampsweep import tables
 from clampsweep.errors import UserError
-from clampsweep.studies.bcr.split_half import SPLIT_HALF, halves, pooled, split_half
+from clampsweep.studies.bcr.split_half import (
+    SPLIT_HALF,
+    both_halves,
+    halves,
+    pooled,
+    split_half,
+)
 
 TARGETS = ["L1N2", "L3N4"]
 
@@ -31,6 +37,12 @@ def at_random(seed, n_tables=1, targets=TARGETS, values=(-5.0, 5.0, 10.0), names
 
 def prompts_of(table, with_cores=True):
     return recovery_tables.prompts(list(table["prompt_id"].unique()), with_cores)
+
+
+def among_all(table, prompts, seed=0):
+    """The choices among the pairs of all targets."""
+    found = split_half(table, prompts, seed)
+    return found[found["among"] == ""].reset_index(drop=True)
 
 
 def half_of(table, prompts, seed=0):
@@ -119,15 +131,17 @@ def test_choice_and_score_agree_with_loops(seed):
     prompts = prompts_of(table)
     found = split_half(table, prompts, seed)
     side = halves(table, prompts, seed)
-    order = list(itertools.product(["d0", "d1", "d2"], [0, 1]))
-    assert found[["detector", "half"]].apply(tuple, axis=1).tolist() == order
+    order = list(itertools.product(["d0", "d1", "d2"], ["", *TARGETS], [0, 1]))
+    assert found[["detector", "among", "half"]].apply(tuple, axis=1).tolist() == order
     for row in found.itertuples():
         own = (table["detector"] == row.detector).to_numpy()
+        own = own & table["target"].isin([row.among] if row.among else TARGETS).to_numpy()
         here = by_loops(table, own & (side == row.half))
         there = by_loops(table, own & (side != row.half))
         best = min(here, key=lambda p: (-here[p]["net"], here[p]["n_harmed"], abs(p[1]), *p))
         assert (row.target, row.value) == best
-        assert (row.n_choices, row.chosen_net) == (6, here[best]["net"])
+        n_choices = 3 if row.among else 6
+        assert (row.n_choices, row.chosen_net) == (n_choices, here[best]["net"])
         for name in ("n", "n_collapsed_baseline", "n_rescued", "n_fine_baseline", "n_harmed",
                      "net"):  # fmt: skip
             assert getattr(row, name) == there[best][name]
@@ -169,7 +183,7 @@ def planned(effects):
 )
 def test_ties_go_to_less_harm_then_smaller_value_then_name(effects, best):
     table = planned(effects)
-    found = split_half(table, prompts_of(table))
+    found = among_all(table, prompts_of(table))
     assert found[["target", "value"]].apply(tuple, axis=1).tolist() == [best, best]
     rescued, harmed = effects[best]
     assert found["chosen_net"].tolist() == [(rescued - harmed) // 2] * 2
@@ -180,7 +194,7 @@ def test_a_clamp_without_value_can_be_chosen(tmp_path):
     table = planned({("L1N1", 1.0): (2, 0), ("L1N2", 1.0): (4, 0)})
     table["value"] = np.nan
     table["operation"] = "zero"
-    found = split_half(table, prompts_of(table))
+    found = among_all(table, prompts_of(table))
     assert found["target"].tolist() == ["L1N2", "L1N2"]
     assert found["value"].isna().all()
     assert found["net"].tolist() == [2, 2]
@@ -198,9 +212,9 @@ def test_the_order_of_the_rows_is_of_no_account():
 def test_a_pair_that_one_half_lacks_is_not_compared():
     table = at_random(2)
     prompts = prompts_of(table)
-    best = split_half(table, prompts).iloc[0]
+    best = among_all(table, prompts).iloc[0]
     is_best = (table["target"] == best["target"]) & (table["value"] == best["value"])
-    found = split_half(table[~(is_best & (halves(table, prompts) == 1))], prompts)
+    found = among_all(table[~(is_best & (halves(table, prompts) == 1))], prompts)
     assert set(found["n_choices"]) == {5}
     assert (found.iloc[0]["target"], found.iloc[0]["value"]) != (best["target"], best["value"])
 
@@ -210,7 +224,7 @@ def test_with_nothing_to_choose_the_table_is_empty_and_can_be_written(tmp_path, 
     table = at_random(0, targets=["L1N2"], values=(1.0,), names=names)
     if len(names) == 1:  # two clamps, but no second half
         table = at_random(0, targets=["L1N2"], values=(1.0, 2.0), names=names)
-    found = split_half(table, prompts_of(table))
+    found = among_all(table, prompts_of(table))
     assert len(found) == 0
     tables.write(found, tmp_path / "s", SPLIT_HALF, {})
     assert len(pooled(found)) == 0
@@ -219,8 +233,39 @@ def test_with_nothing_to_choose_the_table_is_empty_and_can_be_written(tmp_path, 
 def test_a_prompt_that_is_not_among_the_prompts_is_named():
     table = at_random(0)
     with pytest.raises(UserError, match="'c3/p9'") as caught:
-        split_half(table, prompts_of(table).query("prompt_id != 'c3/p9'"))
+        among_all(table, prompts_of(table).query("prompt_id != 'c3/p9'"))
     assert len(str(caught.value).splitlines()) == 1
+
+
+# targets apart
+
+
+def test_each_target_has_its_own_choice_and_score_as_if_it_were_alone():
+    table = at_random(6, 3)
+    prompts = prompts_of(table)
+    found = split_half(table, prompts)
+    for target in TARGETS:
+        alone = split_half(table[table["target"] == target], prompts)
+        own = found[found["among"] == target].reset_index(drop=True)
+        pd.testing.assert_frame_equal(
+            own.assign(among=""), alone.astype({"among": own["among"].dtype})
+        )
+        together = both_halves(own)
+        assert together["net"].tolist() == pooled(alone)["net"].tolist()
+        assert together["cluster_p"].tolist() == pooled(alone)["cluster_p"].tolist()
+
+
+def test_a_single_target_has_no_rows_apart():
+    table = at_random(6, targets=["L1N2"])
+    assert split_half(table, prompts_of(table))["among"].tolist() == ["", ""]
+
+
+def test_a_target_with_one_clamp_has_nothing_to_choose_but_is_among_all():
+    table = at_random(6)
+    one = table[(table["target"] == "L1N2") | (table["value"] == 5.0)]
+    found = split_half(one, prompts_of(one))
+    assert found["among"].tolist() == ["", "", "L1N2", "L1N2"]
+    assert found["n_choices"].tolist() == [4, 4, 3, 3]
 
 
 # both halves together
@@ -228,7 +273,7 @@ def test_a_prompt_that_is_not_among_the_prompts_is_named():
 
 def test_pooling_adds_the_held_out_halves():
     table = at_random(3, 2)
-    found = split_half(table, prompts_of(table))
+    found = among_all(table, prompts_of(table))
     together = pooled(found)
     assert together.index.tolist() == ["d0", "d1"]
     for detector, row in together.iterrows():
@@ -248,7 +293,7 @@ def test_the_cluster_p_counts_the_flips_of_cores_that_go_as_far(n_cores):
     names = recovery_tables.prompt_names(15, n_cores)
     table = recovery_tables.by_chance(n_cores, 6, names, TARGETS, [-9.0, 2.0, 5.0])
     prompts = prompts_of(table)
-    found, half = split_half(table, prompts), halves(table, prompts)
+    found, half = among_all(table, prompts), halves(table, prompts)
     for detector, rows in found.groupby("detector"):
         nets = dict.fromkeys(sorted(set(table["prompt_id"].str.split("/").str[0])), 0)
         for row in rows.to_dict("records"):
@@ -270,7 +315,7 @@ def test_a_pair_that_one_half_lacks_has_no_part_in_the_cluster_p():
     prompts = prompts_of(table)
     lacks = (table["target"] == "L3N4") & (table["value"] == 5.0)
     some = table[~(lacks & (halves(table, prompts) == 1))]
-    found, expected = split_half(some, prompts), split_half(table[~lacks], prompts)
+    found, expected = among_all(some, prompts), among_all(table[~lacks], prompts)
     assert found["cluster_p"].tolist() == expected["cluster_p"].tolist()
 
 
@@ -285,7 +330,7 @@ def test_where_cores_move_together_the_cluster_p_errs_in_at_most_8_of_100_tables
 
 def test_by_chance_the_held_out_net_is_centred_on_0_and_the_chosen_one_is_not():
     table = at_random(4, 200, values=tuple(range(6)), names=recovery_tables.prompt_names(48, 8))
-    found = split_half(table, prompts_of(table))
+    found = among_all(table, prompts_of(table))
     held_out = pooled(found)["net"]
     chosen = found.groupby("detector")["chosen_net"].sum()
     assert len(held_out) == len(chosen) == 200
@@ -300,7 +345,7 @@ def test_a_clamp_that_truly_rescues_holds_on_the_other_half():
     rescued = real & table["baseline_collapsed"]
     table.loc[rescued, "collapsed"] = False
     table.loc[rescued, "intervention_improves_baseline"] = True
-    found = split_half(table, prompts_of(table))
+    found = among_all(table, prompts_of(table))
     assert set(zip(found["target"], found["value"], strict=True)) == {("L3N4", 10.0)}
     together = pooled(found)
     assert (together["n_rescued"] == together["n_collapsed_baseline"]).all()
@@ -311,7 +356,7 @@ def test_a_clamp_that_truly_rescues_holds_on_the_other_half():
 def test_the_interval_of_the_held_out_net_is_that_of_its_clusters_drawn_anew():
     table = at_random(3, names=recovery_tables.prompt_names(24, 8))
     prompts = prompts_of(table)
-    found = split_half(table, prompts)
+    found = among_all(table, prompts)
     core = dict(zip(prompts["prompt_id"], prompts["core"], strict=True))
     side = half_of(table, prompts)
     nets, sizes = collections.Counter(), collections.Counter()

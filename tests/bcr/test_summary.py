@@ -15,8 +15,11 @@ from factories import baseline, generation
 from said import lines_of, verified, with_controls
 from sweep_tables import (
     FINE,
+    beside_controls,
+    clamped,
     known,
     make,
+    untouched,
 )
 
 
@@ -24,7 +27,8 @@ def test_the_summary_opens_with_the_verdict_and_how_many_collapsed():
     lines = summary(make(known())).splitlines()
     assert lines[0] == "# tiny, L1N2, set"
     assert lines[2] == (
-        "**surface: no significant effect; not compared with controls.** "
+        "**surface: 2 of 2 collapsed texts rescued; too few prompts to be significant; "
+        "not compared with controls.** "
         "2 of 4 baselines collapsed."
     )
 
@@ -32,7 +36,7 @@ def test_the_summary_opens_with_the_verdict_and_how_many_collapsed():
 def test_without_controls_the_summary_says_that_it_did_not_test_whether_the_neuron_is_special():
     text = summary(make(known()))
     assert "Not tested whether this neuron is special" in text
-    assert "Is `L1N2` special?" not in text and "Among controls" not in text
+    assert "more than its controls?" not in text and "Among controls" not in text
 
 
 def test_the_summary_tables_every_clamp_in_order():
@@ -73,14 +77,41 @@ def test_the_summary_tables_every_statistic_of_the_controls():
     section = text.split("## Among controls")[1].split("\n## ")[0]
     assert "20 control neurons and 20 random directions, on all prompts and all clamps." in section
     assert [line for line in section.splitlines() if line.startswith("| `L1N2`")] == [
-        f"| `L1N2` | surface | {name} | 20 {kind} | {own} | {theirs} | {above} % | {p} | {p} |"
+        f"| `L1N2` | surface | {name} | 20 {kind} | {own} | {of} | {theirs} | {above} % | {p} | "
+        f"{p} |"
         for kind in ("control neurons", "random directions")
-        for name, own, theirs, above, p in (
-            ("largest net", 2, "0 to 0", 100, "0.048"),
-            ("best net", 2, "0 to 0", 100, "0.048"),
-            ("most harmed", 0, "0 to 0", 50, "1"),
+        for name, own, of, theirs, above, p in (
+            ("best net", 4, 4, "0 to 0", 100, "0.048"),
+            ("worst net", -4, 2, "0 to 0", 0, "1"),
         )
     ]
+
+
+@pytest.mark.parametrize(
+    ("ran", "prompts", "row", "said"),
+    [
+        ({9.0, 1.0}, "abef", "2 | 2 other | +2 of 2 | yes", ""),
+        ({9.0}, "abef", "2 | 2 other | +2 of 2 | yes", "chosen among 2 (on other prompts)"),
+        ({9.0}, "abcdef", "2 | 6 of the same | +4 of 4 | yes", "(on these same prompts)"),
+        ({1.0}, "abef", "2 | 2 other | +2 of 2 | no (config key `controls.best_clamp`)", ""),
+    ],
+)
+def test_the_summary_tables_the_best_clamps_and_says_what_favours_the_target(
+    ran, prompts, row, said
+):
+    own = make(untouched("BBBBFF") + clamped("L1N2", {9.0: "FFFFFF", 1.0: "BBBBFF"}))
+    rows = [
+        row
+        for name in ("L1N7", "L1N2R0")
+        for row in clamped(name, dict.fromkeys(ran, "BBBBFF"))
+        if row["prompt_id"] in prompts
+    ]
+    kinds = {"L1N7": ("L1N2", "neuron"), "L1N2R0": ("L1N2", "direction")}
+    text = summary(beside_controls(own, rows, kinds))
+    section = text.split("## Among controls")[1].split("\n## ")[0]
+    assert f"| surface | `L1N2 set +9` | {row} |" in section
+    assert ("which favours the target" in section) == bool(said)
+    assert said in section
 
 
 def test_the_summary_counts_published_figures_that_hold_and_shows_those_that_do_not():

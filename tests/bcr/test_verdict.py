@@ -8,7 +8,14 @@ from clampsweep.ledger import read, write
 from clampsweep.studies.bcr.verdict import judge
 from clampsweep.verdicts import VERDICTS
 from factories import prompt
-from sweep_tables import EFFECTS, NOT_COMPARED, clamped, compared_with, make, sweep, untouched
+from sweep_tables import (
+    EFFECTS,
+    clamped,
+    compared_with,
+    make,
+    sweep,
+    untouched,
+)
 
 
 def rows_of(own, claim, by="surface"):
@@ -39,23 +46,6 @@ def test_harm_is_of_the_worst_clamp():
     assert (row["side"], row["verdict"]) == ("less", "supported")
     assert row["low"] < -8 < row["high"]
     assert row["why"].startswith("2 of 3 clamps")
-
-
-def test_a_target_is_told_by_the_kind_of_controls_that_it_stands_out_from_least():
-    before, after = EFFECTS["recovery"]
-    own = compared_with(sweep(before, after), before, 20)
-    own.special.loc[own.special["kind"] == "direction", ["p", "q"]] = 0.06
-    (row,) = rows_of(own, "special")
-    assert (row["subject"], row["estimate"], row["null"], row["n"]) == ("L1N2", 8, 0, 20)
-    assert (row["p"], row["q"], row["words"]) == (0.06, 0.06, "not special among its controls")
-    assert row["verdict"] == "inconclusive"
-
-
-def test_without_controls_a_target_has_a_row_that_says_so():
-    (row,) = rows_of(sweep(*EFFECTS["recovery"]), "special")
-    assert row["words"] == NOT_COMPARED and "controls" in row["why"]
-    assert row["verdict"] == "untestable" and "controls" in row["reason"]
-    assert all(row[name] != row[name] for name in ("estimate", "low", "high", "p", "q"))
 
 
 @pytest.mark.parametrize("letters", [{}, {9.0: "FF"}, {9.0: "FF", 1.0: "BB"}], ids=str)
@@ -108,7 +98,9 @@ def test_collapsed_prompts_of_few_cores_cannot_show_recovery_however_many_they_a
     rows = untouched(before) + clamped("L1N2", {9.0: after})
     (row,) = rows_of(make(rows, prompts=prompts), "recovery")
     assert row["p"] == 0.5  # two cores of collapsed prompts: 2 / 2^2
-    assert (row["verdict"], row["words"]) == ("untestable", "no significant effect")
+    assert (row["verdict"], row["words"]) == (
+        "untestable", "8 of 8 collapsed texts rescued; too few cores to be significant",
+    )  # fmt: skip
 
 
 def test_the_clamp_that_tells_of_harm_is_a_significant_one_if_there_is_any():
@@ -130,26 +122,6 @@ def test_without_a_clamp_nothing_is_testable():
         "recovery": "untestable",
         "harm": "untestable",
     }
-
-
-@pytest.mark.parametrize(
-    ("letters", "n", "word"),
-    [("before", 20, "supported"), ("after", 20, "inconclusive"), ("before", 19, "untestable")],
-)
-def test_a_target_is_told_by_its_rank_among_controls(letters, n, word):
-    before, after = EFFECTS["recovery"]
-    own = compared_with(sweep(before, after), {"before": before, "after": after}[letters], n)
-    (row,) = rows_of(own, "special")
-    assert row["verdict"] == word
-    assert bool(row["reason"]) == (word == "untestable")
-    if word == "supported":
-        assert (row["low"], row["null"]) == (8, 0)  # 8 above the highest of 20 that do nothing
-
-
-def test_a_target_that_does_less_than_all_its_controls_is_contradicted():
-    before, after = EFFECTS["recovery"]
-    (row,) = rows_of(compared_with(sweep(before, before), after, 20), "special")
-    assert (row["estimate"], row["null"], row["high"], row["verdict"]) == (0, 8, 0, "contradicted")
 
 
 # ---- the controls
@@ -181,8 +153,14 @@ def test_the_ledger_says_how_many_controls_ran_and_on_what():
     own = compared_with(own, before, 20)
     assert controls_of(own, "recovery")["held-out prompts"][0] == 12
     assert controls_of(own, "harm")["held-out prompts"][0] is None
-    expected = (20, "on all prompts and 1 of the 2 clamps")
-    assert set(controls_of(own, "special").values()) == {expected}
+    expected = (
+        20,
+        "on all prompts and 1 of the 2 clamps; the best clamp of the target was chosen among 2 "
+        "(on these same prompts), that of its controls among these 1, which favours the target "
+        "(leave out controls.values to remove that)",
+    )
+    for claim in ("special", "special_harm"):
+        assert set(controls_of(own, claim).values()) == {expected}
 
 
 def test_each_claim_by_each_detector_has_its_controls():
@@ -191,4 +169,4 @@ def test_each_claim_by_each_detector_has_its_controls():
     assert set(found.ledger[key].itertuples(index=False)) == set(
         found.verdicts[key].itertuples(index=False)
     )
-    assert len(found.ledger) == 2 * (2 + 2 + 2)
+    assert len(found.ledger) == 2 * (2 + 2 + 2 + 2)

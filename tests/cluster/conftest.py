@@ -39,7 +39,12 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project = Project.make(tmp_path_factory.mktemp("sweep") / "project")
     project.sweep["neurons"] = ["L1N3", "L2N7"]
     project.sweep["values"] = list(range(-3, 3))
-    project.sweep["controls"] = {"count": 2, "matching": ["norm"], "values": [2], "prompts": 2}
+    some = {
+        "values": [2],
+        "prompts": 2,
+        "best_clamp": False,
+    }  # else their batches follow from texts
+    project.sweep["controls"] = {"count": 2, "matching": ["norm"], **some}
     project.config["compute"] |= {"rows_per_forward": 1, "combinations_per_batch": N_TEXTS}
     return project.write()
 

@@ -24,11 +24,12 @@ def test_the_scheduler_ran_every_rule_but_the_local_ones(
         "neuron": 1,  # neuron_stats
         "gather": 2,
         "export": 1,  # export_vectors
+        "scores": 2,  # a group each of the sweep and of its controls, whose clamps follow from it
         "tables": 1,  # a group
         "detectors": 1,  # a group
     }
     assert run.rules["generate"] == 1 + 2 + 1  # baseline, neurons, controls
-    assert sum(run.rules.values()) == 26
+    assert sum(run.rules.values()) == 27
 
 
 def test_results_are_those_of_a_local_run_byte_for_byte(
@@ -36,7 +37,7 @@ def test_results_are_those_of_a_local_run_byte_for_byte(
 ) -> None:
     here, there = digests(expected), digests(through_slurm[0])
     tables = {name for name in there if name.endswith(".parquet") and "/detectors/" not in name}
-    assert len(tables) == 4 * 2 + 11 + 7  # batches, sweep, controls
+    assert len(tables) == 4 * 2 + 11 + 8  # batches, sweep, controls
     assert tables <= here.keys()
     assert here.items() <= there.items()
 

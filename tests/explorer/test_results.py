@@ -225,7 +225,7 @@ def test_targets_are_chosen_and_baselines_stay():
 def test_controls_are_ranked_anew_on_the_prompts_chosen():
     sweep = controlled(factored())
     found = results.select(sweep, Chosen(type=("rhetorical",)))  # c, d: both fine at first
-    rows = found.special.query("detector == 'surface' and statistic == 'largest_net'")
+    rows = found.special.query("detector == 'surface' and statistic == 'worst_net'")
     assert rows[["observed", "n_prompts", "control_high"]].values.tolist() == [[1.0, 2, 0.0]]
     assert set(found.control_metrics["prompt_id"]) == {"c", "d"}
 
@@ -258,7 +258,7 @@ def test_dose_curves_and_controls_come_with_their_numbers():
     for name in ("rescue_vs_harm", "improvement_rate"):
         text = Page(results_figure.figure(sweep, name, "x")).text
         assert text.index("set -5") < text.index("set 0") < text.index("set +10")
-    assert "largest_net" in Page(results_figure.figure(sweep, "controls", "x")).text
+    assert "best_net" in Page(results_figure.figure(sweep, "controls", "x")).text
     assert "Numbers" not in Page(results_figure.figure(sweep, "states", "x")).text
 
 

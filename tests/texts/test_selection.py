@@ -144,6 +144,19 @@ def test_targets_of_operation_mean_are_selected_with_their_own_neurons_mean(tmp_
     assert read_selected(tmp_path / "s.json") == expected
 
 
+def test_values_that_targets_have_beside_the_requests_read_back(tmp_path):
+    more = {"L2N3": [-3.0, 0.1]}
+    write_selected(["L0N1", "L2N3"], "set", NEURONS, tmp_path / "s.json", more)
+    expected = Selected(("L0N1", "L2N3"), (None, None), values=((), (-3.0, 0.1)))
+    assert read_selected(tmp_path / "s.json") == expected
+
+
+@pytest.mark.parametrize("more", [{}, {"L0N1": ()}])
+def test_a_file_without_such_values_is_as_it_was(tmp_path, more):
+    write_selected(["L0N1"], "set", NEURONS, tmp_path / "s.json", more)
+    assert list(json.loads((tmp_path / "s.json").read_text())) == ["targets", "means", "place"]
+
+
 @pytest.mark.parametrize(
     "content",
     ["", "null", "[]", "7", "{}", '{"targets": []}', '{"targets": 7, "means": []}', "\x00", "{"],

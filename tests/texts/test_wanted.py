@@ -88,6 +88,17 @@ def test_a_request_of_selected_neurons_takes_its_values():
     assert [(one.target, one.value) for one in found] == [("L2N7", -3.0), ("L2N7", 2.5)]
 
 
+def test_a_target_may_run_with_values_of_its_own_beside_the_requests_each_once():
+    request = change(targets=Selection("consistent", 2, 2))
+    selected = Selected(("L2N7", "L2N8"), (None, None), values=((9.0, 2.5), ()))
+    found = interventions(request, prompts("One"), selected)
+    assert [(one.target, one.value) for one in found] == [
+        ("L2N7", -3.0), ("L2N7", 2.5), ("L2N7", 9.0), ("L2N8", -3.0), ("L2N8", 2.5),
+    ]  # fmt: skip
+    plain = interventions(request, prompts("One"), Selected(("L2N7", "L2N8"), (None, None)))
+    assert {one.key for one in plain} < {one.key for one in found}
+
+
 def test_a_request_of_selected_neurons_is_not_planned_before_they_are():
     with pytest.raises(ValueError, match="selected later: pass what was selected"):
         interventions(change(targets=Selection("consistent", 2, 1)), prompts("One"), None)

@@ -116,8 +116,8 @@ def finished(done: tuple[Project, Run], tmp_path: Path) -> Project:
 
 
 def primary(project: Project, sweep: str) -> pd.DataFrame:
-    """Rows of a sweep's comparison with its controls that decide."""
-    return project.table("special", sweep).query("statistic == 'largest_net'")
+    """Rows of a sweep's comparison with its controls that ask whether it harms more."""
+    return project.table("special", sweep).query("statistic == 'worst_net'")
 
 
 def n_runs_of_u(texts: pd.DataFrame) -> int:
@@ -132,10 +132,11 @@ def read(project: Project, name: str, schema: tables.Schema) -> pd.DataFrame:
 
 
 def said(project: Project, sweep: str) -> dict[str, set[str]]:
-    """What the summary answers to whether each target is special, over the detectors."""
+    """What the summary answers to whether each target harms more, over the detectors."""
     summary = project.path(f"results/{sweep}/summary.md").read_text()
     found: dict[str, set[str]] = {}
-    for target, answer in re.findall(r"Is `(\w+)` special\? (\w+)\.", summary):
+    asked = r"Does `(\w+)` harm more than its controls\? (\w+)\."
+    for target, answer in re.findall(asked, summary):
         found.setdefault(target, set()).add(answer.lower())
     return found
 
@@ -196,8 +197,8 @@ def test_it_is_special_by_both_detectors_against_neurons_and_directions(
     assert (rows["control_high"] <= 0.5 * N).all()
     facts = rows[["n_controls", "n_prompts", "n_clamps", "percentile"]].drop_duplicates()
     assert facts.values.tolist() == [[N_CONTROLS, N, 2, 100]]
-    assert is_special(done[0].table("special", "planted"))["special"].all()
-    assert len(is_special(done[0].table("special", "planted"))) == 2
+    found = is_special(done[0].table("special", "planted"), "worst_net")
+    assert found["special"].all() and len(found) == 2
 
 
 def test_put_in_its_place_none_of_its_controls_is_special(done: tuple[Project, Run]) -> None:
@@ -210,8 +211,7 @@ def test_put_in_its_place_none_of_its_controls_is_special(done: tuple[Project, R
     for name in units:
         others = [other for other in units if other != name]
         swapped = controls.assign(target=name, control=others)
-        verdict = is_special(special(texts, texts, swapped))
-        assert verdict["can_tell"].all()
+        verdict = is_special(special(texts, texts, swapped), "worst_net")
         found += [name] * int(verdict["special"].sum())
     assert found == [PLANTED, PLANTED]  # by either detector
 
@@ -225,11 +225,11 @@ def test_the_summary_says_that_it_is_special(done: tuple[Project, Run]) -> None:
 
 def test_an_ordinary_neuron_is_not_special(done: tuple[Project, Run]) -> None:
     rows = done[0].table("special", "ordinary")
-    assert len(rows) == 2 * 2 * 3  # detectors, kinds of controls, statistics
+    assert len(rows) == 2 * 2 * 2  # detectors, kinds of controls, statistics
     assert (rows["p"] > 0.05).all()
     assert set(rows["n_controls"]) == {N_CONTROLS}
     assert (done[0].table("rates", "ordinary")["mcnemar_q"] > 0.05).all()
-    verdict = is_special(done[0].table("special", "ordinary"))
+    verdict = is_special(done[0].table("special", "ordinary"), "worst_net")
     assert verdict[["special", "can_tell"]].values.tolist() == [[False, True]] * 2
 
 
@@ -352,7 +352,7 @@ def test_a_planted_direction_is_told_from_random_ones(done: tuple[Project, Run])
     rows = primary(project, "steered")
     assert set(rows["kind"]) == {"direction"}
     assert set(rows["n_controls"]) == {N_CONTROLS}
-    assert is_special(project.table("special", "steered"), 0.05)["special"].all()
+    assert is_special(project.table("special", "steered"), "worst_net")["special"].all()
     controls = read(project, "steered/controls/controls", CONTROLS)
     assert list(controls["control"]) == [f"L{LAYER}R{at}@letter" for at in range(N_CONTROLS)]
 

@@ -21,7 +21,7 @@ rule import_extracted:
     wildcard_constraints:
         entry=any_of(IMPORTED),
     group:
-        together("tables")
+        together("scores")
     conda:
         "../../environment.yml"
     params:
@@ -48,7 +48,7 @@ rule recovery:
     wildcard_constraints:
         texts=any_of(BCR_TEXTS),
     group:
-        together("tables")
+        together("scores")
     conda:
         "../../environment.yml"
     params:
@@ -107,11 +107,33 @@ rule choose_controls:
         "../scripts/bcr/choose_controls.py"
 
 
-# Apart from the rule above, because a checkpoint has one output, for the reason said at select_neurons.
+rule best_clamps:
+    input:
+        recovery="results/{entry}/recovery.parquet",
+        control_prompts="results/{entry}/controls/prompts.parquet",
+    output:
+        best_clamps="results/{entry}/controls/best_clamps.parquet",
+    log:
+        "logs/best_clamps/{entry}.log",
+    wildcard_constraints:
+        entry=any_of(BCR),
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        code=code_of("bcr/best_clamps"),
+    message:
+        "Choosing the clamps of {wildcards.entry} that its controls run at"
+    script:
+        "../scripts/bcr/best_clamps.py"
+
+
+# Apart from the rules above, because a checkpoint has one output, for the reason said at select_neurons.
 checkpoint select_controls:
     input:
         controls="results/{entry}/controls/controls.parquet",
         stats="results/{entry}/neuron_stats.parquet",
+        best_clamps="results/{entry}/controls/best_clamps.parquet",
     output:
         selected="results/{entry}/controls/selected.json",
     log:
@@ -123,6 +145,8 @@ checkpoint select_controls:
         "../../environment.yml"
     params:
         operation=lambda w: BCR[w.entry].texts.operation,
+        values_of_all=lambda w: BCR[w.entry].controls.values,
+        best_clamp=lambda w: BCR[w.entry].controls.best_clamp,
         code=code_of("bcr/select_controls"),
     message:
         "Naming the controls of {wildcards.entry}"

@@ -155,7 +155,7 @@ rule text_metrics:
     log:
         "logs/text_metrics/{texts}.log",
     group:
-        together("tables")
+        together("scores")
     conda:
         "../../environment.yml"
     params:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import pandas as pd
 
@@ -69,11 +70,13 @@ class Selected:
         targets: The targets.
         means: For `mean`: each one's.
         directions: For `steer`: those that targets name, where the checkpoint has made them.
+        values: Of each target, values that it runs with beside the request's; empty: none at all.
     """
 
     targets: tuple[str, ...]
     means: tuple[float | None, ...]
     directions: tuple[Steering, ...] = ()
+    values: tuple[tuple[float, ...], ...] = ()
 
 
 def check_positions(stats: pd.DataFrame) -> None:
@@ -92,7 +95,13 @@ def check_positions(stats: pd.DataFrame) -> None:
         )
 
 
-def write_selected(names: Sequence[str], operation: str, stats: pd.DataFrame, output: Path) -> None:
+def write_selected(
+    names: Sequence[str],
+    operation: str,
+    stats: pd.DataFrame,
+    output: Path,
+    values: Mapping[str, Sequence[float]] = MappingProxyType({}),
+) -> None:
     """Write targets, and each one's mean for operation `mean`, as JSON.
 
     Args:
@@ -100,6 +109,7 @@ def write_selected(names: Sequence[str], operation: str, stats: pd.DataFrame, ou
         operation: The sweep's.
         stats: A `NEURON_STATS` table.
         output: Where; `read_selected` reads it.
+        values: Values that some of the targets run with beside the sweep's, by target.
 
     Raises:
         UserError: A mean is needed, and every baseline is empty.
@@ -109,7 +119,8 @@ def write_selected(names: Sequence[str], operation: str, stats: pd.DataFrame, ou
         check_positions(stats)
         table = stats.set_index(["layer", "neuron"])["mean"]
         means = [float(table[one.layer, one.index]) for (one,) in map(parse_target, names)]
-    _write(Selected(tuple(names), tuple(means)), output)
+    more = tuple(tuple(values.get(name, ())) for name in names) if any(values.values()) else ()
+    _write(Selected(tuple(names), tuple(means), values=more), output)
 
 
 def write_directions(directions: Sequence[Steering], names: Sequence[str], output: Path) -> None:
@@ -131,6 +142,8 @@ def _write(selected: Selected, output: Path) -> None:
     }
     if selected.directions:
         content["directions"] = {one.target: list(one.vector) for one in selected.directions}
+    if selected.values:
+        content["values"] = [list(each) for each in selected.values]
     write_text(json.dumps(content), output)
 
 
@@ -145,7 +158,8 @@ def read_selected(path: Path | str) -> Selected:
         check_place(Path(path), content["place"])
         vectors = content.get("directions", {})
         made = [Steering(name, tuple(vector)) for name, vector in vectors.items()]
-        return Selected(tuple(content["targets"]), tuple(content["means"]), tuple(made))
+        more = tuple(tuple(map(float, each)) for each in content.get("values", ()))
+        return Selected(tuple(content["targets"]), tuple(content["means"]), tuple(made), more)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path}: damaged selection file; delete it and run again") from error
 

@@ -47,11 +47,12 @@ def interventions(
         selected: Needed where `request.needs_statistics`.
     """
     if selected is not None:
-        pairs = list(zip(selected.targets, selected.means, strict=True))
+        more = selected.values or ((),) * len(selected.targets)
+        rows = list(zip(selected.targets, selected.means, more, strict=True))
     elif not isinstance(request.targets, tuple):
         raise ValueError("the request's neurons are selected later: pass what was selected")
     else:
-        pairs = [(target, None) for target in request.targets]
+        rows = [(target, None, ()) for target in request.targets]
     texts, model = list(prompts["text"]), request.model.identity
     resampled = request.seeds if request.operation == "resample" else ()
     donors = {seed: _donors(texts, seed) for seed in resampled}
@@ -72,8 +73,8 @@ def interventions(
             request.prompt_format,
         )
         for text in texts
-        for target, mean in pairs
-        for value in request.values
+        for target, mean, also in rows
+        for value in dict.fromkeys((*request.values, *also))
         for seed in request.seeds
     ]
 

@@ -9,11 +9,13 @@ import pandas as pd
 
 from clampsweep.markdown import code, plain
 from clampsweep.studies.bcr import labelled
+from clampsweep.studies.bcr.among_controls import AmongControls
 from clampsweep.studies.bcr.detector_report import share
-from clampsweep.studies.bcr.effect import held_out, significant
-from clampsweep.studies.bcr.headline import can_tell, headline, special_targets
+from clampsweep.studies.bcr.effect import effect, significant, units
+from clampsweep.studies.bcr.headline import NOT_SPECIAL, SPECIAL, headline, verdicts_of
 from clampsweep.studies.bcr.phrases import clamp_name, controls_of, effect_of, named
-from clampsweep.studies.bcr.special import MIN_CONTROLS
+from clampsweep.studies.bcr.special import STATISTICS
+from clampsweep.studies.bcr.split_half import both_halves
 from clampsweep.studies.bcr.view import Tables
 from clampsweep.verdicts import LEVEL
 from clampsweep.words import counted, listed, signed
@@ -29,7 +31,7 @@ def answer(view: Tables, detector: str) -> str:
         sentences = ["A null result: no clamp rescued or harmed a single text."]
     else:
         sentences = [*_held_out(view, detector), *_best(rates), *_worst(rates)]
-        sentences += [_significance(view, rates), *_by_any(view, detector)]
+        sentences += [_significance(view, rates, detector), *_by_any(view, detector)]
     sentences += [*_compared(view, detector), *_sampling(view, detector)]
     sentences += [*_trust(view, detector)]
     guess = labelled.guess(detector, view.unlike)
@@ -44,62 +46,75 @@ def _collapsed(view: Tables, detector: str) -> str:
 
 
 def _held_out(view: Tables, detector: str) -> Iterator[str]:
-    """What the best clamp does on prompts that did not choose it."""
+    """What the best clamp does on prompts that did not choose it; of each target too."""
     n_rates = int((view.rates["detector"] == detector).sum())
     if n_rates < 2 or not view.baselines_of(detector)["baseline_collapsed"].any():
         return
-    if (row := held_out(view, detector)) is None:
+    halves = view.split_half[view.split_half["detector"] == detector]
+    if halves.empty:
         yield "The clamps could not be compared on halves of the prompts."
         return
-    halves = view.split_half[view.split_half["detector"] == detector].to_dict("records")
-    names = listed(list(dict.fromkeys(clamp_name(row) for row in named(halves))))
-    yield (
-        f"With the best clamp chosen on one half of the prompts and scored on the other, and the "
-        f"reverse ({names}): rescued {row['n_rescued']} of {row['n_collapsed_baseline']:,} "
-        f"collapsed texts and harmed {row['n_harmed']} of {row['n_fine_baseline']:,} fine texts, "
-        f"net {signed(float(row['net']))}, p = {row['cluster_p']:.2g} (sign-flip test over "
-        f"{_clusters(view)})."
-    )
-
-
-def _clusters(view: Tables) -> str:
-    """What tests take as independent of each other."""
-    return "cores" if view.prompts["core"].notna().all() else "prompts"
+    several = len(view.targets) > 1
+    for among, rows in halves.groupby("among"):  # that among all comes first
+        (row,) = named(both_halves(rows).to_dict("records"))
+        names = listed(
+            list(dict.fromkeys(clamp_name(one) for one in named(rows.to_dict("records"))))
+        )
+        chosen = (
+            f"chosen among {rows['n_choices'].max()} pairs of target and clamp "
+            if several
+            else "chosen "
+        )
+        result = (
+            f"rescued {row['n_rescued']} of {row['n_collapsed_baseline']:,} collapsed texts and "
+            f"harmed {row['n_harmed']} of {row['n_fine_baseline']:,} fine texts, net "
+            f"{signed(float(row['net']))}, p = {row['cluster_p']:.2g}"
+        )
+        if among:
+            yield f"Among the clamps of {code(str(among))} alone ({names}): {result}."
+        else:
+            yield (
+                f"With the best clamp {chosen}on one half of the prompts and scored on the other, "
+                f"and the reverse ({names}): {result} (sign-flip test over {units(view)})."
+            )
 
 
 def _compared(view: Tables, detector: str) -> Iterator[str]:
-    """Where the targets stand among their controls, by the largest net effect."""
-    beside = view.among_controls
-    if beside is None:
+    """Where the targets stand among their controls: what they rescue, and what they harm."""
+    if view.among_controls is None:
         return
-    single, special = len(view.targets) == 1, special_targets(view, detector)
     for target in view.targets:
-        ranks = beside.ranks_of(detector, target)
-        said = [
-            f"above {row['percentile']:.0f} % of {controls_of(row)} (theirs: "
-            f"{row['control_low']:.0f} to {row['control_high']:.0f}, median "
-            f"{row['control_median']:g}; p = {row['p']:.2g}"
-            f"{'' if single else ', q = {:.2g}'.format(row['q'])})"
-            for row in named(ranks[ranks["statistic"] == "largest_net"].to_dict("records"))
-        ]
-        answer = "Yes" if target in special else "No"
-        if answer == "No" and not can_tell(view, detector):
-            need = MIN_CONTROLS * len(view.targets)
-            each = "" if single else " per target"
-            answer = f"Cannot tell: that takes {need} controls of each kind{each}"
-        yield (
-            f"Is {code(target)} special? {answer}. {_largest(ranks)}, on the prompts and clamps "
-            f"of its controls. That is {listed(said)}."
-        )
+        for claim in STATISTICS:
+            yield _stands(view, view.among_controls, detector, target, claim)
 
 
-def _largest(ranks: pd.DataFrame) -> str:
-    """A target's largest net effect and its direction."""
-    own = ranks.drop_duplicates("statistic").set_index("statistic")["observed"]
-    size = int(own["largest_net"])
-    more, fewer = ("rescued", "harmed") if own["best_net"] == size else ("harmed", "rescued")
-    direction = f" more {more} than {fewer}" if size else ""
-    return f"Its largest net effect is {counted(size, 'text')}{direction}"
+def _stands(view: Tables, beside: AmongControls, detector: str, target: str, claim: str) -> str:
+    """Where a target stands among its controls by a claim, and whether that tells."""
+    verdicts = verdicts_of(view, claim, detector).set_index("subject")
+    words, reason = (str(verdicts[name][target]) for name in ("words", "reason"))
+    does, best, net, before = {
+        "special": ("rescue", "best", "rescued minus harmed", "collapsed"),
+        "special_harm": ("harm", "worst", "harmed minus rescued", "fine"),
+    }[claim]
+    said = {SPECIAL: "Yes", NOT_SPECIAL: "No"}.get(words, f"{words[:1].upper()}{words[1:]}")
+    said = plain(f"{said} ({reason})" if reason else said)
+    answer = f"Does {code(target)} {does} more than its controls? {said}."
+    ranks = list(named(beside.ranks_of(detector, target, STATISTICS[claim]).to_dict("records")))
+    if not ranks or not ranks[0]["bound"]:
+        return answer
+    single = len(view.targets) == 1
+    above = [
+        f"above {row['percentile']:.0f} % of {controls_of(row)} (theirs: "
+        f"{row['control_low']:.0f} to {row['control_high']:.0f}, median "
+        f"{row['control_median']:g}; p = {row['p']:.2g}"
+        f"{'' if single else ', q = {:.2g}'.format(row['q'])})"
+        for row in ranks
+    ]
+    return (
+        f"{answer} At the clamps compared its {best} net, {net}, is "
+        f"{signed(ranks[0]['observed'])} of {counted(ranks[0]['bound'], f'{before} text')}: "
+        f"{listed(above)}."
+    )
 
 
 def _sampling(view: Tables, detector: str) -> Iterator[str]:
@@ -166,12 +181,12 @@ def _worst(rates: pd.DataFrame) -> Iterator[str]:
         yield f"The most harmful clamp, {clamp_name(worst)}, {effect_of(worst, 'harm')}."
 
 
-def _significance(view: Tables, rates: pd.DataFrame) -> str:
+def _significance(view: Tables, rates: pd.DataFrame, detector: str) -> str:
     """How many clamps have a significant net effect, in either direction."""
     sure = significant(rates)
     better, worse = int((sure & (rates["net"] > 0)).sum()), int((sure & (rates["net"] < 0)).sum())
     if not better and not worse:
-        coarse = _coarse(view, rates)
+        coarse = _coarse(view, rates, detector)
         said = f"o clamp has a significant net effect (both q < {LEVEL})."
         return f"N{said} {coarse}" if coarse else f"A null result: n{said}"
     return (
@@ -180,18 +195,26 @@ def _significance(view: Tables, rates: pd.DataFrame) -> str:
     )
 
 
-def _coarse(view: Tables, rates: pd.DataFrame) -> str:
-    """That few cores may hide what McNemar's test alone finds; empty if it finds nothing."""
+def _coarse(view: Tables, rates: pd.DataFrame, detector: str) -> str:
+    """That few cores may hide an effect; empty if they would have let one be seen."""
     alone, m, n = int((rates["mcnemar_q"] < LEVEL).sum()), len(rates), rates["n_clusters"].max()
     least = 2 / 2 ** int(n)
     needed = int(least * m / LEVEL) + 1  # so many rows with the least p have q < LEVEL
-    if not alone or needed == 1:
+    found = effect(view, detector)
+    if not (alone and needed > 1) and not (found.rescue.words or found.harm.words):
         return ""
+    if needed == 1:
+        words = [change.words for change in (found.rescue, found.harm) if change.words]
+        return f"That says little: {', and '.join(words)}."
     few = f"no fewer than {needed} of them can be significant" if needed <= m else "none can be"
-    return (
+    others = (
         f"By McNemar's test alone, {alone} of {m} have one, but it takes prompts as independent. "
-        f"The test over {n} {_clusters(view)} does not; its p is never below {least:.2g}, so that "
-        f"after correction over {m} clamps {few}, however large."
+        f"The test over {n} {units(view)} does not; its p"
+    )
+    start = others if alone else f"That says little: the p of the test over {n} {units(view)}"
+    return (
+        f"{start} is never below {least:.2g}, so that "
+        f"after correction over {counted(m, 'clamp')} {few}, however large."
     )
 
 

@@ -28,6 +28,8 @@ class Controls:
             weights), `activation` (root mean square over the baselines).
         values: The sweep's values that controls run with.
         prompts: Number of prompts, drawn by lot, that controls run on; None for all.
+        best_clamp: Whether they run at their target's best clamps too, where `values` leaves
+            some of the sweep's out.
     """
 
     count: int
@@ -35,6 +37,7 @@ class Controls:
     matching: tuple[str, ...]
     values: tuple[float | None, ...]
     prompts: int | None
+    best_clamp: bool = True
 
     @property
     def drawn(self) -> tuple[int, int] | None:
@@ -145,6 +148,7 @@ def _controls(
         matching=tuple(found["matching"]),
         values=tuple(None if value is None else float(value) for value in chosen),
         prompts=found.get("prompts"),
+        best_clamp=found["best_clamp"],
     )
 
 

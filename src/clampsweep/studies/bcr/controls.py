@@ -13,9 +13,11 @@ from pathlib import Path
 from clampsweep import tables
 from clampsweep.names import is_direction
 from clampsweep.provenance import record
+from clampsweep.studies.bcr.best_clamps import BEST_CLAMPS, values_beside
 from clampsweep.texts.control_table import CONTROLS, closeness, in_place_of
 from clampsweep.texts.matching import choose, sizes_of
 from clampsweep.texts.selection import NEURON_STATS, write_selected
+from clampsweep.words import signed
 
 log = logging.getLogger(__name__)
 
@@ -49,15 +51,31 @@ def write_controls(
     tables.write(chosen, table, CONTROLS, record(code=code))
 
 
-def write_names(table: Path, stats: Path, operation: str, selected: Path) -> None:
-    """Write the controls' names for the plan; for `mean` each has its own.
+def write_names(
+    table: Path,
+    stats: Path,
+    best_clamps: Path,
+    operation: str,
+    values: Sequence[float | None],
+    best_clamp: bool,
+    selected: Path,
+) -> None:
+    """Write the controls' names for the plan, and the values that each runs with in addition.
 
     Args:
         table: What `write_controls` wrote.
-        stats: The sweep's `neuron_stats`.
+        stats: The sweep's `neuron_stats`; for `mean` each control has its own.
+        best_clamps: The targets' `BEST_CLAMPS`.
         operation: The sweep's.
+        values: What all controls run with.
+        best_clamp: Whether each runs at its own targets' best clamps too.
         selected: Output.
     """
-    names = list(dict.fromkeys(tables.read(table, CONTROLS)["control"]))
+    chosen = tables.read(table, CONTROLS)
+    names = list(dict.fromkeys(chosen["control"]))
+    best = tables.read(best_clamps, BEST_CLAMPS)
+    more = values_beside(best, chosen, values) if best_clamp else {}
     log.info("%d controls: %s", len(names), ", ".join(names))
-    write_selected(names, operation, tables.read(stats, NEURON_STATS), selected)
+    if added := sorted({value for own in more.values() for value in own}):
+        log.info("at their targets' best clamps too: %s", ", ".join(map(signed, added)))
+    write_selected(names, operation, tables.read(stats, NEURON_STATS), selected, more)

@@ -7,13 +7,36 @@ the prompts of a core move together.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
+from clampsweep.statistics import benjamini_hochberg, mcnemar_exact, sign_flip
+from clampsweep.studies.bcr.recovery import clusters
 from clampsweep.studies.bcr.split_half import pooled
 from clampsweep.studies.bcr.view import Tables
 from clampsweep.verdicts import LEVEL
+
+ONLY_HARM = "no recovery, only harm"
+
+
+class Change(NamedTuple):
+    """What the best clamp rescued, or the worst one harmed, and what the tests could have shown.
+
+    Attributes:
+        done: Number of texts that it rescued (harmed).
+        of: Number of collapsed (fine) baselines.
+        least_q: The q that it would have, by the stricter of the two tests, had it rescued (harmed)
+            all of them and nothing else, the other clamps being what they are.
+        words: Such as `2 of 3 fine texts harmed; too few cores to be significant`; empty if that q
+            is below `LEVEL`, so that not being significant says something.
+    """
+
+    done: int = 0
+    of: int = 0
+    least_q: float = 1.0
+    words: str = ""
 
 
 @dataclass(frozen=True)
@@ -27,12 +50,16 @@ class Effect:
             prompts have no halves.
         gains: Number of pairs of target and clamp that rescue significantly more than they harm.
         harms: Number of those that harm significantly more than they rescue.
+        rescue: What the clamp of highest net rescued.
+        harm: What the clamp of lowest net harmed.
     """
 
     n_collapsed: int
     held_out: dict[str, Any] | None
     gains: int
     harms: int
+    rescue: Change
+    harm: Change
 
     @property
     def recovers(self) -> bool:
@@ -48,10 +75,27 @@ class Effect:
         if self.recovers:
             return "recovery"
         if not self.n_collapsed:
-            return f"nothing to recover, {'harm' if self.harms else 'no significant harm'}"
+            return f"nothing to recover, {self.harm_words}"
         if self.gains:
             return "recovery not confirmed on held-out prompts"
-        return "no recovery, only harm" if self.harms else "no significant effect"
+        if self.harms:
+            return f"harm; {self.rescue.words}" if self._hidden(self.rescue) else ONLY_HARM
+        if self.rescue.words:
+            return self.rescue.words
+        if self.harm.words:
+            also = f"; {self.harm.words}" if self._hidden(self.harm) else ""
+            return f"no significant recovery{also}"
+        return "no significant effect"
+
+    @property
+    def harm_words(self) -> str:
+        """The harm in a few words, such as `no significant harm`."""
+        return "harm" if self.harms else self.harm.words or "no significant harm"
+
+    @staticmethod
+    def _hidden(change: Change) -> bool:
+        """Whether something was seen that the tests could not have shown."""
+        return bool(change.words and change.done)
 
 
 def effect(view: Tables, detector: str) -> Effect:
@@ -68,7 +112,50 @@ def effect(view: Tables, detector: str) -> Effect:
         held_out=held_out(view, detector),
         gains=int((sure & (rates["net"] > 0)).sum()),
         harms=int((sure & (rates["net"] < 0)).sum()),
+        rescue=_change(view, rates, detector, collapsed=True),
+        harm=_change(view, rates, detector, collapsed=False),
     )
+
+
+def units(view: Tables) -> str:
+    """What tests take as independent of each other, `cores` or `prompts`."""
+    return "cores" if view.prompts["core"].notna().all() else "prompts"
+
+
+def _change(view: Tables, rates: pd.DataFrame, detector: str, collapsed: bool) -> Change:
+    """What the best clamp rescued (of collapsed baselines), or the worst one harmed."""
+    if rates.empty:
+        return Change()
+    done, before = ("rescued", "collapsed") if collapsed else ("harmed", "fine")
+    net, size = rates["net"].to_numpy(float), rates[f"n_{done}"].to_numpy(int)
+    first = -np.arange(len(rates))  # of equals by net and number
+    place = int(np.lexsort((first, size, net if collapsed else -net))[-1])
+    n_done, of = int(size[place]), int(rates[f"n_{before}_baseline"].iloc[place])
+    rows = view.recovery[view.recovery["detector"] == detector]
+    movable = rows[rows["baseline_collapsed"] == collapsed]
+    n_clusters = clusters(movable, view.prompts).nunique()
+    least = {
+        "mcnemar_p": mcnemar_exact(of, 0),
+        "cluster_p": float(sign_flip(np.ones((n_clusters, 1)))[0]),
+    }
+    q = max(_instead(rates[name].to_numpy(float), place, p) for name, p in least.items())
+    return Change(n_done, of, q, _few(n_done, of, done, before, units(view)) if q >= LEVEL else "")
+
+
+def _instead(p: np.ndarray, place: int, least: float) -> float:
+    """The q of a row, were its p the least that there can be, and the other rows as they are."""
+    tried = p.copy()
+    tried[place] = min(least, p[place])
+    return float(benjamini_hochberg(tried.tolist())[place])
+
+
+def _few(n: int, of: int, done: str, before: str, unit: str) -> str:
+    """What was seen, in words that call it neither significant nor nothing."""
+    if not of:
+        return f"no {before} text to be {done}"
+    if n:
+        return f"{n} of {of} {before} texts {done}; too few {unit} to be significant"
+    return f"none of {of} {before} texts {done}; too few {unit} to tell"
 
 
 def significant(rates: pd.DataFrame) -> pd.Series[bool]:

@@ -33,6 +33,7 @@ KEPT_CONTROLS = MappingProxyType(
     {
         "special.parquet": "each target beside its controls: percentile and p value",
         "controls/controls.parquet": "which neurons and directions the controls are",
+        "controls/best_clamps.parquet": "the clamp at which each target is compared with them",
         "controls/prompts.parquet": "the prompts that they ran on",
         "controls/generations.parquet": "their texts",
         "controls/text_metrics.parquet": "numbers of each text",
@@ -86,6 +87,7 @@ TABLES = MappingProxyType(
         "neuron_stats": "{entry}/neuron_stats.parquet",
         "special": "{entry}/special.parquet",
         "controls": "{entry}/controls/controls.parquet",
+        "best_clamps": "{entry}/controls/best_clamps.parquet",
         "control_recovery": "{entry}/controls/recovery.parquet",
         "control_metrics": "{entry}/controls/text_metrics.parquet",
         "variability": "{entry}/variability.parquet",

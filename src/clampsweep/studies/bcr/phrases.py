@@ -24,10 +24,15 @@ def named(records: Iterable[Mapping[Any, Any]]) -> Iterator[dict[str, Any]]:
         yield {str(name): value for name, value in record.items()}
 
 
-def clamp_name(row: Mapping[str, Any]) -> str:
-    """Target and clamp of a row as a code span, such as `L29N1479 set +10`."""
+def which_clamp(row: Mapping[Any, Any]) -> str:
+    """Target and clamp of a row, `L29N1479 set +10`."""
     change = clamp(row["operation"], row["value"], row["scope"])
-    return code(f"{row['target']} {describe(change)}")
+    return f"{row['target']} {describe(change)}"
+
+
+def clamp_name(row: Mapping[Any, Any]) -> str:
+    """The same as a code span."""
+    return code(which_clamp(row))
 
 
 def effect_of(row: Mapping[str, Any], kind: str) -> str:

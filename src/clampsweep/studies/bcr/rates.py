@@ -91,6 +91,19 @@ def counts(recovery: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
+def best_first(table: pd.DataFrame, suffix: str = "") -> pd.DataFrame:
+    """Rows by net effect, best first; of equals by fewest harmed, smallest |value|, then name.
+
+    Args:
+        table: Rows with the counts of `RATES`.
+        suffix: Of the names of the columns `net` and `n_harmed` that decide.
+    """
+    order = [f"net{suffix}", f"n_harmed{suffix}", "size", *GROUP]
+    ascending = [name != f"net{suffix}" for name in order]
+    ordered = table.assign(size=table["value"].abs()).sort_values(order, ascending=ascending)
+    return ordered.drop(columns="size")
+
+
 def _by_cluster(recovery: pd.DataFrame, cluster: pd.Series[str]) -> dict[str, np.ndarray]:
     """Sums over the pairs of each cluster and row of `counts`: float arrays [cluster, row]."""
     codes, names = pd.factorize(cluster, sort=True)

@@ -1,13 +1,15 @@
-"""Is a neuron special? Its effect on collapse against the same sweep of its controls.
+"""Is a neuron special? Its rescues and its harm against the same clamps of its controls.
 
 Controls are neurons of the same layer with like output weights and activation, or random directions
-of the same norm. If the target were one of them, its rank among them would be random.
-Definitions: docs/bcr.md.
+of the same norm. If the target were one of them, its rank among them would be random. Two questions
+are asked apart: whether it rescues more than they do, and whether it harms more. A rank cannot
+answer where the controls do all that can be done. Definitions: docs/bcr.md.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -23,7 +25,7 @@ SPECIAL = Schema(
         "detector": Column("str", "collapse detector"),
         "target": Column("str", "neuron, or neurons joined by +, that is compared"),
         "kind": Column("str", "what it is compared with: neuron or direction controls"),
-        "statistic": Column("str", "largest_net, best_net or most_harmed: a maximum over clamps"),
+        "statistic": Column("str", "best_net or worst_net: a maximum over clamps"),
         "observed": Column("float", "the target's value, in pairs"),
         "control_median": Column("float", "median of the controls' values, in pairs"),
         "control_low": Column("float", "lowest of the controls' values, in pairs"),
@@ -36,9 +38,23 @@ SPECIAL = Schema(
         "percentile": Column("float", "controls below the target, ties half, in 0..100"),
         "p": Column("float", "(1 + controls at or above the target) / (1 + controls)"),
         "q": Column("float", "the p value after Benjamini-Hochberg over the targets"),
+        "bound": Column("int", "the most that it can be: baselines compared that can change so"),
+        "most_moved": Column("int", "most texts that target or control rescue (harm) at a clamp"),
+        "n_at_bound": Column("int", "controls that are at the bound"),
+        "n_near_bound": Column("int", "controls that are at the bound or one text from it"),
+        "bound_q": Column("float", "the q of a target at the bound, the other targets as they are"),
+        "least_q": Column("float", "the q of a target above all controls, the others as they are"),
     },
     key=("detector", "target", "kind", "statistic"),
 )
+
+STATISTICS = MappingProxyType({"special": "best_net", "special_harm": "worst_net"})
+"""What decides each claim."""
+
+CAN_TELL, NOTHING, CEILING, FLOOR, REACHED, TOO_FEW = (
+    "can tell", "nothing to change", "ceiling", "floor", "reached", "too few controls",
+)  # fmt: skip
+"""What stands in the way of an answer, if anything: see `obstacle`."""
 
 MIN_CONTROLS = 20  # of each kind, per target of the entry: with fewer no q is below 0.05
 
@@ -52,12 +68,11 @@ def special(
 ) -> pd.DataFrame:
     """Targets ranked among their controls, `SPECIAL`: a row per kind and statistic.
 
-    The statistics, in pairs: `largest_net`, the largest |rescued - harmed|, which is the primary
-    one; `best_net`, the largest rescued - harmed; `most_harmed`, the largest number harmed. Each
-    is a maximum over the clamps, for the target and for every control alike, so that the choice of
-    the best clamp is paid for. They are computed on the texts that target and controls have in
-    common: same prompt, seed and clamp. An operation `mean` is the same clamp whatever its value,
-    which each neuron has of its own.
+    The statistics, in pairs: `best_net`, the largest rescued - harmed; `worst_net`, the largest
+    harmed - rescued. Each is a maximum over the clamps, for the target and for every control alike,
+    so that the choice of the best clamp is paid for. They are computed on the texts that target and
+    controls have in common: same prompt, seed and clamp. An operation `mean` is the same clamp
+    whatever its value, which each neuron has of its own.
 
     p is the rank of the target (`statistics.rank_p`); q corrects it over the targets of one
     detector, kind and statistic.
@@ -86,9 +101,23 @@ def special(
     table = pd.DataFrame(rows, columns=list(SPECIAL.columns))
     order = ["detector", "target", "kind"]
     table = table.sort_values(order, kind="stable", ignore_index=True)
-    for _, family in table.groupby(["detector", "kind", "statistic"])["p"]:
-        table.loc[family.index, "q"] = benjamini_hochberg(family.tolist())
+    for _, family in table.groupby(["detector", "kind", "statistic"]):
+        _correct(table, family)
     return table
+
+
+def _correct(table: pd.DataFrame, family: pd.DataFrame) -> None:
+    """Add the q values of a family of targets to the table, in place."""
+    p, n = family["p"].to_numpy(float), family["n_controls"].to_numpy(int)
+    table.loc[family.index, "q"] = benjamini_hochberg(p.tolist())
+    could_be = {
+        "bound_q": (1 + family["n_at_bound"].to_numpy(int)) / (1 + n),
+        "least_q": 1 / (1 + n),
+    }
+    for name, instead in could_be.items():
+        for place, row in enumerate(family.index):
+            others = np.where(np.arange(len(p)) == place, instead, p)
+            table.loc[row, name] = benjamini_hochberg(others.tolist())[place]
 
 
 def _common(own: pd.DataFrame, others: pd.DataFrame, n_controls: int) -> pd.DataFrame:
@@ -105,57 +134,98 @@ def _common(own: pd.DataFrame, others: pd.DataFrame, n_controls: int) -> pd.Data
 
 
 def _ranked(common: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    """Rows of `SPECIAL` but for q, target and kind."""
+    """Rows of `SPECIAL` but for the q values, target and kind."""
     by_detector = common.groupby("detector")
     n_prompts, n_clamps = (by_detector[name].nunique() for name in ("prompt_id", "clamp"))
-    for detector, scores in _scores(common).groupby("detector"):
-        for statistic in scores.columns:
-            observed, *others = scores[statistic].sort_index().astype(float).tolist()
-            low, high = rank_interval(observed, others)
-            below = sum(other < observed for other in others)
-            level = sum(other == observed for other in others)
-            yield {
-                "detector": detector,
-                "statistic": statistic,
-                "observed": observed,
-                "control_median": float(np.median(others)),
-                "control_low": min(others),
-                "control_high": max(others),
-                "low": low,
-                "high": high,
-                "n_controls": len(others),
-                "n_prompts": int(n_prompts[detector]),
-                "n_clamps": int(n_clamps[detector]),
-                "percentile": 100 * (below + level / 2) / len(others),
-                "p": rank_p(observed, others),
-            }
+    for (detector, statistic), scores in _scores(common).groupby(["detector", "statistic"]):
+        observed, *others = scores.sort_values("unit")["score"].astype(float).tolist()
+        bound = int(scores["bound"].max())  # the same of all, which have the same texts
+        low, high = rank_interval(observed, others)
+        below = sum(other < observed for other in others)
+        level = sum(other == observed for other in others)
+        yield {
+            "detector": detector,
+            "statistic": statistic,
+            "observed": observed,
+            "control_median": float(np.median(others)),
+            "control_low": min(others),
+            "control_high": max(others),
+            "low": low,
+            "high": high,
+            "n_controls": len(others),
+            "n_prompts": int(n_prompts[str(detector)]),
+            "n_clamps": int(n_clamps[str(detector)]),
+            "percentile": 100 * (below + level / 2) / len(others),
+            "p": rank_p(observed, others),
+            "bound": bound,
+            "most_moved": int(scores["moved"].max()),
+            "n_at_bound": sum(other >= bound for other in others),
+            "n_near_bound": sum(other >= bound - 1 for other in others),
+        }
 
 
 def _scores(common: pd.DataFrame) -> pd.DataFrame:
-    """Each statistic, in pairs, by detector and unit (the index)."""
-    changed = ["intervention_improves_baseline", "intervention_harms_baseline"]
-    sums = common.groupby(["detector", "unit", "clamp"])[changed].sum()
-    net, harmed = sums[changed[0]] - sums[changed[1]], sums[changed[1]]
-    by_clamp = {"largest_net": net.abs(), "best_net": net, "most_harmed": harmed}
-    return pd.DataFrame(by_clamp).groupby(["detector", "unit"]).max()
+    """Each unit's score by detector and statistic, its bound, and what it moves: in pairs."""
+    rescued, harmed = "intervention_improves_baseline", "intervention_harms_baseline"
+    both = common.assign(fine=~common["baseline_collapsed"])
+    sums = both.groupby(["detector", "unit", "clamp"])[
+        [rescued, harmed, "baseline_collapsed", "fine"]
+    ].sum()
+    net = sums[rescued] - sums[harmed]
+    parts = [
+        pd.DataFrame({"score": score, "moved": sums[moved], "bound": sums[of]})
+        .groupby(["detector", "unit"])
+        .max()
+        .assign(statistic=name)
+        for name, score, moved, of in (
+            ("best_net", net, rescued, "baseline_collapsed"),
+            ("worst_net", -net, harmed, "fine"),
+        )
+    ]
+    return pd.concat(parts).reset_index()
 
 
-def is_special(special: pd.DataFrame, level: float = 0.05) -> pd.DataFrame:
+def obstacle(row: Mapping[Any, Any], level: float = 0.05) -> str:
+    """What keeps a rank from an answer: the first that holds, else `CAN_TELL`.
+
+    - `NOTHING`: no baseline compared can be rescued (harmed).
+    - `CEILING`: at least half of the controls are within one text of the bound.
+    - `FLOOR`: neither the target nor a control rescues (harms) a text.
+    - `TOO_FEW`: even above all controls the target's q would not be below the level.
+    - `REACHED`: even at the bound it would not be, for the controls that are there too.
+
+    Args:
+        row: Of a `SPECIAL` table.
+        level: In 0..1.
+    """
+    if not row["bound"]:
+        return NOTHING
+    if 2 * row["n_near_bound"] >= row["n_controls"]:
+        return CEILING
+    if not row["most_moved"]:
+        return FLOOR
+    if row["least_q"] >= level:
+        return TOO_FEW
+    return REACHED if row["bound_q"] >= level else CAN_TELL
+
+
+def is_special(
+    special: pd.DataFrame, statistic: str = "best_net", level: float = 0.05
+) -> pd.DataFrame:
     """Verdict per detector and target: columns `special` and `can_tell`, both bool.
 
-    A target is special if the q of its `largest_net` is below the level for every kind of controls
-    that was run. `can_tell` is false where it is not and could not have been for want of controls:
-    the only special one of m targets has q = m / (n + 1) with n controls, so that at level 0.05
-    each needs 20 m.
+    A target is special if its q is below the level for every kind of controls that was run, and
+    each kind can tell (`obstacle`). The only special one of m targets has q = m / (n + 1) with n
+    controls, so that at level 0.05 each needs 20 m.
 
     Args:
         special: A `SPECIAL` table.
+        statistic: `best_net`, does it rescue more; `worst_net`, does it harm more.
         level: In 0..1.
     """
-    rows = special[special["statistic"] == "largest_net"]
-    n_targets = rows.groupby(["detector", "kind"])["target"].transform("size")
-    is_low = rows["q"] < level
-    enough = n_targets / (1 + rows["n_controls"]) < level
-    verdict = rows.assign(special=is_low, can_tell=is_low | enough)
+    rows = special[special["statistic"] == statistic]
+    tells = [obstacle(row, level) == CAN_TELL for row in rows.to_dict("records")]
+    can_tell = np.array(tells, dtype=bool)
+    verdict = rows.assign(special=(rows["q"] < level) & can_tell, can_tell=can_tell)
     keys = ["detector", "target"]
     return verdict.groupby(keys, as_index=False)[["special", "can_tell"]].all()

@@ -11,7 +11,7 @@ import pandas as pd
 
 from clampsweep.provenance import json_digest
 from clampsweep.statistics import cluster_bootstrap, mcnemar_exact, sign_flip
-from clampsweep.studies.bcr.rates import GROUP, RATES, counts
+from clampsweep.studies.bcr.rates import GROUP, RATES, best_first, counts
 from clampsweep.studies.bcr.recovery import clusters
 from clampsweep.tables import Column, Schema
 from clampsweep.texts.tables import INTERVENTION
@@ -20,6 +20,7 @@ SPLIT_HALF = Schema(
     "split_half",
     {
         "detector": Column("str", "collapse detector"),
+        "among": Column("str", "target whose clamps it was chosen among; empty for all targets'"),
         "half": Column("int", "half of the prompts, 0 or 1, on which the clamp was chosen"),
         "target": Column("str", "neuron, or neurons joined by +, that was chosen"),
         **{name: INTERVENTION[name] for name in ("operation", "value", "scope")},
@@ -38,10 +39,12 @@ SPLIT_HALF = Schema(
             for name in ("net_boot_low", "net_boot_high")
         },
     },
-    key=("detector", "half"),
+    key=("detector", "among", "half"),
 )  # fmt: skip
 
 _MIN_CORES = 4  # with fewer, two halves of whole cores would differ too much
+
+_CHOICE = ["detector", "among"]
 
 _COUNTS = ["n", "n_collapsed_baseline", "n_rescued", "n_fine_baseline", "n_harmed", "net"]
 
@@ -67,12 +70,14 @@ def halves(recovery: pd.DataFrame, prompts: pd.DataFrame, seed: int = 0) -> np.n
 
 
 def split_half(recovery: pd.DataFrame, prompts: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
-    """The best pair of target and clamp of each half, scored on the other: `SPLIT_HALF`.
+    """The best clamp of each half, scored on the other: `SPLIT_HALF`.
 
-    The best has the highest net, in pairs; of equals the one that harms fewer, then the smaller
-    |value|, then the first by name. Only pairs that were run in both halves are compared. No rows
-    for a detector where these are fewer than two: there is nothing to choose. `cluster_p` is of the
-    two held-out halves together, the same in both rows: one alone has too few cores for a test.
+    It is chosen among the pairs of all targets and clamps, which pays for the choice of a target;
+    and where there are several targets, for each of them among its own clamps too. The best has the
+    highest net, in pairs; of equals the one that harms fewer, then the smaller |value|, then the
+    first by name. Only pairs that were run in both halves are compared. No rows where these are
+    fewer than two: there is nothing to choose. `cluster_p` is of the two held-out halves together,
+    the same in both rows: one alone has too few cores for a test.
 
     Args:
         recovery: A `RECOVERY` table.
@@ -87,56 +92,64 @@ def split_half(recovery: pd.DataFrame, prompts: pd.DataFrame, seed: int = 0) -> 
     parts = []
     for side in (0, 1):
         both = counted[side].merge(counted[1 - side], on=GROUP, suffixes=("_chosen", ""))
-        both["size"] = both["value"].abs()
-        both["n_choices"] = both.groupby("detector")["detector"].transform("size")
-        order = ["net_chosen", "n_harmed_chosen", "size", *GROUP]
-        ascending = [name != "net_chosen" for name in order]
-        best = both.sort_values(order, ascending=ascending).drop_duplicates("detector")
+        every = [both.assign(among="")]
+        every += [both.assign(among=both["target"])] if both["target"].nunique() > 1 else []
+        either = pd.concat(every)
+        either["n_choices"] = either.groupby(_CHOICE)["target"].transform("size")
+        best = best_first(either, "_chosen").drop_duplicates(_CHOICE)
         parts.append(best[best["n_choices"] > 1].assign(half=side))
-    table = pd.concat(parts).sort_values(["detector", "half"], ignore_index=True)
+    table = pd.concat(parts).sort_values([*_CHOICE, "half"], ignore_index=True)
     table = table.rename(columns={"net_chosen": "chosen_net"})
-    for name, values in _over_clusters(recovery, prompts, half, table).items():
-        table[name] = table["detector"].map(values)
-    return _with_p(table)[list(SPLIT_HALF.columns)]
+    tests = _over_clusters(recovery, prompts, half, table)
+    return _with_p(table.merge(tests, on=_CHOICE, how="left"))[list(SPLIT_HALF.columns)]
 
 
 def _over_clusters(
     recovery: pd.DataFrame, prompts: pd.DataFrame, half: np.ndarray, table: pd.DataFrame
-) -> dict[str, dict[str, float]]:
-    """Test and interval over clusters of both held-out nets together: column, detector, value.
+) -> pd.DataFrame:
+    """Test and interval over clusters of both held-out nets together, by detector and choice.
 
     The choices are kept: to choose anew at every flip would make rescuers of the worst clamps, and
     leave no power against them.
     """
     rows = recovery.assign(half=1 - half, cluster=clusters(recovery, prompts))
-    scored = rows.merge(table[[*GROUP, "half"]], on=[*GROUP, "half"])
+    scored = rows.merge(table[[*GROUP, "among", "half"]], on=[*GROUP, "half"])
     rescued, harmed = (
         scored[f"intervention_{name}_baseline"].astype(int) for name in ("improves", "harms")
     )
-    each = scored.assign(net=rescued - harmed, n=1).groupby(["detector", "cluster"])
-    found: dict[str, dict[str, float]] = {
-        name: {} for name in ("cluster_p", "net_boot_low", "net_boot_high")
-    }
-    for detector, sums in each[["net", "n"]].sum().groupby("detector"):
+    each = scored.assign(net=rescued - harmed, n=1).groupby([*_CHOICE, "cluster"])
+    found = []
+    for choice, sums in each[["net", "n"]].sum().groupby(_CHOICE):
         net, n = (sums[[name]].to_numpy(float) for name in ("net", "n"))  # [cluster, 1]
         low, high = cluster_bootstrap(net, n)[0] * n.sum()
-        values = (float(sign_flip(net)[0]), low, high)
-        for name, value in zip(found, values, strict=True):
-            found[name][str(detector)] = value
-    return found
+        found.append((*choice, float(sign_flip(net)[0]), low, high))
+    columns = [*_CHOICE, "cluster_p", "net_boot_low", "net_boot_high"]
+    frame = pd.DataFrame(found, columns=columns)
+    return frame.astype(
+        {name: table[name].dtype for name in _CHOICE} | dict.fromkeys(columns[2:], float)
+    )
 
 
 def pooled(split_half: pd.DataFrame) -> pd.DataFrame:
     """Both held-out halves together: counts and tests of `RATES`, interval of net, by detector.
 
-    Every prompt is in it once, under the pair that the other half chose.
+    Every prompt is in it once, under the pair of target and clamp that the other half chose.
 
     Args:
         split_half: A `SPLIT_HALF` table.
     """
+    return both_halves(split_half[split_half["among"] == ""])
+
+
+def both_halves(rows: pd.DataFrame) -> pd.DataFrame:
+    """The same of some rows of a `SPLIT_HALF` table, such as those among one target's clamps.
+
+    Args:
+        rows: The rows, two of a detector.
+    """
     together = ("cluster_p", "net_boot_low", "net_boot_high")
     how = {**dict.fromkeys(_COUNTS, "sum"), **dict.fromkeys(together, "first")}
-    return _with_p(split_half.groupby("detector").agg(how))
+    return _with_p(rows.groupby("detector").agg(how))
 
 
 def _with_p(table: pd.DataFrame) -> pd.DataFrame:

@@ -92,23 +92,50 @@ def _special_table(view: Tables) -> Iterator[str]:
         return
     yield "## Among controls"
     yield (
-        f"{beside.sizes[:1].upper()}{beside.sizes[1:]}. Each statistic is a maximum "
-        "over the clamps compared, for the target and for each control, in texts. Above: share of "
-        "the controls below the target, ties counting half. p: rank of the target among its "
-        "controls; q: after Benjamini-Hochberg correction over targets. The verdict goes by the "
-        "largest net effect, which must stand out from every kind of controls."
+        f"{beside.sizes[:1].upper()}{beside.sizes[1:]}. Two statistics, each a maximum over the "
+        "clamps compared, for the target and for each control, in texts: best net, rescued minus "
+        "harmed (does it rescue more than they do?), and worst net, harmed minus rescued (does it "
+        "harm more?). Of: the most that it can be. Above: share of the controls below the target, "
+        "ties counting half. p: rank of the target among its controls; q: after "
+        "Benjamini-Hochberg correction over targets. A target must stand out from every kind of "
+        "controls. Where half of them or more are within a text of the most that there can be, "
+        "the test cannot answer."
     )
-    head = ("target", "detector", "statistic", "controls", "its", "theirs", "above", "p", "q")
+    yield from _best_clamps(view)
+    head = ("target", "detector", "statistic", "controls", "its", "of", "theirs", "above", "p", "q")
     ranks = [beside.ranks_of(d, target) for d in view.detectors for target in view.targets]
     rows = []
     for row in named(pd.concat(ranks).to_dict("records")):
         theirs = f"{row['control_low']:.0f} to {row['control_high']:.0f}"
         rows.append([
             code(row["target"]), row["detector"], row["statistic"].replace("_", " "),
-            controls_of(row), f"{row['observed']:.0f}", theirs,
+            controls_of(row), f"{row['observed']:.0f}", f"{row['bound']:.0f}", theirs,
             f"{row['percentile']:.0f} %", f"{row['p']:.2g}", f"{row['q']:.2g}",
         ])  # fmt: skip
     yield table(head, rows)
+
+
+def _best_clamps(view: Tables) -> Iterator[str]:
+    """The clamp that each target chose to be compared at, and what that favours."""
+    beside, best = view.among_controls, view.best_clamps
+    if beside is None or best is None:
+        return
+    rows = []
+    for row in named(best.to_dict("records")):
+        found, where = beside.best_of(row["detector"], row["target"]), "yes"
+        if found is None:
+            where = "no: it rescues no more than it harms"
+        elif beside.left_out(row["detector"], row["target"]):
+            where = f"no (config key {code('controls.best_clamp')})"
+        on = f"{row['n_prompts']} {'other' if row['held_out'] else 'of the same'}"
+        net = f"{signed(float(row['net']))} of {row['n_collapsed_baseline']}"
+        rows.append([row["detector"], clamp_name(row), str(row["n_choices"]), on, net, where])
+    yield "The best clamp of each target, and the prompts that chose it:"
+    yield table(
+        ("detector", "best clamp", "chosen among", "prompts", "net there", "compared"), rows
+    )
+    told = dict.fromkeys(filter(None, map(beside.favour, view.targets)))
+    yield from (f"{why[:1].upper()}{why[1:]}." for why in told)
 
 
 def _ledger(view: Tables) -> Iterator[str]:

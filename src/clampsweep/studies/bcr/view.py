@@ -16,6 +16,7 @@ from clampsweep.ledger import LEDGER
 from clampsweep.names import short_names
 from clampsweep.operations import VALUE_MEANS, Clamp, clamp, describe, positions
 from clampsweep.studies.bcr.among_controls import AmongControls
+from clampsweep.studies.bcr.best_clamps import BEST_CLAMPS
 from clampsweep.studies.bcr.detector_quality import DETECTOR_QUALITY
 from clampsweep.studies.bcr.rates import RATES
 from clampsweep.studies.bcr.recovery import RECOVERY
@@ -46,8 +47,9 @@ class Tables:
         detectors: Names of the collapse detectors, in the order of the panels.
         title: What the sweep is, such as `SmolLM2-135M, L29N1479, set, greedy, 50 tokens`.
         neuron_stats: `NEURON_STATS`; None of an imported sweep, whose activations are not known.
-        special: `SPECIAL`; None, like the next three, if there are no controls.
+        special: `SPECIAL`; None, like the next four, if there are no controls.
         controls: `CONTROLS`.
+        best_clamps: `BEST_CLAMPS`, chosen for the controls to run at.
         control_recovery: `RECOVERY` of the controls.
         control_metrics: `TEXT_METRICS` of the controls.
         variability: `VARIABILITY`; None if no baselines were sampled.
@@ -70,6 +72,7 @@ class Tables:
     neuron_stats: pd.DataFrame | None = None
     special: pd.DataFrame | None = None
     controls: pd.DataFrame | None = None
+    best_clamps: pd.DataFrame | None = None
     control_recovery: pd.DataFrame | None = None
     control_metrics: pd.DataFrame | None = None
     variability: pd.DataFrame | None = None
@@ -142,7 +145,7 @@ class Tables:
         theirs, n_prompts = self.control_recovery, len(self.prompts)
         if self.controls is None or self.special is None or theirs is None:
             return None
-        own = self.recovery, n_prompts, self.clamps
+        own = self.recovery, n_prompts, self.clamps, self.best_clamps
         return AmongControls(self.controls, self.special, theirs, *own)
 
     @cached_property
@@ -205,6 +208,7 @@ SCHEMAS: Mapping[str, tables.Schema] = MappingProxyType(
         "neuron_stats": NEURON_STATS,
         "special": SPECIAL,
         "controls": CONTROLS,
+        "best_clamps": BEST_CLAMPS,
         "control_recovery": RECOVERY,
         "control_metrics": TEXT_METRICS,
         "variability": VARIABILITY,

@@ -87,7 +87,7 @@ def finish(
     height = figure.get_figheight()
     strip = (below + 0.2) / height
     figure.set_layout_engine("constrained", rect=(0, strip, 1, 1 - strip))
-    figure.supxlabel(view.axis_title, y=below / height, va="bottom").set_in_layout(False)
+    figure.supxlabel(_axis_title(view), y=below / height, va="bottom").set_in_layout(False)
     if handles:
         figure.legend(
             handles=list(handles),
@@ -98,6 +98,18 @@ def finish(
             columnspacing=1.4,
         )
     return figure
+
+
+def _axis_title(view: Tables) -> str:
+    """What the labels say, with the target's name where there is only one."""
+    words = view.axis_title
+    if len(view.targets) != 1:
+        return words
+    (name,) = view.shown.values()
+    for noun in ("the neuron", "the direction"):
+        if noun in words:
+            return words.replace(noun, name, 1)
+    return f"{words} ({name})"
 
 
 def control_band(ax: Axes, controls: pd.DataFrame, values: pd.Series[float]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -45,33 +47,73 @@ def improvement_rate(view: Tables) -> Figure:
     """Share of collapsed baselines that each clamp rescues, with 95 % Wilson intervals.
 
     One panel per detector, one line per target; bars show the controls, a band what sampling alone
-    rescues. Definition: `RATES`, `rescue_rate`.
+    rescues. Several targets with controls have a row of panels each, beside its own controls.
+    Definition: `RATES`, `rescue_rate`.
     """
-    if not any(view.baselines_of(name)["baseline_collapsed"].any() for name in view.detectors):
+    collapsing = [
+        name for name in view.detectors if view.baselines_of(name)["baseline_collapsed"].any()
+    ]
+    if not collapsing:
         by = listed(view.detectors) or "none chosen"
         return empty(view, f"No baseline is collapsed, so there is nothing to rescue ({by}).")
-    figure, grid = panels(len(view.detectors), 1, 1.75, share_y="all")
-    for (ax,), detector in zip(grid, view.detectors, strict=True):
-        title(ax, _said(view, detector), WIDTH - 0.6, 8)
-        if view.baselines_of(detector)["baseline_collapsed"].any():
-            _draw_beside(ax, view, detector)
-            for target, colour, marker, shift in target_styles(view):
-                _draw_rates(ax, view.rates_of(detector, target), colour, marker, shift)
-        else:
-            say(ax, "No baseline is collapsed, so there is nothing to rescue.")
-        ax.set_ylabel("share rescued")
-        ax.set_ylim(-0.04, 1.04)
-        ax.yaxis.set_major_formatter(PercentFormatter(1.0))
-    clamp_axis(grid[-1][0], view, WIDTH - 0.6)
+    figure = (_rates_of_each if _apart(view) else _rates_of_all)(view, collapsing)
     remarks = ["Share of the collapsed baselines that a clamp rescues, with 95 % Wilson intervals."]
     handles = [*target_handles(view), *control_handles(view)]
     if view.among_controls is not None:
         remarks.append(f"Bars: {view.among_controls.sizes}; line: their median.")
+    if _apart(view) and len(collapsing) < len(view.detectors):
+        rest = [name for name in view.detectors if name not in collapsing]
+        remarks.append(f"Nothing to rescue by {listed(rest)}: no baseline is collapsed.")
     if view.variability is not None:
         n_seeds = view.variability["seed"].nunique()
         label = f"sampling alone, {counted(n_seeds, 'seed')}: range, mean"
         handles.append(Patch(color=SAMPLING, label=label))
     return finish(figure, view, handles, [*remarks, *left_out(view)])
+
+
+def _apart(view: Tables) -> bool:
+    """Whether targets have panels of their own: one's controls are not the other's."""
+    return view.among_controls is not None and len(view.targets) > 1
+
+
+def _rates_of_all(view: Tables, collapsing: Sequence[str]) -> Figure:
+    """A panel per detector, with all targets."""
+    figure, grid = panels(len(view.detectors), 1, 1.75, share_y="all")
+    for (ax,), detector in zip(grid, view.detectors, strict=True):
+        title(ax, _said(view, detector), WIDTH - 0.6, 8)
+        if detector in collapsing:
+            _draw_beside(ax, view, detector, view.targets)
+            for target, colour, marker, shift in target_styles(view):
+                _draw_rates(ax, view.rates_of(detector, target), colour, marker, shift)
+        else:
+            say(ax, "No baseline is collapsed, so there is nothing to rescue.")
+        _share_axis(ax)
+        ax.set_ylabel("share rescued")
+    clamp_axis(grid[-1][0], view, WIDTH - 0.6)
+    return figure
+
+
+def _rates_of_each(view: Tables, collapsing: Sequence[str]) -> Figure:
+    """A row of panels per target, beside its own controls; a column per detector."""
+    styles = list(target_styles(view))
+    height = 2.0 if len(styles) < 4 else 1.5
+    figure, grid = panels(len(styles), len(collapsing), height, share_y="all")
+    width = WIDTH / len(collapsing) - 0.6
+    for row, (target, colour, marker, _) in zip(grid, styles, strict=True):
+        for ax, detector in zip(row, collapsing, strict=True):
+            _draw_beside(ax, view, detector, [target])
+            _draw_rates(ax, view.rates_of(detector, target), colour, marker, 0.0)
+            _share_axis(ax)
+            clamp_axis(ax, view, width)
+        row[0].set_ylabel(f"{view.shown[target]}\nshare rescued")
+    for ax, detector in zip(grid[0], collapsing, strict=True):
+        title(ax, _said(view, detector), width, 6 if len(collapsing) > 1 else 8)
+    return figure
+
+
+def _share_axis(ax: Axes) -> None:
+    ax.set_ylim(-0.04, 1.04)
+    ax.yaxis.set_major_formatter(PercentFormatter(1.0))
 
 
 def _said(view: Tables, detector: str) -> list[str]:
@@ -80,11 +122,11 @@ def _said(view: Tables, detector: str) -> list[str]:
     return [f"{detector}: {said}", view.headline(detector).partition(": ")[2]]
 
 
-def _draw_beside(ax: Axes, view: Tables, detector: str) -> None:
-    """What controls rescue at each clamp, and what sampling alone rescues."""
+def _draw_beside(ax: Axes, view: Tables, detector: str, targets: Sequence[str]) -> None:
+    """What the targets' controls rescue at each clamp, and what sampling alone rescues."""
     if view.among_controls is not None:
         rows = view.among_controls.counts
-        rows = rows[rows["detector"] == detector].drop_duplicates(["target", "position"])
+        rows = rows[(rows["detector"] == detector) & rows["of"].isin(targets)]
         control_band(ax, rows, rows["n_rescued"] / rows["n_collapsed_baseline"])
     if view.variability is not None:
         seeds = view.variability[view.variability["detector"] == detector]

@@ -84,15 +84,21 @@ def text_metrics(view: Tables) -> Figure:
     bands = " and interquartile range (band)" if len(view.targets) <= MAX_BANDS else ""
     remarks = [f"Median (line){bands}; {view.sizes}."]
     remarks += [f"Not defined for these texts: {listed(missing)}."] if missing else []
-    if view.among_controls is not None:
+    if medians is not None and view.among_controls is not None:
         remarks.append(f"Bars: range of the medians of {view.among_controls.sizes}.")
-    handles = [*target_handles(view), dashes, *control_handles(view)]
+    elif view.among_controls is not None:
+        remarks.append("Controls are not drawn: each of the targets has its own.")
+    shown_controls = [] if medians is None else control_handles(view)
+    handles = [*target_handles(view), dashes, *shown_controls]
     return finish(figure, view, handles, [*remarks, *left_out(view)])
 
 
 def _control_medians(view: Tables, metrics: list[str]) -> pd.DataFrame | None:
-    """Each control's median by clamp: kind, position, each metric."""
-    if view.controls is None or view.control_metrics is None:
+    """Each control's median by clamp: kind, position, each metric; None with several targets.
+
+    Their controls are not to be pooled.
+    """
+    if view.controls is None or view.control_metrics is None or len(view.targets) > 1:
         return None
     rows = intervened(view.control_metrics).astype(dict.fromkeys(metrics, "float64"))
     rows = rows.assign(position=view.positions(rows))
