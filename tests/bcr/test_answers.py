@@ -204,6 +204,15 @@ def test_the_summary_says_that_a_test_cannot_answer():
     ) in said
 
 
+def test_that_a_target_outdoes_its_controls_is_said_with_what_favours_it():
+    own = make(untouched("BBBBFF") + clamped("L1N2", {9.0: "FFFFFF", 1.0: "BBBBFF"}))
+    kinds = {f"L1N{100 + i}": ("L1N2", "neuron") for i in range(20)}
+    for values, said in (({9.0}, "Yes (but the best clamp of the target"), ({9.0, 1.0}, "Yes.")):
+        texts = [row for name in kinds for row in clamped(name, dict.fromkeys(values, "BBBBFF"))]
+        (rescue, _) = special_sentences(summary(beside_controls(own, texts, kinds)))
+        assert f"more than its controls? {said}" in rescue
+
+
 def test_harm_is_asked_for_apart_and_nothing_is_ranked_where_nothing_can_be_rescued():
     rows = untouched("FFFF") + clamped("L1N2", {9.0: "BBBF"})
     kinds = {f"L1N{100 + i}": ("L1N2", "neuron") for i in range(20)}

@@ -75,6 +75,19 @@ def test_each_target_and_detector_chooses_for_itself():
     assert len(rescuing(found)) == 3
 
 
+def test_of_clamps_that_are_as_good_the_one_that_is_so_by_most_detectors_spares_texts():
+    names = recovery_tables.prompt_names(4)
+    before = np.ones((3, 4), bool)
+    after = np.ones((3, 1, 3, 4), bool)  # detector, target, value, prompt
+    after[0, 0, 2, :2] = False  # d0: 9 alone
+    after[1, 0, :, :2] = False  # d1: 1, 5 and 9 alike
+    after[2, 0, 1, :3] = after[2, 0, 2, :1] = False  # d2: 5, however many others choose 9
+    table = recovery_tables.build(before, after, names, ["L1N2"], [1.0, 5.0, 9.0])
+    assert best_clamps(table, set())["value"].tolist() == [9.0, 5.0, 5.0]
+    two = table[table["detector"] != "d2"]
+    assert best_clamps(two, set())["value"].tolist() == [9.0, 9.0]
+
+
 def test_of_an_operation_without_values_there_is_one_clamp_and_nothing_to_add():
     table = of({np.nan: "FFFFFFFF"}, operation="zero")
     best = best_clamps(table, set())

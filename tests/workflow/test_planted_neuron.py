@@ -20,6 +20,7 @@ from safetensors.torch import save_file
 
 from clampsweep import tables
 from clampsweep.names import parse_neuron
+from clampsweep.studies.bcr.best_clamps import BEST_CLAMPS
 from clampsweep.studies.bcr.special import is_special, special
 from clampsweep.texts.control_table import CONTROLS
 from tiny import N_LAYERS, make_tiny, random_model, tiny_tokenizer
@@ -230,7 +231,7 @@ def test_an_ordinary_neuron_is_not_special(done: tuple[Project, Run]) -> None:
     assert set(rows["n_controls"]) == {N_CONTROLS}
     assert (done[0].table("rates", "ordinary")["mcnemar_q"] > 0.05).all()
     verdict = is_special(done[0].table("special", "ordinary"), "worst_net")
-    assert verdict[["special", "can_tell"]].values.tolist() == [[False, True]] * 2
+    assert verdict["special"].tolist() == [False, False]
 
 
 def test_the_summary_says_that_the_ordinary_neuron_is_not(done: tuple[Project, Run]) -> None:
@@ -244,6 +245,23 @@ def test_controls_may_run_on_some_clamps_and_prompts(done: tuple[Project, Run]) 
     texts = project.table("generations", "ordinary/controls")
     assert set(texts["value"].dropna()) == {CLAMP}
     assert texts["prompt_id"].nunique() == N_DRAWN
+
+
+def test_controls_run_at_the_best_clamp_that_was_chosen_for_their_target(
+    finished: Project,
+) -> None:
+    chosen = finished.path("results/ordinary/controls/best_clamps.parquet")
+    best = tables.read(chosen, BEST_CLAMPS)
+    assert best["held_out"].all() and set(best["n_prompts"]) == {N - N_DRAWN}
+    tables.write(best.assign(value=-1.0 * CLAMP, net=1), chosen, BEST_CLAMPS, {})
+    before = finished.batches()
+    run = finished.run("results/ordinary/special.parquet").checked()
+    assert run.rules["select_controls"] == run.rules["special"] == 1
+    assert set(new_batches(before, finished.batches())["value"]) == {-CLAMP}
+    texts = finished.table("generations", "ordinary/controls").query("operation == 'set'")
+    expected = dict.fromkeys((CLAMP, -CLAMP), 2 * N_CONTROLS * N_DRAWN)
+    assert texts["value"].value_counts().to_dict() == expected
+    assert set(finished.table("special", "ordinary")["n_clamps"]) == {2}
 
 
 # what is computed
@@ -286,7 +304,8 @@ def test_a_new_clamp_runs_on_the_same_controls(finished: Project) -> None:
     finished.config["sweeps"]["planted"]["values"].append(6)
     run = finished.write().run(SPECIAL).checked()
     again = ("generate", "gather", "text_metrics", "recovery")
-    assert run.rules == {**dict.fromkeys(again, 2), "special": 1}
+    chosen = ("best_clamps", "select_controls", "special")
+    assert run.rules == {**dict.fromkeys(again, 2), **dict.fromkeys(chosen, 1)}
     rows = new_batches(before, finished.batches())
     assert set(rows["value"]) == {6}
     assert set(rows["target"].value_counts()) == {N}

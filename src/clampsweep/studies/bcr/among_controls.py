@@ -70,7 +70,7 @@ class AmongControls:
             position in ran[target]
             for target, position in zip(own["target"], own["position"], strict=True)
         ]
-        return own[compared]
+        return own[np.array(compared, dtype=bool)]
 
     @cached_property
     def sizes(self) -> str:

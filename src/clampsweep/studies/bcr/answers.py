@@ -97,6 +97,8 @@ def _stands(view: Tables, beside: AmongControls, detector: str, target: str, cla
         "special_harm": ("harm", "worst", "harmed minus rescued", "fine"),
     }[claim]
     said = {SPECIAL: "Yes", NOT_SPECIAL: "No"}.get(words, f"{words[:1].upper()}{words[1:]}")
+    if words == SPECIAL and claim == "special" and (favour := beside.favour(target)):
+        reason = f"but {favour}"
     said = plain(f"{said} ({reason})" if reason else said)
     answer = f"Does {code(target)} {does} more than its controls? {said}."
     ranks = list(named(beside.ranks_of(detector, target, STATISTICS[claim]).to_dict("records")))

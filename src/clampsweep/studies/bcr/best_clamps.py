@@ -36,7 +36,8 @@ BEST_CLAMPS = Schema(
 def best_clamps(recovery: pd.DataFrame, control_prompts: Collection[str]) -> pd.DataFrame:
     """The clamp of highest net effect by detector and target, `BEST_CLAMPS`.
 
-    Of equals the one that harms fewest, then the smallest |value|. It is there also where it
+    Of equals the one that harms fewest; then the one that is as good by most detectors, because
+    each costs the texts of all controls; then the smallest |value|. It is there also where it
     rescues no more than it harms; `rescuing` leaves that out.
 
     Args:
@@ -50,10 +51,20 @@ def best_clamps(recovery: pd.DataFrame, control_prompts: Collection[str]) -> pd.
     table = counts(chosen_on)
     by = ["detector", "target"]
     table["n_choices"] = table.groupby(by)["net"].transform("size")
-    best = best_first(table).drop_duplicates(by).sort_values(by, ignore_index=True)
+    tied = _tied(table, by)
+    alike = tied.groupby(["target", "operation", "scope", "value"], dropna=False)["detector"]
+    tied = best_first(tied.assign(shared=alike.transform("size")))
+    best = tied.sort_values("shared", ascending=False, kind="stable").drop_duplicates(by)
+    best = best.sort_values(by, ignore_index=True)
     prompts = chosen_on.groupby(by)["prompt_id"].nunique()
     best["n_prompts"] = [int(prompts[key]) for key in best[by].itertuples(index=False, name=None)]
     return best.assign(held_out=held_out)[list(BEST_CLAMPS.columns)]
+
+
+def _tied(table: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    """Rows of the highest net of their group, and of these those that harm fewest."""
+    highest = table[table["net"] == table.groupby(by)["net"].transform("max")]
+    return highest[highest["n_harmed"] == highest.groupby(by)["n_harmed"].transform("min")]
 
 
 def rescuing(best: pd.DataFrame) -> pd.DataFrame:
