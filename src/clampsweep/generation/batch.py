@@ -17,6 +17,7 @@ from clampsweep.generation.changes import Supplies, supplies
 from clampsweep.generation.frames import Frames
 from clampsweep.generation.parts import cut, decode_part, estimate
 from clampsweep.generation.prompts import encode
+from clampsweep.models.chat import template_digest
 from clampsweep.models.loading import load
 from clampsweep.models.model import Model
 from clampsweep.models.spec import ModelSpec
@@ -72,6 +73,7 @@ def generate(
             code=code,
             decoding=combinations[0].decoding.as_json(),
             **combinations[0].prompt_format.as_json(),
+            chat_template=template_digest(model.tokenizer),
             batch=batch.stem,
             unused_settings=unused_settings(model_folder),
         )

@@ -87,8 +87,10 @@ def gather(
     )
     merged.insert(0, "model", model)
     merged["first_divergence_step"] = _divergence(merged)
-    unused = tables.footer(batches[0]).get("unused_settings", {})  # of the one model
-    provenance = record(code=code, plan=plan.stem, unused_settings=unused)
+    made = tables.footer(batches[0])  # all are of one model and prompt format
+    names = ("prompt_format", "system_prompt", "chat_template", "unused_settings")
+    kept = {name: made[name] for name in names if name in made}
+    provenance = record(code=code, plan=plan.stem, **kept)
     tables.write(merged[list(GENERATIONS.columns)], generations, GENERATIONS, provenance)
     layers = {layer for name in merged["target"].dropna().unique() for layer in layers_in(name)}
     vector_rows = pd.concat(

@@ -16,6 +16,7 @@ from clampsweep.ledger import LEDGER
 from clampsweep.names import short_names
 from clampsweep.operations import VALUE_MEANS, Clamp, clamp, describe, positions
 from clampsweep.studies.bcr.among_controls import AmongControls
+from clampsweep.studies.bcr.chat_baselines import CHAT_BASELINES
 from clampsweep.studies.bcr.detector_quality import DETECTOR_QUALITY
 from clampsweep.studies.bcr.rates import RATES
 from clampsweep.studies.bcr.recovery import RECOVERY
@@ -51,6 +52,7 @@ class Tables:
         control_recovery: `RECOVERY` of the controls.
         control_metrics: `TEXT_METRICS` of the controls.
         variability: `VARIABILITY`; None if no baselines were sampled.
+        chat_baselines: `CHAT_BASELINES`; None if none were made in the chat format.
         verification: `VERIFICATION`; None if there are no published figures to compare with.
         detector_quality: `DETECTOR_QUALITY`, from labelled texts.
         verdicts: `VERDICTS`; None, like their `LEDGER`, before they are drawn from the others.
@@ -72,6 +74,7 @@ class Tables:
     control_recovery: pd.DataFrame | None = None
     control_metrics: pd.DataFrame | None = None
     variability: pd.DataFrame | None = None
+    chat_baselines: pd.DataFrame | None = None
     verification: pd.DataFrame | None = None
     detector_quality: pd.DataFrame | None = None
     verdicts: pd.DataFrame | None = None
@@ -206,6 +209,7 @@ SCHEMAS: Mapping[str, tables.Schema] = MappingProxyType(
         "control_recovery": RECOVERY,
         "control_metrics": TEXT_METRICS,
         "variability": VARIABILITY,
+        "chat_baselines": CHAT_BASELINES,
         "verification": VERIFICATION,
         "detector_quality": DETECTOR_QUALITY,
         "verdicts": VERDICTS,
