@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from clampsweep.markdown import code, plain
+from clampsweep.studies.bcr.baselines import collapsed, in_chat
 from clampsweep.studies.bcr.detector_report import share
 from clampsweep.studies.bcr.effect import held_out, significant
 from clampsweep.studies.bcr.headline import can_tell, headline, special_targets
@@ -32,14 +33,14 @@ def answer(view: Tables, detector: str) -> str:
     sentences += [*_compared(view, detector), *_sampling(view, detector)]
     sentences += [*_trust(view, detector)]
     return "\n- ".join([
-        f"**{plain(detector)}: {headline(view, detector)}.** {_collapsed(view, detector)}.\n",
+        f"**{plain(detector)}: {headline(view, detector)}.** {_baselines(view, detector)}\n",
         *sentences,
     ])  # fmt: skip
 
 
-def _collapsed(view: Tables, detector: str) -> str:
-    """How many baselines collapse, `8 of 140 baselines collapsed`."""
-    return plain(view.headline(detector).partition(": ")[2])
+def _baselines(view: Tables, detector: str) -> str:
+    """How many baselines collapse, and what the chat format makes of them."""
+    return plain(" ".join([f"{collapsed(view, detector)}.", *in_chat(view, detector)]))
 
 
 def _held_out(view: Tables, detector: str) -> Iterator[str]:

@@ -109,4 +109,8 @@ def _counts(pairs: pd.DataFrame, prompts: pd.DataFrame) -> dict[str, float]:
 def _rate(name: str, part: int, whole: int) -> dict[str, float]:
     """A share with its Wilson interval; nan of no whole."""
     low, high = wilson(part, whole)
-    return {f"{name}_rate": part / whole if whole else np.nan, f"{name}_low": low, f"{name}_high": high}
+    return {
+        f"{name}_rate": part / whole if whole else np.nan,
+        f"{name}_low": low,
+        f"{name}_high": high,
+    }

@@ -22,6 +22,7 @@ from clampsweep.ledger import (
     ran,
     skipped,
 )
+from clampsweep.studies.bcr.baselines import chat_control
 from clampsweep.studies.bcr.effect import Effect, effect, significant
 from clampsweep.studies.bcr.headline import NOT_COMPARED, NOT_SPECIAL, SPECIAL, TOO_FEW
 from clampsweep.studies.bcr.recovery import clusters
@@ -105,7 +106,8 @@ def _recovery(view: Tables, detector: str, found: Effect) -> Judged:
         untestable=why if scored is None else "",
         vacuous="no baseline is collapsed, so nothing can recover" if empty else "",
     )
-    return row, [_held_out(view, detector, found), _sampled(view, detector)]
+    beside = _sampled(view, detector), chat_control(view, detector)
+    return row, [_held_out(view, detector, found), *beside]
 
 
 def _harm(view: Tables, detector: str, found: Effect) -> Judged:

@@ -57,7 +57,7 @@ class Tables:
         detector_quality: `DETECTOR_QUALITY`, from labelled texts.
         verdicts: `VERDICTS`; None, like their `LEDGER`, before they are drawn from the others.
         ledger: The controls of each verdict.
-        unused_settings: Settings of generation in the model's folder that have no effect, by name.
+        made: What made the texts, as the footer of the generations says (`texts/gather.py`).
     """
 
     prompts: pd.DataFrame
@@ -79,7 +79,7 @@ class Tables:
     detector_quality: pd.DataFrame | None = None
     verdicts: pd.DataFrame | None = None
     ledger: pd.DataFrame | None = None
-    unused_settings: Mapping[str, Any] = field(default_factory=dict)
+    made: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
     def clamps(self) -> tuple[Clamp, ...]:
@@ -231,8 +231,8 @@ def read(files: Mapping[str, str | Path], detectors: Sequence[str], title: str) 
         UserError: A file is missing, truncated or another table.
     """
     found = {name: tables.read(path, SCHEMAS[name]) for name, path in files.items()}
-    unused: Any = tables.footer(Path(files["generations"])).get("unused_settings", {})
-    return Tables(detectors=tuple(detectors), title=title, unused_settings=unused, **found)
+    made = tables.footer(Path(files["generations"]))
+    return Tables(detectors=tuple(detectors), title=title, made=made, **found)
 
 
 def intervened(frame: pd.DataFrame) -> pd.DataFrame:
