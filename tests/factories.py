@@ -63,6 +63,7 @@ def generation(
         "stop_reason": "max_new_tokens",
         "min_margin": 0.5,
         "nll_unclamped": None,
+        "p_end_first": None,
         "first_divergence_step": None,
         **columns,
     }

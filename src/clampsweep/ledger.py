@@ -38,6 +38,7 @@ HELD_OUT_PROMPTS = "held-out prompts"
 LABEL_PERMUTATIONS = "label permutations"
 SAMPLED_BASELINES = "sampled baselines"
 LOGIT_BIASES = "logit biases"
+CHAT_BASELINES = "baselines in the chat format"
 
 
 class Control(NamedTuple):

@@ -224,6 +224,30 @@ def test_nll_is_the_cross_entropy_of_the_text_under_the_unchanged_model(
         assert one.nll_unclamped == pytest.approx(wanted, rel=1e-5, abs=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("scope", "decoding"), [("all", SAMPLED[0]), ("last", GREEDY), ("generated", GREEDY)]
+)
+def test_the_chance_of_an_end_at_once_is_the_softmax_of_the_first_choice_under_the_rows_own_clamps(
+    model: Model, scope: str, decoding: Decoding
+) -> None:
+    """Of all tokens that end a text, at temperature 1, whatever the decoding cuts."""
+    ends = {1, 9, 40, 10**6}  # the last is beyond the vocabulary: some configs name such a one
+    several, rows = replace(model, eos_ids=frozenset(ends)), [*_mixed(N_LAYERS - 1)[:5], *_joint()]
+    streams = _streams(len(rows)) if decoding != GREEDY else None
+    got = _decode(several, rows, scope, decoding, streams=streams)
+    wanted = []
+    for prompt, clamps in rows:
+
+        def note(logits: torch.Tensor, step: int) -> int:
+            wanted.append(float(logits.softmax(-1)[[1, 9, 40]].sum()))
+            return int(logits.argmax())
+
+        decode_alone(model, model.encode(prompt), clamps, scope, 1, note)
+    assert [one.p_end_first for one in got] == pytest.approx(wanted, rel=1e-6)
+    clamped = len(set(wanted)) > len(PROMPTS)
+    assert clamped == (scope != "generated"), "that scope begins with the first generated token"
+
+
 @fast_only
 @pytest.mark.parametrize("architecture", ["gpt2", "llama"])
 @pytest.mark.parametrize("scope", ["all", "last", "last_cached"])

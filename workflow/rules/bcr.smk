@@ -1,7 +1,7 @@
 # Baseline collapse recovery: texts to metrics, flags, rates, verdicts, figures and reports, and the
-# field's export files; and what an entry is compared with: controls, sampled baselines, halves of the
-# prompts. Controls and sampled baselines are requests of their own, `<entry>/controls` and
-# `<entry>/variability`.
+# field's export files; and what an entry is compared with: controls, sampled baselines, baselines in
+# the chat format, halves of the prompts. Their texts are requests of their own: `<entry>/controls`,
+# `<entry>/variability`, `<entry>/chat`.
 from clampsweep.studies.bcr import study as bcr
 from clampsweep.studies.bcr.files import FIGURES as BCR_FIGURES
 
@@ -198,6 +198,30 @@ rule variability:
         "How much the baselines of {wildcards.entry} vary"
     script:
         "../scripts/bcr/variability.py"
+
+
+rule chat_baselines:
+    input:
+        generations="results/{entry}/generations.parquet",
+        chats="results/{entry}/chat/generations.parquet",
+        prompts="results/{entry}/prompts.parquet",
+    output:
+        chat_baselines="results/{entry}/chat_baselines.parquet",
+    log:
+        "logs/chat_baselines/{entry}.log",
+    wildcard_constraints:
+        entry=any_of(BCR),
+    group:
+        together("tables")
+    conda:
+        "../../environment.yml"
+    params:
+        detectors=lambda w: list(BCR[w.entry].detectors),
+        code=code_of("bcr/chat_baselines"),
+    message:
+        "The baselines of {wildcards.entry} in the chat format"
+    script:
+        "../scripts/bcr/chat_baselines.py"
 
 
 rule bcr_verdicts:

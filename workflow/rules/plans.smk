@@ -2,6 +2,7 @@
 # and shards. No rules, no torch.
 from functools import cache
 
+from clampsweep.models.chat import check_template
 from clampsweep.shards.planner import ShardPlanner
 from clampsweep.shards.shard import Item, read_items, read_shard
 from clampsweep.texts import directions, planner, promptset, scratch, selection, wanted
@@ -10,6 +11,7 @@ from clampsweep.texts.request import Named, PromptsetSpec
 
 WORKS = CONFIG.works  # the sharded work that the studies want, by the name of its table
 SHARDS = ShardPlanner(RESULTS)
+CHATS = [name for name, one in REQUESTS.items() if one.prompt_format.kind == "chat"]
 PLANNER = planner.Planner(RESULTS, CONFIG.compute.combinations_per_batch)
 
 
@@ -125,6 +127,8 @@ def fetched(spec):
     """
     path = checkpoints.fetch_model.get(model=spec.name).output.digests
     or_stop(spec.check_fetched, Path(path).parent)
+    for name in (name for name in CHATS if REQUESTS[name].model == spec):
+        or_stop(check_template, Path(path).parent, spec.name, name)
     return path if spec.by else ancient(path)
 
 

@@ -203,6 +203,8 @@ def decode(model: Model, job: DecodeJob, texts: RowTexts, chooser: Chooser) -> N
         for step in range(limit):
             rows = batch.rows.tolist()
             picked, margin = chooser.from_logits(logits, rows)
+            if step == 0:
+                texts.note_end(rows, logits)
             kept = texts.take(rows, picked, margin)
             if not kept or (step + 1 == limit and not texts.means.layers):
                 return

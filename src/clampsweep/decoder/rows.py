@@ -18,6 +18,8 @@ from clampsweep.models.model import Model
 from clampsweep.models.stop_strings import StopStrings
 from clampsweep.texts.request import Decoding
 
+_ROWS = 64  # rows whose logits are summed at once, which needs an array of their shape
+
 
 @dataclass(frozen=True)
 class DecodeJob:
@@ -67,6 +69,8 @@ class Decoded:
             there is no edit, or more than one.
         nll_unclamped: Mean negative log-likelihood of the text's tokens under the model without
             the intervention, in nats; None if there are no tokens, or nobody asked.
+        p_end_first: Probability, in 0..1, that the first token ends the text, under the row's own
+            intervention.
     """
 
     token_ids: list[int]
@@ -75,6 +79,7 @@ class Decoded:
     vectors: dict[int, Float[np.ndarray, " d_mlp"]]
     natural: dict[int, float | None]
     nll_unclamped: float | None = None
+    p_end_first: float | None = None
 
 
 class RowTexts:
@@ -105,6 +110,7 @@ class RowTexts:
         self._margins = np.full(n, np.inf)  # [row]
         self._nll: Float64[np.ndarray, " row"] = np.zeros(n)
         self.nll_known = False
+        self._p_end = np.full(n, np.nan)  # [row]
         self.edits = by_layer(job.edits, model.device, model.dtype)
         self.steers = steers_by_layer(job.edits, model.device, model.dtype)
         self.means = Means(model, job.capture_layers, self.edits, n)
@@ -142,6 +148,13 @@ class RowTexts:
         self.nll_known = True
         self._nll[list(rows)] += nll.double().cpu().numpy()
 
+    def note_end(self, rows: Sequence[int], logits: Float[Tensor, "row d_vocab"]) -> None:
+        """Note how probable it is that each row's first token, of these logits, ends its text."""
+        ends = [token for token in sorted(self._model.eos_ids) if token < logits.shape[1]]
+        total = torch.cat([few.logsumexp(-1) for few in logits.split(_ROWS)])  # [row]
+        each = (logits[:, ends] - total[:, None]).exp()  # [row, end]
+        self._p_end[list(rows)] = each.sum(-1).double().cpu().numpy()
+
     def length(self, row: int) -> int:
         """Tokens of the row's prompt and text."""
         return len(self._job.prompts[row]) + len(self.chosen[row])
@@ -156,7 +169,9 @@ class RowTexts:
         unsaid = self._job.streams is not None or margin == np.inf
         vectors, natural = self.means.of(row, len(ids))
         nll = float(self._nll[row]) / len(ids) if self.nll_known and ids else None
-        return Decoded(ids, self._stop[row], None if unsaid else margin, vectors, natural, nll)
+        p_end = None if np.isnan(self._p_end[row]) else float(self._p_end[row])
+        stop, margin_said = self._stop[row], None if unsaid else margin
+        return Decoded(ids, stop, margin_said, vectors, natural, nll, p_end)
 
 
 class Natural(NamedTuple):

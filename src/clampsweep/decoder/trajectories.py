@@ -48,6 +48,9 @@ def decode(engine: Engine, job: DecodeJob, texts: RowTexts, chooser: Chooser) ->
         for step in range(limit):
             rows = nodes.rows.tolist()
             picked, margin = chooser.from_heads(engine.unembedding, heads, rows)
+            if step == 0:
+                for some, logits in engine.unembedding.logits(heads):
+                    texts.note_end(rows[some], logits)
             kept = texts.take(rows, picked, margin)
             if job.with_nll and nodes.split.shared_heads:
                 _note_nll(engine, texts, heads, rows, picked, kept)

@@ -20,6 +20,7 @@ from clampsweep.generation.frames import Frames
 from clampsweep.generation.pace import Pacer
 from clampsweep.generation.parts import cut, decode_part
 from clampsweep.generation.prompts import encode
+from clampsweep.models.chat import template_digest
 from clampsweep.models.loading import load
 from clampsweep.models.model import Model
 from clampsweep.models.spec import ModelSpec
@@ -77,6 +78,7 @@ def generate(
             code=code,
             decoding=combinations[0].decoding.as_json(),
             **combinations[0].prompt_format.as_json(),
+            chat_template=template_digest(model.tokenizer),
             batch=batch.stem,
             unused_settings=unused_settings(model_folder),
         )

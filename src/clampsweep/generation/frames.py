@@ -42,6 +42,7 @@ class Frames:
                 "seed": "Int64",
                 "min_margin": "float64",
                 "nll_unclamped": "float64",
+                "p_end_first": "float64",
             }
         )
         self.vectors = pd.DataFrame(
@@ -79,4 +80,5 @@ def _generation_row(
         "stop_reason": got.stop_reason,
         "min_margin": got.min_margin,
         "nll_unclamped": got.nll_unclamped,
+        "p_end_first": got.p_end_first,
     }

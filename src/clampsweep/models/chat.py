@@ -6,15 +6,71 @@ it is given nothing but the messages: no tools, no documents, no options.
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from clampsweep.errors import UserError, reason
+from clampsweep.provenance import json_digest, text_digest
 
 DAY = datetime(2024, 7, 26)
 """What `strftime_now` of a template says, at midnight: the day that Llama 3's falls back on."""
 
 _CODES = "aAbBcdDeFhHIjmMpSTyYxX%"  # of strftime; a minus before them drops leading zeros
+
+
+def template_digest(tokenizer: Any) -> str | None:
+    """SHA-256 of a tokenizer's chat template, or of all where it has several by name; None if none.
+
+    Args:
+        tokenizer: Hugging Face's.
+    """
+    template = tokenizer.chat_template
+    if template is None:
+        return None
+    return text_digest(template) if isinstance(template, str) else json_digest(template)
+
+
+def has_template(folder: Path | str) -> bool:
+    """Whether the tokenizer in a model's folder has a chat template, by the files alone.
+
+    Args:
+        folder: The model's.
+    """
+    if Path(folder, "chat_template.jinja").is_file():
+        return True
+    try:
+        config = json.loads(Path(folder, "tokenizer_config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False  # what is wrong with it is said where it is loaded
+    return isinstance(config, dict) and config.get("chat_template") is not None
+
+
+def check_template(folder: Path | str, name: str, request: str) -> None:
+    """Refuse a fetched model without a chat template, before any text is made.
+
+    Args:
+        folder: The model's.
+        name: The model's name, for the message.
+        request: The name of what asks for chats, for the message.
+
+    Raises:
+        UserError: There is none.
+    """
+    if not has_template(folder):
+        raise UserError(
+            f"{request}: asks for prompts as chats, but {no_template(name)}; or leave out what "
+            "asks for chats (prompt_format: chat, chat_baselines: true)"
+        )
+
+
+def no_template(name: str) -> str:
+    """What to say of a model whose tokenizer has no chat template, and the remedy."""
+    return (
+        f"the tokenizer of {name} has no chat template; use a model with one (chat_template.jinja, "
+        "or a key of tokenizer_config.json)"
+    )
 
 
 def encode_chat(tokenizer: Any, text: str, system: str | None, name: str) -> list[int]:
@@ -34,10 +90,7 @@ def encode_chat(tokenizer: Any, text: str, system: str | None, name: str) -> lis
             out.
     """
     if tokenizer.chat_template is None:
-        raise UserError(
-            f"prompt_format: chat, but the tokenizer of {name} has no chat template; write raw, or "
-            "use a model with one (chat_template.jinja, or a key of tokenizer_config.json)"
-        )
+        raise UserError(f"prompt_format: chat, but {no_template(name)}, or write raw")
     try:
         written = _write(tokenizer, text, system)
         ignored = system is not None and written == _write(tokenizer, text, None)

@@ -87,9 +87,10 @@ def gather(
     )
     merged.insert(0, "model", model)
     merged["first_divergence_step"] = _divergence(merged)
-    made = tables.footer(batches[0])  # of the one model
-    facts = {"model": made.get("model"), "unused_settings": made.get("unused_settings", {})}
-    provenance = record(code=code, plan=plan.stem, **facts)
+    made = tables.footer(batches[0])  # all are of one model and prompt format
+    names = ("model", "prompt_format", "system_prompt", "chat_template", "unused_settings")
+    kept = {name: made[name] for name in names if name in made}
+    provenance = record(code=code, plan=plan.stem, **kept)
     tables.write(merged[list(GENERATIONS.columns)], generations, GENERATIONS, provenance)
     layers = {layer for name in merged["target"].dropna().unique() for layer in layers_in(name)}
     vector_rows = pd.concat(

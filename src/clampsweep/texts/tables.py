@@ -53,6 +53,11 @@ DECODED = {
         "mean negative log-likelihood of the text's tokens under the unclamped model, nats",
         null=True,
     ),
+    "p_end_first": Column(
+        "float",
+        "probability, 0..1, that the first token ends the text, under its own clamp and format",
+        null=True,
+    ),
 }
 
 BATCH_GENERATIONS = Schema(

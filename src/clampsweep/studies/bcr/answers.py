@@ -10,6 +10,7 @@ import pandas as pd
 from clampsweep.markdown import code, plain
 from clampsweep.studies.bcr import labelled
 from clampsweep.studies.bcr.among_controls import AmongControls
+from clampsweep.studies.bcr.baselines import collapsed, in_chat
 from clampsweep.studies.bcr.detector_report import share
 from clampsweep.studies.bcr.effect import effect, significant, units
 from clampsweep.studies.bcr.headline import NOT_SPECIAL, SPECIAL, headline, verdicts_of
@@ -37,12 +38,12 @@ def answer(view: Tables, detector: str) -> str:
     guess = labelled.guess(detector, view.unlike)
     warned = f" **Beware:** {guess}." if guess else ""
     verdict = f"**{plain(detector)}: {headline(view, detector)}.**"
-    return "\n- ".join([f"{verdict} {_collapsed(view, detector)}.{warned}\n", *sentences])
+    return "\n- ".join([f"{verdict} {_baselines(view, detector)}{warned}\n", *sentences])
 
 
-def _collapsed(view: Tables, detector: str) -> str:
-    """How many baselines collapse, `8 of 140 baselines collapsed`."""
-    return plain(view.headline(detector).partition(": ")[2])
+def _baselines(view: Tables, detector: str) -> str:
+    """How many baselines collapse, and what the chat format makes of them."""
+    return plain(" ".join([f"{collapsed(view, detector)}.", *in_chat(view, detector)]))
 
 
 def _held_out(view: Tables, detector: str) -> Iterator[str]:

@@ -11,6 +11,7 @@ from clampsweep.config.checker import Checker, Key
 from clampsweep.config.contract import Context
 from clampsweep.config.targets import parse_target_names
 from clampsweep.errors import UserError
+from clampsweep.models.chat import has_template, no_template
 from clampsweep.operations import VALUED
 from clampsweep.strict_yaml import read_yaml
 from clampsweep.studies.bcr.labelled import unlike
@@ -74,6 +75,7 @@ class BcrEntry:
         reference: File of published figures to compare with, if any.
         controls: What the targets are compared with, if anything.
         variability: How baselines are sampled, if they are.
+        chat_baselines: Whether the baselines are made in the chat format too.
     """
 
     name: str
@@ -82,6 +84,7 @@ class BcrEntry:
     reference: str | None = None
     controls: Controls | None = None
     variability: Variability | None = None
+    chat_baselines: bool = False
 
     @property
     def title(self) -> str:
@@ -113,6 +116,7 @@ def parse(context: Context) -> BcrEntry:
         reference=_reference(checker, key, entry, "bcr/detectors"),
         controls=_controls(checker, key, entry, request),
         variability=_variability(checker, key, entry, request.decoding),
+        chat_baselines=_chat_baselines(checker, key, entry, request),
     )
 
 
@@ -165,6 +169,21 @@ def _variability(
     found = {**checker.defaults("bcr/variability"), **entry["variability"]}
     checker.finite((*key, "variability", "temperature"), found["temperature"])
     return Variability(found["seeds"], float(found["temperature"]))
+
+
+def _chat_baselines(
+    checker: Checker, sweep: Key, entry: Mapping[str, Any], request: TextRequest
+) -> bool:
+    """Whether baselines are made as chats too; a local model must have a chat template for it."""
+    if not entry.get("chat_baselines"):
+        return False
+    key, folder = (*sweep, "chat_baselines"), Path(request.model.path or "")
+    if request.prompt_format.kind == "chat":
+        why = "got true, but the sweep's prompts are chats already (prompt_format: chat)"
+        raise checker.fault(key, f"{why}; write false, or prompt_format: raw")
+    if request.model.source == "path" and folder.is_dir() and not has_template(folder):
+        raise checker.fault(key, f"got true, but {no_template(request.model.name)}, or write false")
+    return True
 
 
 def _detectors(checker: Checker, entry: Mapping[str, Any], part: str) -> tuple[str, ...]:

@@ -47,6 +47,12 @@ KEPT_VARIABILITY = MappingProxyType(
         "variability/generations.parquet": "their texts",
     }
 )
+KEPT_CHAT = MappingProxyType(
+    {
+        "chat_baselines.parquet": "collapse of the baselines in the chat format, beside the raw",
+        "chat/generations.parquet": "their texts",
+    }
+)
 KEPT_VERIFIED = MappingProxyType(
     {
         "verification.md": "the sweep beside published figures, a line for each",
@@ -91,6 +97,7 @@ TABLES = MappingProxyType(
         "control_recovery": "{entry}/controls/recovery.parquet",
         "control_metrics": "{entry}/controls/text_metrics.parquet",
         "variability": "{entry}/variability.parquet",
+        "chat_baselines": "{entry}/chat_baselines.parquet",
         "verification": "{entry}/verification.parquet",
         "detector_quality": "detectors/quality.parquet",
         "verdicts": "{entry}/verdicts.parquet",

@@ -11,17 +11,18 @@ from clampsweep.studies.bcr.files import (
     DETECTORS,
     FIGURES,
     KEPT,
+    KEPT_CHAT,
     KEPT_CONTROLS,
     KEPT_GENERATED,
     KEPT_VARIABILITY,
     KEPT_VERIFIED,
     TABLES,
 )
-from clampsweep.texts.request import Named, Selection, TextRequest
+from clampsweep.texts.request import Named, PromptFormat, Selection, TextRequest
 
 
 def requests(entry: BcrEntry) -> dict[str, TextRequest]:
-    """The entry's texts, its controls' and its sampled baselines', by name; none if imported."""
+    """The entry's texts, its controls', its sampled baselines' and those in the chat format."""
     if not isinstance(entry.texts, TextRequest):
         return {}
     found = {entry.name: entry.texts}
@@ -40,6 +41,10 @@ def requests(entry: BcrEntry) -> dict[str, TextRequest]:
         name, chance = f"{entry.name}/variability", entry.variability
         sampled = replace(entry.texts.decoding, method="sample", temperature=chance.temperature)
         found[name] = entry.texts.baselines(name, sampled, tuple(range(chance.seeds)))
+    if entry.chat_baselines:
+        name, own = f"{entry.name}/chat", entry.texts
+        plain = own.baselines(name, own.decoding, own.seeds)
+        found[name] = replace(plain, prompt_format=PromptFormat("chat"))
     return found
 
 
@@ -50,6 +55,7 @@ def kept(entry: BcrEntry) -> dict[str, str]:
         **(KEPT_GENERATED if isinstance(entry.texts, TextRequest) else {}),
         **(KEPT_CONTROLS if entry.controls else {}),
         **(KEPT_VARIABILITY if entry.variability else {}),
+        **(KEPT_CHAT if entry.chat_baselines else {}),
         **(KEPT_VERIFIED if entry.reference else {}),
     }
 
@@ -93,6 +99,8 @@ STUDY = Study(
     files=files,
     requests=requests,
     inputs=inputs,
-    sweep_keys=frozenset({"extracted", "detectors", "controls", "variability", "reference"}),
+    sweep_keys=frozenset(
+        {"extracted", "detectors", "controls", "variability", "chat_baselines", "reference"}
+    ),
     import_key="extracted",
 )

@@ -15,6 +15,7 @@ from clampsweep.ledger import controls_table
 from clampsweep.markdown import code, join, plain, table
 from clampsweep.models.unused_settings import sentence
 from clampsweep.studies.bcr.answers import answer
+from clampsweep.studies.bcr.baselines import collapsed, ends_section, many_blank
 from clampsweep.studies.bcr.phrases import clamp_name, controls_of, named, rate_of
 from clampsweep.studies.bcr.view import Tables, intervened
 from clampsweep.texts.collapse import NEEDS_TOKENS
@@ -49,15 +50,18 @@ def summary(view: Tables, files: Mapping[str, str] | None = None) -> str:
         view: The tables.
         files: What else there is, path to description, for the last section.
     """
-    blocks = [f"# {plain(view.title)}"]
+    blocks = [f"# {plain(view.title)}", *many_blank(view)]
     blocks += [answer(view, detector) for detector in view.detectors]
     blocks += [_NOT_TESTED] if view.special is None else []
     blocks += _published(view)
     blocks += [_size(view), _blank(view), *_unasked(view), _fragile(view)]
-    blocks += [plain(sentence(view.unused_settings))] if view.unused_settings else []
-    blocks += [*_special_table(view), *_ledger(view), "## Rates", _HOW_TO_READ]
+    unused: Any = view.made.get("unused_settings")
+    blocks += [plain(sentence(unused))] if unused else []
+    blocks += [*_special_table(view), *_ledger(view), *ends_section(view)]
+    blocks += ["## Rates", _HOW_TO_READ]
     for detector in view.detectors:
-        blocks += [f"### {plain(view.headline(detector))}", _rates_table(view, detector)]
+        blocks += [f"### {plain(detector)}", f"{plain(collapsed(view, detector))}."]
+        blocks += [_rates_table(view, detector)]
     if files:
         lines = [f"- {code(path)}: {plain(what)}" for path, what in files.items()]
         blocks += ["## Where everything is", "\n".join(lines)]

@@ -16,6 +16,7 @@ from clampsweep.ledger import (
     skipped,
 )
 from clampsweep.studies.bcr import labelled
+from clampsweep.studies.bcr.baselines import chat_control
 from clampsweep.studies.bcr.effect import Effect, effect, significant
 from clampsweep.studies.bcr.phrases import which_clamp
 from clampsweep.studies.bcr.special_verdict import Judged, among_controls, claim_of
@@ -85,7 +86,8 @@ def _recovery(view: Tables, detector: str, found: Effect) -> Judged:
         untestable=why if scored is None else "",
         vacuous="no baseline is collapsed, so nothing can recover" if empty else "",
     )
-    return row, [_held_out(view, detector, found), _sampled(view, detector)]
+    beside = _sampled(view, detector), chat_control(view, detector)
+    return row, [_held_out(view, detector, found), *beside]
 
 
 def _harm(view: Tables, detector: str, found: Effect) -> Judged:

@@ -17,6 +17,7 @@ from clampsweep.names import short_names
 from clampsweep.operations import VALUE_MEANS, Clamp, clamp, describe, positions
 from clampsweep.studies.bcr.among_controls import AmongControls
 from clampsweep.studies.bcr.best_clamps import BEST_CLAMPS
+from clampsweep.studies.bcr.chat_baselines import CHAT_BASELINES
 from clampsweep.studies.bcr.detector_quality import DETECTOR_QUALITY
 from clampsweep.studies.bcr.rates import RATES
 from clampsweep.studies.bcr.recovery import RECOVERY
@@ -53,12 +54,13 @@ class Tables:
         control_recovery: `RECOVERY` of the controls.
         control_metrics: `TEXT_METRICS` of the controls.
         variability: `VARIABILITY`; None if no baselines were sampled.
+        chat_baselines: `CHAT_BASELINES`; None if none were made in the chat format.
         verification: `VERIFICATION`; None if there are no published figures to compare with.
         detector_quality: `DETECTOR_QUALITY`, from labelled texts.
         verdicts: `VERDICTS`; None, like their `LEDGER`, before they are drawn from the others.
         ledger: The controls of each verdict.
-        unused_settings: Settings of generation in the model's folder that have no effect, by name.
         unlike: How the texts differ from the labelled ones (`labelled.unlike`).
+        made: What made the texts, as the footer of the generations says (`texts/gather.py`).
     """
 
     prompts: pd.DataFrame
@@ -76,12 +78,13 @@ class Tables:
     control_recovery: pd.DataFrame | None = None
     control_metrics: pd.DataFrame | None = None
     variability: pd.DataFrame | None = None
+    chat_baselines: pd.DataFrame | None = None
     verification: pd.DataFrame | None = None
     detector_quality: pd.DataFrame | None = None
     verdicts: pd.DataFrame | None = None
     ledger: pd.DataFrame | None = None
-    unused_settings: Mapping[str, Any] = field(default_factory=dict)
     unlike: tuple[str, ...] = ()
+    made: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
     def clamps(self) -> tuple[Clamp, ...]:
@@ -212,6 +215,7 @@ SCHEMAS: Mapping[str, tables.Schema] = MappingProxyType(
         "control_recovery": RECOVERY,
         "control_metrics": TEXT_METRICS,
         "variability": VARIABILITY,
+        "chat_baselines": CHAT_BASELINES,
         "verification": VERIFICATION,
         "detector_quality": DETECTOR_QUALITY,
         "verdicts": VERDICTS,
@@ -239,9 +243,9 @@ def read(
         UserError: A file is missing, truncated or another table.
     """
     found = {name: tables.read(path, SCHEMAS[name]) for name, path in files.items()}
-    unused: Any = tables.footer(Path(files["generations"])).get("unused_settings", {})
-    known: dict[str, Any] = {**found, "unused_settings": unused, "unlike": tuple(unlike)}
-    return Tables(detectors=tuple(detectors), title=title, **known)
+    made = tables.footer(Path(files["generations"]))
+    read_as: dict[str, Any] = {"title": title, "made": made, "unlike": tuple(unlike)}
+    return Tables(detectors=tuple(detectors), **read_as | found)
 
 
 def intervened(frame: pd.DataFrame) -> pd.DataFrame:
