@@ -25,7 +25,7 @@ def test_the_summary_opens_with_the_verdict_and_how_many_collapsed():
     assert lines[0] == "# tiny, L1N2, set"
     assert lines[2] == (
         "**surface: no significant effect; not compared with controls.** "
-        "2 of 4 baselines collapsed."
+        "2 of 4 baselines collapsed: none blank, 2 broken."
     )
 
 
