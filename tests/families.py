@@ -790,6 +790,16 @@ def hf_text(
     return tokens[: tokens.index(EOS)] if EOS in tokens else tokens
 
 
+def hf_chance_of_end(
+    family: Family, plain: Any, prompt_ids: Sequence[int], clamps: Sequence[Clamp | Push] = ()
+) -> float:
+    """Probability of EOS after a prompt, by one pass of Hugging Face's model."""
+    fresh = copy.deepcopy(plain, {id(weight): weight for weight in plain.parameters()})
+    with torch.inference_mode(), _clamped(family, fresh, clamps):
+        logits = fresh(torch.tensor([list(prompt_ids)]), use_cache=False).logits[0, -1]
+    return float(logits.double().softmax(-1)[EOS])
+
+
 @contextmanager
 def _clamped(family: Family, plain: Any, clamps: Sequence[Clamp | Push]) -> Iterator[None]:
     """Set neurons where they enter their layer's output projection, or push what leaves it.

@@ -9,6 +9,7 @@ import yaml
 
 import configs
 from clampsweep.config.entries import Config
+from clampsweep.errors import UserError
 from clampsweep.registry import STUDIES
 from clampsweep.studies.bcr.config import BcrEntry, Controls, ImportedTexts, Variability
 from clampsweep.texts.request import TextRequest
@@ -175,6 +176,21 @@ COMPARISONS = {
         "sweeps.main.variability",
         ["sampled", "remove", "8 seeds"],
     ),
+    "chat baselines that are no yes or no": (
+        sweep("chat_baselines: {}"),
+        "sweeps.main.chat_baselines",
+        ["{}", "boolean"],
+    ),
+    "chat baselines of chats": (
+        sweep("prompt_format: chat, chat_baselines: true"),
+        "sweeps.main.chat_baselines",
+        ["got true", "prompt_format: chat", "write false"],
+    ),
+    "chat baselines without a template": (
+        sweep("chat_baselines: true"),
+        "sweeps.main.chat_baselines",
+        ["got true", "tiny has no chat template", "chat_template.jinja", "write false"],
+    ),
 }
 
 
@@ -307,6 +323,17 @@ def test_given_controls_replace_the_defaults_one_by_one():
     assert found.controls == Controls(39, 4, (), (2.5, -3.0), 6)
     again = only(parse(config=BASE, overlay=sweep("variability: {seeds: 9, temperature: 2}")))
     assert again.variability == Variability(9, 2.0)
+
+
+def test_chat_baselines_are_taken_of_a_model_with_a_template_or_of_one_not_yet_fetched(folder):
+    asked = sweep("chat_baselines: true")
+    local = changed(asked, "models: {tiny: {path: away}}")
+    with pytest.raises(UserError, match="no chat template"):
+        parse(config=BASE, overlay=asked)
+    (folder / "tiny/chat_template.jinja").write_text("{{ messages }}")
+    assert only(parse(config=BASE, overlay=asked)).chat_baselines
+    assert only(parse(config=BASE, overlay=local)).chat_baselines, "its folder's fault comes later"
+    assert not only(parse(config=BASE, overlay=sweep("chat_baselines: false"))).chat_baselines
 
 
 def test_an_entry_is_called_by_what_it_asks_for_or_by_what_it_was_imported_from():

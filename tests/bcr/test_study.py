@@ -16,7 +16,7 @@ from clampsweep.studies.bcr.study import (
     table_inputs,
 )
 from clampsweep.studies.bcr.view import Tables
-from clampsweep.texts.request import Decoding, Named
+from clampsweep.texts.request import Decoding, Named, PromptFormat
 from configs import BASE, IMPORTED, as_sweep, changed, parse, sweep
 
 folder = configs.folder
@@ -81,6 +81,25 @@ def test_the_sampled_baselines_of_a_sweep_are_a_request_without_targets():
     assert not found.needs_statistics
     main = parsed.requests()["main"]
     assert (found.model, found.promptset) == (main.model, main.promptset)
+
+
+@pytest.mark.parametrize("decoding", ["greedy", "sample, temperature: 1.0"])
+def test_the_baselines_in_the_chat_format_are_a_request_like_the_sweeps_own(folder, decoding):
+    (folder / "tiny/chat_template.jinja").write_text("{{ messages }}")
+    how = f"decoding: {{method: {decoding}, max_new_tokens: 8}}"
+    seeds = ", seeds: [3, 5]" if "sample" in decoding else ""
+    parsed = parse(config=BASE, overlay=sweep(f"chat_baselines: true, {how}{seeds}"))
+    assert list(parsed.requests()) == ["main", "main/chat"]
+    main, chat = parsed.requests().values()
+    assert chat == replace(
+        main,
+        name="main/chat",
+        targets=(),
+        operation="none",
+        values=(),
+        prompt_format=PromptFormat("chat"),
+    )
+    assert main.prompt_format == PromptFormat("raw")
 
 
 def test_a_sampled_sweep_may_have_controls_with_its_own_seeds():

@@ -29,7 +29,7 @@ def test_the_summary_opens_with_the_verdict_and_how_many_collapsed():
     assert lines[2] == (
         "**surface: 2 of 2 collapsed texts rescued; too few prompts to be significant; "
         "not compared with controls.** "
-        "2 of 4 baselines collapsed."
+        "2 of 4 baselines collapsed: none blank, 2 broken."
     )
 
 

@@ -144,6 +144,7 @@ def test_the_ledger_says_that_nothing_was_compared_and_why():
     assert controls_of(own, "recovery") == {
         "held-out prompts": (None, "a single clamp leaves nothing to choose"),
         "sampled baselines": (None, "not asked for (config key variability)"),
+        "baselines in the chat format": (None, "not asked for (config key chat_baselines)"),
     }
 
 
@@ -169,4 +170,4 @@ def test_each_claim_by_each_detector_has_its_controls():
     assert set(found.ledger[key].itertuples(index=False)) == set(
         found.verdicts[key].itertuples(index=False)
     )
-    assert len(found.ledger) == 2 * (2 + 2 + 2 + 2)
+    assert len(found.ledger) == 2 * (3 + 2 + 2 + 2)

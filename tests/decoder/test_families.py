@@ -6,6 +6,7 @@ Each row is held against `families.hf_text`, which knows neither TransformerLens
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,24 @@ import torch
 import clampsweep.decoder.decode
 from clampsweep.decoder.decode import decode, fast_path
 from clampsweep.decoder.interventions import Scope, edit
+from clampsweep.decoder.rows import Decoded
 from clampsweep.decoder.steering import Change, Steer
 from clampsweep.errors import UserError
 from clampsweep.models.model import Model
 from clampsweep.names import Neuron
 from clampsweep.texts.request import Decoding
-from families import FAMILIES, N_NEW, PROMPTS, Clamp, Family, Push, hf_text, load_family
+from families import (
+    FAMILIES,
+    N_NEW,
+    PROMPTS,
+    Clamp,
+    Family,
+    Push,
+    hf_chance_of_end,
+    hf_text,
+    load_family,
+)
+from tiny import EOS
 
 GREEDY = Decoding("greedy", N_NEW)
 SWEPT = [name for name, family in FAMILIES.items() if not family.refused]
@@ -44,9 +57,14 @@ def _rows(n_layers: int) -> list[Row]:
 
 def _decode(model: Model, rows: list[Row]) -> list[list[int]]:
     """Texts of rows that are decoded in one call."""
+    return [text.token_ids for text in _decoded(model, rows)]
+
+
+def _decoded(model: Model, rows: list[Row]) -> list[Decoded]:
+    """What rows that are decoded in one call become."""
     prompts = [model.encode(prompt) for prompt, _ in rows]
     edits = [[_change(model, one) for one in clamps] for _, clamps in rows]
-    return [text.token_ids for text in decode(model, prompts, edits, Scope("all"), GREEDY)]
+    return decode(model, prompts, edits, Scope("all"), GREEDY)
 
 
 def _change(model: Model, one: Clamp | Push) -> Change:
@@ -95,6 +113,24 @@ def test_texts_are_those_of_generate(
 def _assert_written(model: Model, rows: list[Row], wanted: list[list[int]]) -> None:
     assert _decode(model, rows) == wanted
     assert [_decode(model, [row])[0] for row in rows] == wanted
+
+
+@pytest.mark.parametrize("name", ["gptj", "gemma2", "granite", "cohere", "llama", "xglm"])
+def test_the_chance_of_an_end_at_once_is_that_of_hugging_faces_own_model(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of baselines and of clamped and steered rows; some of these models change their logits."""
+    family, model = FAMILIES[name], load_family(tmp_path, name)
+    model = replace(model, eos_ids=frozenset({EOS}))
+    plain, rows = _plain(model.manifest["source"], family), _rows(model.n_layers)
+    wanted = [hf_chance_of_end(family, plain, model.encode(p), clamps) for p, clamps in rows]
+    assert len({f"{one:.3g}" for one in wanted}) > len(PROMPTS), "what is changed moves it"
+    got = [one.p_end_first for one in _decoded(model, rows)]
+    assert got == pytest.approx(wanted, rel=1e-4, abs=0)
+    monkeypatch.setattr(clampsweep.decoder.decode, "fast_path", lambda *ignored: "as said here")
+    assert [one.p_end_first for one in _decoded(model, rows)] == pytest.approx(
+        wanted, rel=1e-4, abs=0
+    )
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -325,6 +325,7 @@ def test_chats_and_raw_prompts_are_generated_apart_and_their_tables_say_which(
         chats.generate(batch)
         footer = tables.footer(chats.planner.outputs(batch)[0])
         said.append((footer.get("prompt_format"), footer.get("system_prompt")))
+        assert footer["chat_template"] == text_digest(CHAT), "of raw prompts it is said too"
     assert sorted(said, key=str) == [("chat", "be good"), (None, None)]
 
 

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
+from transformers import AutoTokenizer
 from transformers.utils import chat_template_utils
 
 from clampsweep.errors import UserError
-from clampsweep.models.chat import encode_chat
+from clampsweep.models.chat import (
+    check_template,
+    encode_chat,
+    has_template,
+    template_digest,
+)
 from clampsweep.models.model import Model
 from tiny import BOS, CHAT, tiny_tokenizer
 
@@ -125,6 +134,43 @@ def test_a_template_that_does_not_take_the_messages_is_one_line(
     message = str(caught.value)
     assert "\n" not in message
     assert not [part for part in ("some-model", *said) if part not in message], message
+
+
+@pytest.mark.parametrize("template", [CHAT, None, {"default": CHAT, "tools": "a"}], ids=str)
+def test_that_a_folder_has_a_template_is_told_as_the_tokenizer_tells_it(
+    template: Any, tmp_path: Path
+) -> None:
+    tiny_tokenizer(template).save_pretrained(tmp_path)
+    known = AutoTokenizer.from_pretrained(tmp_path).chat_template is not None
+    assert has_template(tmp_path) == known == (template is not None)
+    if not known:
+        return
+    check_template(tmp_path, "tiny", "main/chat")
+    (tmp_path / "chat_template.jinja").unlink()
+    assert not has_template(tmp_path)
+    path = tmp_path / "tokenizer_config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "chat_template": CHAT}))
+    assert has_template(tmp_path) and AutoTokenizer.from_pretrained(tmp_path).chat_template
+
+
+@pytest.mark.parametrize("content", [None, "{}", "[1]", "{", '{"chat_template": null}'])
+def test_a_model_without_a_template_is_refused_by_its_files_in_one_line(
+    content: str | None, tmp_path: Path
+) -> None:
+    if content is not None:
+        (tmp_path / "tokenizer_config.json").write_text(content)
+    with pytest.raises(UserError) as caught:
+        check_template(tmp_path, "some-model", "main/chat")
+    parts = ("main/chat: ", "some-model has no chat template", "use a model with one", "leave out")
+    assert not [part for part in parts if part not in str(caught.value)]
+    assert "\n" not in str(caught.value)
+
+
+def test_the_digest_of_a_template_is_that_of_its_text() -> None:
+    assert template_digest(tiny_tokenizer(CHAT)) == hashlib.sha256(CHAT.encode()).hexdigest()
+    assert template_digest(tiny_tokenizer()) is None
+    several = [template_digest(tiny_tokenizer({"default": CHAT, "b": b})) for b in "xy"]
+    assert None not in several and several[0] != several[1]
 
 
 def test_a_system_prompt_that_the_template_writes_anyway_is_taken() -> None:

@@ -57,6 +57,9 @@ def _row(
     return row
 
 
+FORMAT = {"prompt_format": "chat", "system_prompt": None, "chat_template": "d1ge57"}
+
+
 class Bench:
     """Prompts, batches and a plan on disk."""
 
@@ -72,7 +75,7 @@ class Bench:
     ) -> None:
         names = self.folder / f"g{len(self.batches)}", self.folder / f"v{len(self.batches)}"
         frame = factories.frame(rows, BATCH_GENERATIONS)[[*BATCH_GENERATIONS.columns]]
-        facts = {"code": code, "model": "d16e57", "unused_settings": {"num_beams": 4}}
+        facts = {"code": code, "model": "d16e57", "unused_settings": {"num_beams": 4}, **FORMAT}
         tables.write(frame, names[0], BATCH_GENERATIONS, facts)
         vectors = [
             {"key": row["key"], "layer": layer, "vector": [layer, 0.5], "natural_value": None}
@@ -126,6 +129,7 @@ def test_rows_stand_prompt_by_prompt_baseline_first_values_rising(bench: Bench) 
     footer = tables.footer(bench.folder / "generations")
     assert (footer["plan"], footer["unused_settings"]) == ("plan", {"num_beams": 4})
     assert footer["model"] == "d16e57"
+    assert {name: footer[name] for name in FORMAT} == FORMAT
 
 
 def test_a_row_diverges_where_it_leaves_the_baseline_of_its_own_prompt(bench: Bench) -> None:

@@ -122,7 +122,7 @@ def kinds(
     chat = {"prompt_format": "chat", "system_prompt": "be good"}
     project.config["sweeps"] = {
         "chosen": {**plain, "neurons": selection, "values": [-5, 5]},
-        "mean": {**plain, "neurons": ["L1N3", "L2N7"], "operation": "mean"},
+        "mean": {**plain, "neurons": ["L1N3", "L2N7"], "operation": "mean", "chat_baselines": True},
         "resampled": {**plain, "operation": "resample", "seeds": [0, 1]},
         "sampled": {**plain, **chat, "values": [5], "decoding": sample, "seeds": [0, 1]},
     }

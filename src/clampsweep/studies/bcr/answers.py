@@ -43,7 +43,7 @@ def answer(view: Tables, detector: str) -> str:
 
 def _baselines(view: Tables, detector: str) -> str:
     """How many baselines collapse, and what the chat format makes of them."""
-    return plain(" ".join([f"{collapsed(view, detector)}.", *in_chat(view, detector)]))
+    return " ".join([f"{plain(collapsed(view, detector))}.", *in_chat(view, detector)])
 
 
 def _held_out(view: Tables, detector: str) -> Iterator[str]:

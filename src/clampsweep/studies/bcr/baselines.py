@@ -1,4 +1,4 @@
-"""What is said of the baselines themselves: blank or broken, why blank, and what chats make of it.
+"""What is said of the baselines themselves: blank or broken, why blank, what chats make of them.
 
 A blank text is collapsed for every detector. Whether a text is blank hangs on one choice, the
 first: so a clamp, a chat format or a bias on the token that ends texts can all undo it.
@@ -6,7 +6,7 @@ first: so a clamp, a chat format or a bias on the token that ends texts can all 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pandas as pd
@@ -17,7 +17,7 @@ from clampsweep.studies.bcr.chat_baselines import blank
 from clampsweep.studies.bcr.phrases import clamp_name, named, rate_of
 from clampsweep.studies.bcr.view import Tables, baselines, intervened
 from clampsweep.verdicts import LEVEL
-from clampsweep.words import signed
+from clampsweep.words import listed, signed
 
 MANY_BLANK = 0.1  # share of the baselines from which the summary opens with them
 
@@ -157,40 +157,44 @@ def in_chat(view: Tables, detector: str) -> Iterator[str]:
     row = _chat_row(view, detector)
     if row is None:
         return
+    p = max(row["mcnemar_p"], row["cluster_p"])
     yield (
-        f"{_lead(row)} {_chat_counts(row)} ({rate_of(row, 'rescue')} and {rate_of(row, 'harm')}); "
-        f"in all {row['n_collapsed_chat']} of {row['n']:,} collapse there, "
-        f"{row['n_blank_chat'] or 'none'} blank. Net {signed(float(row['net']))}, "
-        f"p = {row['mcnemar_p']:.2g} (McNemar), {row['cluster_p']:.2g} (sign-flip test over "
-        f"{_clusters(view)})."
+        f"{_lead(row, p)} {_changes(row)}, net {signed(float(row['net']))}, p = {p:.2g} "
+        "(the larger of McNemar's and the sign-flip test). Of all "
+        f"{row['n']:,}, {row['n_collapsed_chat']} collapse there, {row['n_blank_chat'] or 'none'} "
+        "blank."
     )
 
 
-def _clusters(view: Tables) -> str:
-    """What the sign-flip test takes as independent of each other."""
-    return "cores" if view.prompts["core"].notna().all() else "prompts"
-
-
-def _lead(row: dict[str, Any]) -> str:
+def _lead(row: Mapping[str, Any], p: float) -> str:
     """How the sentence begins: with a claim where both tests allow one."""
-    sure = max(row["mcnemar_p"], row["cluster_p"]) < LEVEL
-    if sure and row["net"] > 0:
-        much = "Much" if 2 * row["n_rescued"] >= row["n_collapsed_baseline"] else "Some"
-        return f"{much} of this collapse is the raw prompt: in the model's own chat format"
-    if sure:
-        return "The raw prompt is not the cause: in the model's own chat format"
-    return "In the model's own chat format, without a clamp and with no significant difference,"
+    where = "in the model's own chat format, without a clamp,"
+    if p >= LEVEL:
+        return f"The prompt's form makes no significant difference: {where}"
+    if row["net"] < 0:
+        return f"The raw prompt is not the cause: {where}"
+    much = "Much" if 2 * row["n_rescued"] >= row["n_collapsed_baseline"] else "Some"
+    return f"{much} of this collapse is the raw prompt: {where}"
 
 
-def _chat_counts(row: dict[str, Any]) -> str:
-    """How many baselines are fine there, and how many collapse."""
+def _changes(row: Mapping[str, Any]) -> str:
+    """How many collapsed baselines are fine in the chat format, and how many fine ones collapse."""
     n_blank, n = row["n_blank_baseline"], row["n_collapsed_baseline"]
-    broken = f"{row['n_rescued'] - row['n_blank_rescued']} of {n - n_blank} broken"
-    return (
-        f"{row['n_rescued']} of {n} collapsed baselines are fine "
-        f"[{row['n_blank_rescued']} of {n_blank} blank, {broken}] and {row['n_harmed']} of "
-        f"{row['n_fine_baseline']:,} fine ones collapse"
-    )
+    kinds = [
+        (row["n_blank_rescued"], n_blank, "blank"),
+        (row["n_rescued"] - row["n_blank_rescued"], n - n_blank, "broken"),
+    ]
+    each = "; ".join(f"{part} of {whole} {kind}" for part, whole, kind in kinds if whole)
+    said = []
+    if n:
+        fine = f"{row['n_rescued']} of {n} collapsed baselines are fine"
+        said.append(f"{fine} ({each}; {rate_of(row, 'rescue')})")
+    if row["n_fine_baseline"]:
+        said.append(
+            f"{row['n_harmed']} of {row['n_fine_baseline']:,} fine ones collapse "
+            f"({rate_of(row, 'harm')})"
+        )
+    return listed(said)
 
 
 def _is_chat(view: Tables) -> bool:
@@ -213,7 +217,7 @@ def chat_control(view: Tables, detector: str) -> Control:
     """The baselines in the chat format as a control of recovery: that ran, or why not."""
     row = _chat_row(view, detector)
     if row is not None:
-        return ran(CHAT_BASELINES, row["n"], f"without a clamp: {_chat_counts(row)}")
+        return ran(CHAT_BASELINES, row["n"], "each prompt without a clamp")
     if _is_chat(view):
         return skipped(CHAT_BASELINES, "the sweep's own prompts are chats")
     if _lacks_template(view):

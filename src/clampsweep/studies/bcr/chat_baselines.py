@@ -59,7 +59,8 @@ def chat_baselines(
     raw = generations[generations["operation"] == "none"]
     rows = []
     for detector in detectors:
-        pairs = _flags(raw, detector).join(_flags(chats, detector), rsuffix="_chat", how="inner")
+        theirs = _flags(chats, detector).add_suffix("_chat")
+        pairs = _flags(raw, detector).join(theirs, how="inner", validate="one_to_one")
         rows.append({"detector": detector, **_counts(pairs.reset_index(), prompts)})
     return pd.DataFrame(rows, columns=list(CHAT_BASELINES.columns))
 
@@ -109,8 +110,5 @@ def _counts(pairs: pd.DataFrame, prompts: pd.DataFrame) -> dict[str, float]:
 def _rate(name: str, part: int, whole: int) -> dict[str, float]:
     """A share with its Wilson interval; nan of no whole."""
     low, high = wilson(part, whole)
-    return {
-        f"{name}_rate": part / whole if whole else np.nan,
-        f"{name}_low": low,
-        f"{name}_high": high,
-    }
+    rate = part / whole if whole else np.nan
+    return {f"{name}_rate": rate, f"{name}_low": low, f"{name}_high": high}
