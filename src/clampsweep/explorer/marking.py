@@ -104,6 +104,12 @@ def _cut(text: str, start: int, marked: Sequence[Range]) -> list[tuple[str, bool
     ]
 
 
+def shortened(text: str, most: int) -> str:
+    """A text on one line, of at most so many characters and a sign that it goes on."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else f"{line[:most].rstrip()} …"
+
+
 def column(title: str, body: Markup) -> Markup:
     """A text under its title, in a frame."""
     return Markup('<section class="cs-column" aria-label="{0}"><h4>{0}</h4>{1}</section>').format(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from clampsweep.explorer.export import Entry
-from clampsweep.explorer.marking import column, passage, quiet, side_by_side, table
+from clampsweep.explorer.marking import column, passage, quiet, shortened, side_by_side, table
 from clampsweep.explorer.running import Close, Outcome, Said
 from clampsweep.explorer.settings import Settings
 from clampsweep.texts.metrics import TEXT_METRICS
@@ -189,11 +189,11 @@ def history(entries: Sequence[Entry]) -> Markup:
         [
             one.number,
             one.outcome.settings.model,
-            _cut(one.outcome.settings.prompt),
+            shortened(one.outcome.settings.prompt, _SHORT),
             clamp_words(one.outcome.settings),
             how_words(one.outcome.settings),
-            _cut(one.outcome.baseline.said.text),
-            _cut(one.outcome.clamped.said.text) if one.outcome.clamped else "none",
+            shortened(one.outcome.baseline.said.text, _SHORT),
+            shortened(one.outcome.clamped.said.text, _SHORT) if one.outcome.clamped else "none",
             "stopped" if one.outcome.stopped else "",
             _buttons(one.number),
         ]
@@ -212,8 +212,3 @@ def _buttons(number: int) -> Markup:
             for action, word, label in _ACTIONS
         )
     )
-
-
-def _cut(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= _SHORT else f"{line[:_SHORT]} …"

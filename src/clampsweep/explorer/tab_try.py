@@ -22,6 +22,7 @@ from clampsweep.explorer.fields import Fields
 from clampsweep.explorer.form import PRIVATE, RUNS, html
 from clampsweep.explorer.jobs import Job
 from clampsweep.explorer.marking import message
+from clampsweep.explorer.prompt_picker import Kept
 from clampsweep.explorer.running import Outcome, so_far, try_out
 from clampsweep.explorer.settings import Settings
 
@@ -54,7 +55,8 @@ class _Page:
     @property
     def form(self) -> list[Any]:
         """What a run's settings are put into by Use."""
-        return [self.model, self.rows, *self.fields.components]
+        undo = self.fields.prompt.undo
+        return [self.model, self.rows, *self.fields.components, undo.kept, undo.button]
 
 
 def build(desk: Desk, model: gr.Dropdown, status: gr.HTML, results: Path) -> None:
@@ -158,12 +160,15 @@ def _shown(desk: Desk, outcome: Outcome, runs: Runs) -> list[Any]:
 def _take_up(desk: Desk, page: _Page) -> None:
     """Use puts a run's settings into the form; Run again runs them."""
 
-    def use(runs: Runs, event: gr.EventData) -> list[Any]:
+    prompt = page.fields.prompt
+
+    def use(runs: Runs, held: str, kept: Kept, event: gr.EventData) -> list[Any]:
         entry = history.picked(runs, event)
         if entry is None:
             return [gr.skip()] * len(page.form)
         asked = entry.outcome.settings
-        return [asked.model, fresh(asked.rows), *fields.of_settings(asked)]
+        _, *undo = prompt.undo.put(asked.prompt, held, kept)
+        return [asked.model, fresh(asked.rows), *fields.of_settings(asked), *undo]
 
     def again(runs: Runs, event: gr.EventData, request: gr.Request) -> Iterator[list[Any]]:
         entry = history.picked(runs, event)
@@ -171,5 +176,5 @@ def _take_up(desk: Desk, page: _Page) -> None:
             yield from _follow(desk, entry.outcome.settings, runs, request)
 
     listed, runs = page.history.listed, page.history.runs
-    listed.use(use, runs, page.form, **PRIVATE)
+    listed.use(use, [runs, prompt.text, prompt.undo.kept], page.form, **PRIVATE)
     listed.again(again, runs, page.outputs, **RUNS)
