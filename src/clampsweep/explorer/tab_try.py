@@ -159,7 +159,6 @@ def _shown(desk: Desk, outcome: Outcome, runs: Runs) -> list[Any]:
 
 def _take_up(desk: Desk, page: _Page) -> None:
     """Use puts a run's settings into the form; Run again runs them."""
-
     prompt = page.fields.prompt
 
     def use(runs: Runs, held: str, kept: Kept, event: gr.EventData) -> list[Any]:
