@@ -96,11 +96,21 @@ class Settings:
         """The clamps, and the steering if there is any."""
         return (*self.clamps, *(() if self.steering is None else (self.steering,)))
 
+    @property
+    def swept(self) -> ClampSetting | Steered:
+        """What a sweep changes, all else held: the steering, or the first clamp."""
+        return self.clamps[0] if self.steering is None else self.steering
+
+    @property
+    def held(self) -> tuple[ClampSetting, ...]:
+        """Clamps that a sweep holds."""
+        return self.clamps[1:] if self.steering is None else self.clamps
+
     def at(self, value: float) -> Settings:
-        """The same with its one change at another value."""
-        clamps = tuple(clamp.at(value) for clamp in self.clamps)
-        steering = None if self.steering is None else self.steering.at(value)
-        return replace(self, clamps=clamps, steering=steering)
+        """The same with what is swept at another value."""
+        if self.steering is not None:
+            return replace(self, steering=self.steering.at(value))
+        return replace(self, clamps=(self.clamps[0].at(value), *self.clamps[1:]))
 
     @property
     def draws(self) -> int | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -59,7 +59,10 @@ class _Page:
         return [self.model, self.rows, *self.fields.components, undo.kept, undo.button]
 
 
-def build(desk: Desk, model: gr.Dropdown, status: gr.HTML, results: Path) -> None:
+Connect = Callable[[Fields, Sequence[Any]], None]  # takes this tab's fields, cells of the rows
+
+
+def build(desk: Desk, model: gr.Dropdown, status: gr.HTML, results: Path, connect: Connect) -> None:
     """Make the tab.
 
     Args:
@@ -67,6 +70,7 @@ def build(desk: Desk, model: gr.Dropdown, status: gr.HTML, results: Path) -> Non
         model: The page's choice of the model.
         status: The page's line about it.
         results: Where the workflow writes, to import clamps from.
+        connect: Lets the Sweep tab take what the form holds.
     """
     rows = gr.State(fresh([first_clamp(desk, desk.models[0])]))
     with gr.Column(elem_id="try", elem_classes="cs-keys"):
@@ -82,12 +86,12 @@ def build(desk: Desk, model: gr.Dropdown, status: gr.HTML, results: Path) -> Non
     shared = Fields(prompt, decoding, along)
     page = _Page(model, status, shared, rows, run, said, texts, details, history.build(desk))
     with drawn:
-        _draw(desk, page, imports)
+        _draw(desk, page, imports, connect)
     stop.click(form.stopper(desk), queue=False, **PRIVATE)
     _take_up(desk, page)
 
 
-def _draw(desk: Desk, page: _Page, imports: importing.Import) -> None:
+def _draw(desk: Desk, page: _Page, imports: importing.Import, connect: Connect) -> None:
     """The rows of clamps; what reads them is set up anew with them."""
 
     @gr.render(inputs=page.rows)  # type: ignore[untyped-decorator]
@@ -97,6 +101,7 @@ def _draw(desk: Desk, page: _Page, imports: importing.Import) -> None:
             partial(first_clamp, desk),
         )  # fmt: skip
         imports.connect(page.rows, cells)
+        connect(page.fields, cells)
         n = len(page.fields.components)
 
         def start(request: gr.Request, model: str, runs: Runs, *held: Any) -> Iterator[list[Any]]:
