@@ -67,15 +67,17 @@ def how_words(settings: Settings) -> str:
     return "; ".join(said)
 
 
-def texts(titles: Sequence[str], closes: Sequence[Close]) -> Markup:
+def texts(settings: Settings, closes: Sequence[Close]) -> Markup:
     """One text, or two side by side with what differs marked, a line under each on how it ends."""
+    names = titles(settings)
     if len(closes) == 1:
-        body = column(titles[0], passage(closes[0].pieces))
+        body = column(names[0], passage(closes[0].pieces))
     else:
-        body = side_by_side((titles[0], titles[1]), (closes[0].pieces, closes[1].pieces))
+        pieces = closes[0].pieces, closes[1].pieces
+        body = side_by_side(names, pieces, shortened(clamp_words(settings), _SHORT))
     ends = Markup().join(
         Markup("<p>{}: {}</p>").format(title, _ending(close))
-        for title, close in zip(titles, closes, strict=True)
+        for title, close in zip(names, closes, strict=False)
         if close.said.stop_reason
     )
     return Markup('{}<div class="cs-quiet">{}</div>').format(body, ends)

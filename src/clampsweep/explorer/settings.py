@@ -14,6 +14,7 @@ from clampsweep.models.spec import ModelSpec
 from clampsweep.names import Neuron
 from clampsweep.operations import VALUED
 from clampsweep.texts.request import RAW, Decoding, PromptFormat
+from clampsweep.words import signed
 
 OPERATIONS = ("set", "add", "scale", "zero")
 
@@ -59,7 +60,7 @@ class ClampSetting:
 
     def __str__(self) -> str:
         """In words, `L29N1479 set +50`."""
-        words = "" if self.used is None else f" {self.used:+g}"
+        words = "" if self.used is None else f" {signed(self.used)}"
         return f"L{self.layer}N{self.neuron} {self.operation}{words}"
 
 

@@ -132,7 +132,7 @@ def _follow(desk: Desk, asked: Settings, runs: Runs, request: gr.Request) -> Ite
             line = f"Running: {n} of at most {asked.decoding.max_new_tokens} tokens."
             yield [
                 message(line, "note"),
-                pages.texts(pages.titles(asked)[: len(told)], closes),
+                pages.texts(asked, closes),
                 "",
                 *[gr.skip()] * 3,
             ]
@@ -154,7 +154,7 @@ def _shown(desk: Desk, outcome: Outcome, runs: Runs) -> list[Any]:
     line = "Stopped" if outcome.stopped else "Done"
     return [
         message(f"{line}: run {number}. {pages.clamp_words(asked)}; {pages.how_words(asked)}."),
-        pages.texts(pages.titles(asked)[: len(closes)], closes),
+        pages.texts(asked, closes),
         pages.details(outcome),
         message(desk.shelf.describe(asked.model)),
         history.stamp(),
