@@ -160,6 +160,8 @@ def save_config(settings: Settings, spec: ModelSpec, root: Path) -> Path:
 
 def _name(settings: Settings) -> str:
     """A name of files and of the entry, which says what is changed and which settings decide."""
-    places = "_".join(dict.fromkeys(change.name for change in settings.changes))
+    in_order = sorted(settings.clamps, key=lambda clamp: clamp.place)
+    steered = [] if settings.steering is None else [settings.steering]
+    places = "_".join(change.name for change in (*in_order, *steered))
     words = re.sub(r"[^A-Za-z0-9_.-]+", "-", f"{settings.model}-{places}")[:_LONGEST].strip("-.")
     return f"explored-{words}-{json_digest(settings.as_json())[:8]}"
