@@ -62,8 +62,13 @@ def join(blocks: Iterable[str]) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
+def fragment(markdown: str) -> str:
+    """A part of a web page from Markdown; HTML inside the Markdown is escaped, never rendered."""
+    return str(MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown))
+
+
 def page(markdown: str, title: str) -> str:
-    """A web page of its own from Markdown; HTML inside the Markdown is escaped, never rendered."""
-    body = MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown)
+    """A web page of its own from Markdown, as safe as its `fragment`."""
+    body = fragment(markdown)
     head = f'<meta charset="utf-8">\n<title>{escape(title)}</title>\n<style>{_STYLE}</style>'
     return f'<!doctype html>\n<html lang="en">\n{head}\n<body>\n{body}</body>\n</html>\n'

@@ -72,7 +72,10 @@ def test_the_config_of_a_run_asks_the_workflow_for_its_text(
     monkeypatch.chdir(tmp_path)
     path = config_file.save_config(settings, SPEC, tmp_path)
     request = request_of(path)
-    assert request.name == "explored"
+    assert request.name == path.stem
+    assert request.name.startswith(f"explored-m-{target.replace('+', '_')}-")
+    detectors = read_yaml(path)["sweeps"][path.stem]["detectors"]
+    assert detectors == ["surface", "entropy", "loop", "coherence"]
     prompts = read_promptset(request.promptset.path or "", "jsonl")
     (wanted,) = interventions(request, prompts, None)
     model = replace(SPEC, where="").identity

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+from dataclasses import replace
+from datetime import datetime
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -11,7 +14,7 @@ import pytest
 
 from clampsweep import tables
 from clampsweep.errors import UserError
-from clampsweep.explorer import results, results_figure, results_pages
+from clampsweep.explorer import results, results_figure, results_pages, results_verdicts
 from clampsweep.explorer.results import Chosen
 from clampsweep.studies.bcr.figures.draw import FIGURES
 from clampsweep.studies.bcr.figures.states import STATES
@@ -95,20 +98,20 @@ def test_sweeps_are_the_folders_with_verdicts_of_the_study_and_a_name_that_a_con
     (tmp_path / "plans").mkdir()
     other = verdicts.assign(study="scrubbing")
     tables.write(other, tmp_path / "heads" / "verdicts.parquet", VERDICTS, {})
-    assert results.sweeps(tmp_path) == ["First", "second"]
-    assert results.sweeps(tmp_path / "nowhere") == []
+    assert set(results.sweeps(tmp_path)) == {"First", "second"}
+    assert results.sweeps(tmp_path / "nowhere") == {}
 
 
 def test_texts_without_verdicts_are_of_another_version_or_unfinished_and_no_sweep(tmp_path):
     write(factored(), tmp_path / "old")
     (tmp_path / "old" / "verdicts.parquet").unlink()
-    assert results.sweeps(tmp_path) == []
+    assert results.sweeps(tmp_path) == {}
 
 
 def test_a_sweep_with_damaged_verdicts_is_named_and_says_so_when_it_is_read(tmp_path):
     write(factored(), tmp_path / "tiny")
     (tmp_path / "tiny" / "verdicts.parquet").write_bytes(b"PAR1")
-    assert results.sweeps(tmp_path) == ["tiny"]
+    assert list(results.sweeps(tmp_path)) == ["tiny"]
     with pytest.raises(UserError, match=r"verdicts\.parquet: not a whole"):
         results.read(tmp_path, "tiny")
 
@@ -169,7 +172,27 @@ def test_a_name_that_leads_elsewhere_is_refused(tmp_path, name):
         results.read(tmp_path, name)
 
 
+def test_the_newest_sweep_comes_first_whatever_its_name(tmp_path):
+    for age, name in enumerate(("m", "z", "a")):
+        write(factored(), tmp_path / name)
+        os.utime(tmp_path / name / "verdicts.parquet", (1e9 - age, 1e9 - age))
+    made = results.sweeps(tmp_path)
+    assert list(made) == ["m", "z", "a"]
+    assert made["m"] == datetime.fromtimestamp(1e9)
+
+
 # Selection.
+
+
+def test_the_users_own_columns_are_factors_to_filter_by():
+    sweep = factored()
+    sweep = replace(sweep, prompts=sweep.prompts.assign(mood=["x", "y", "x", None]))
+    assert results.further_factors(sweep) == [("mood", "x"), ("mood", "y")]
+    found = results.select(sweep, Chosen(others=(("mood", "x"),)))
+    assert set(found.recovery["prompt_id"]) == {"a", "c"}
+    assert "filtered: mood x (2 of 4 prompts)" in found.title
+    both = results.select(sweep, Chosen(others=(("mood", "x"), ("mood", "y")), level=("2",)))
+    assert set(both.recovery["prompt_id"]) == {"b"}
 
 
 def test_factor_values_are_those_of_the_prompts_levels_by_number():
@@ -271,15 +294,55 @@ def test_the_colours_of_the_states_are_those_of_the_figure():
     assert [state for state, _ in results_pages.STATES] == [state for state, _ in STATES]
 
 
+# Verdicts.
+
+
+def test_verdicts_stand_above_the_ledger_of_their_controls():
+    sweep = controlled(factored())
+    page = Page(results_verdicts.verdicts(sweep))
+    said = " ".join(page.text.split())
+    for row in sweep.verdicts.to_dict("records"):
+        assert row["words"] in said and row["why"] in said
+    for row in sweep.ledger.to_dict("records"):
+        assert row["control"] in said and ("skipped" in said or row["ran"])
+    assert said.index("Verdicts.") < said.index("Controls of these verdicts")
+
+
+def test_verdicts_of_a_selection_come_with_a_ledger_of_their_own():
+    sweep = controlled(factored(), prompts="ab")
+    found = results.select(sweep, Chosen(type=("rhetorical",)))  # no control has a text there
+    assert found.ledger is not None and not found.ledger.equals(sweep.ledger)
+    assert "too few controls" not in results_verdicts.verdicts(found)
+    assert "not compared with controls" in results_verdicts.verdicts(found)
+
+
+def test_a_sweep_without_a_ledger_says_so(tmp_path):
+    write(factored(), tmp_path / "old")
+    (tmp_path / "old" / "ledger.parquet").unlink()
+    assert "no ledger.parquet" in results_verdicts.verdicts(results.read(tmp_path, "old"))
+
+
 # The grid.
+
+
+def test_a_row_is_headed_by_the_prompt_shortened_and_its_name():
+    own = [prompt("word " * 50, "a")]
+    page = Page(
+        results_pages.grid(
+            make(untouched("F") + clamped("L1N2", {1.0: "F"}), prompts=own), "surface"
+        )
+    )
+    head = next(one for one in page.all("th") if one.get("scope") == "row")
+    assert head["title"] == "a: " + "word " * 50
+    assert " ".join(page.text.split()).count("word") == 12 and "… a" in " ".join(page.text.split())
 
 
 def test_each_cell_says_prompt_clamp_and_state():
     assert labels(factored()) == [  # by hand from `known`
-        "a, -5: rescued", "a, 0: both collapsed", "a, +10: rescued",
-        "b, -5: both collapsed", "b, 0: both collapsed", "b, +10: rescued",
-        "c, -5: harmed", "c, 0: both fine", "c, +10: both fine",
-        "d, -5: harmed", "d, 0: both fine", "d, +10: harmed",
+        "a, L1N2 -5: rescued", "a, L1N2 0: both collapsed", "a, L1N2 +10: rescued",
+        "b, L1N2 -5: both collapsed", "b, L1N2 0: both collapsed", "b, L1N2 +10: rescued",
+        "c, L1N2 -5: harmed", "c, L1N2 0: both fine", "c, L1N2 +10: both fine",
+        "d, L1N2 -5: harmed", "d, L1N2 0: both fine", "d, L1N2 +10: harmed",
     ]  # fmt: skip
 
 
@@ -309,7 +372,7 @@ def test_rows_stand_core_by_core_with_a_row_per_seed():
     rows += [generation(name, FINE, 5.0, seed=seed) for name in "abc" for seed in (1, 0)]
     cores = {"a": "one", "b": "two", "c": "one"}
     sweep = make(rows, prompts=[prompt(f"Say {n}", n, core=core) for n, core in cores.items()])
-    assert [label.removesuffix(", +5: both fine") for label in labels(sweep)] == [
+    assert [label.removesuffix(", L1N2 +5: both fine") for label in labels(sweep)] == [
         "a, seed 0", "a, seed 1", "c, seed 0", "c, seed 1", "b, seed 0", "b, seed 1",
     ]  # fmt: skip
 
@@ -319,8 +382,8 @@ def test_a_text_without_seed_stands_for_every_seed():
     rows += [generation("a", FINE, 5.0)]
     rows += [generation("a", BROKEN, operation="resample", seed=seed) for seed in (0, 1)]
     assert labels(make(rows)) == [
-        "a, seed 0, +5: rescued", "a, seed 0, resample: both collapsed",
-        "a, seed 1, +5: rescued", "a, seed 1, resample: both collapsed",
+        "a, seed 0, L1N2 +5: rescued", "a, seed 0, L1N2 resample: both collapsed",
+        "a, seed 1, L1N2 +5: rescued", "a, seed 1, L1N2 resample: both collapsed",
     ]  # fmt: skip
 
 
@@ -393,6 +456,7 @@ def test_nothing_that_a_table_holds_becomes_markup():
         results_pages.reading(sweep, HOSTILE, HOSTILE),
         results_figure.figure(sweep, "rescue_vs_harm", HOSTILE),
         results.note(sweep, results.select(sweep, Chosen(type=(HOSTILE,)))),
+        results_verdicts.verdicts(sweep),
     ]
     for page in map(Page, pages):
         assert all(image["src"].startswith("data:") for image in page.all("img"))

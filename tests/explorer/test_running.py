@@ -180,7 +180,7 @@ def test_a_stopped_run_keeps_its_texts(gpt2: Model) -> None:
     made = try_out(gpt2, SETTINGS, tell)
     assert made.stopped
     assert made.baseline.said.token_ids == reference(gpt2, [])[:2]
-    assert "stopped by you" in pages.texts(["Baseline"], [made.baseline])
+    assert "stopped by you" in pages.texts(made.settings, [made.baseline])
 
 
 def test_pieces_join_to_the_text_where_tokens_share_a_character(gpt2: Model) -> None:
@@ -213,6 +213,10 @@ def test_exports_hold_what_was_made(gpt2: Model, tmp_path: Path) -> None:
     assert runs.add(bare).number == 5
     runs.forget(5)
     as_json, as_parquet = export.save(runs.entries, tmp_path)
+    first = runs.entries[0].outcome.settings
+    for part in ("runs-", first.model, first.changes[0].name):
+        assert part in as_json.stem
+    assert as_json.stem == as_parquet.stem
     table = tables.read(as_parquet, EXPLORED)
     assert list(zip(table["run"], table["role"], strict=True)) == [
         (1, "baseline"), (1, "clamped"), (4, "baseline"),
@@ -225,7 +229,8 @@ def test_exports_hold_what_was_made(gpt2: Model, tmp_path: Path) -> None:
     for text, row in zip(texts, table.itertuples(), strict=True):
         n = len(text["token_ids"])
         assert text["probabilities"][:n] == pytest.approx(list(row.probabilities), rel=1e-6)
-        assert "+".join(name for name, flag in text["collapsed"].items() if flag) == row.collapsed
+        flags = {name: row._asdict()[f"collapsed_{name}"] for name in collapse.DETECTORS}
+        assert flags == text["collapsed"]
     values = texts[1]["natural_activation"]["L1N4"]
     assert len(values) == len(gpt2.encode(PROMPTS[3])) + len(texts[1]["token_ids"])
 

@@ -211,7 +211,7 @@ def test_a_chat_is_read_as_the_template_writes_it_and_ends_at_a_stop_string(
         )  # fmt: skip
         assert len(close.natural["L2N4"]) == len(ids) + len(close.said.token_ids)
     assert "stop_string" in {close.said.stop_reason for close in made.texts}
-    assert "ended by a stop string" in pages.texts(pages.titles(asked), made.texts)
+    assert "ended by a stop string" in pages.texts(asked, made.texts)
     assert "ends at 'an' or 'or'; chat" in pages.how_words(asked)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +33,13 @@ def page(desk: Desk, results: Path) -> Any:
         html("<h1>clampsweep explorer</h1>")
         model, status = _model(desk)
         with gr.Tabs():
-            with gr.Tab("Try", id="try-tab"):
-                tab_try.build(desk, model, status, results)
-            with gr.Tab("Sweep here", id="sweep-tab"):
-                tab_sweep.build(desk, model, status)
+            first = gr.Tab("Try", id="try-tab")
+            with gr.Tab("Sweep here", id="sweep-tab") as second:
+                taker = tab_sweep.build(desk, model, status)
             with gr.Tab("Results", id="results-tab") as last:
                 tab_results.build(results, last)
+            with first:
+                tab_try.build(desk, model, status, results, partial(taker.connect, second))
         blocks.unload(_leaver(desk))
     return blocks
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -17,8 +18,11 @@ from clampsweep.models.spec import ModelSpec
 from clampsweep.names import OWN, Direction, parse_direction
 from clampsweep.provenance import json_digest
 from clampsweep.strict_yaml import yaml_text
+from clampsweep.texts import collapse
 
 FOLDER = "explored"  # in config/ and promptsets/
+
+_LONGEST = 60  # characters of a name, but for its digest
 
 MOST = 100  # neurons of a target, as common.schema.yaml has it
 
@@ -37,20 +41,21 @@ def as_config(settings: Settings, spec: ModelSpec, name: str) -> dict[str, Any]:
     how = {k: v for k, v in settings.prompt_format.as_json().items() if v is not None}
     sweep: dict[str, Any] = {
         "model": spec.name,
-        "promptset": "explored",
+        "promptset": name,
         **_changed(settings, name),
         "scope": _scope_entry(settings.scope),
         **how,
         "decoding": {k: v for k, v in settings.decoding.as_json().items() if v is not None},
         **({} if settings.draws is None else {"seeds": [settings.draws]}),
+        "detectors": list(collapse.DETECTORS),
     }
     about = {k: v for k, v in asdict(spec).items() if v is not None and k not in ("where", "name")}
     prompts = {"path": f"promptsets/{FOLDER}/{name}.jsonl", "format": "jsonl"}
     return {
-        "run": ["explored"],
+        "run": [name],
         "models": {spec.name: about},
-        "promptsets": {"explored": prompts},
-        "sweeps": {"explored": sweep},
+        "promptsets": {name: prompts},
+        "sweeps": {name: sweep},
     }
 
 
@@ -120,7 +125,7 @@ def config_text(settings: Settings, spec: ModelSpec) -> str:
     content = as_config(settings, spec, name)
     head = (
         f"# A run of the explorer. make reproduce CONFIG=config/{FOLDER}/{name}.yaml\n"
-        "# makes its texts; they are then in results/explored/.\n"
+        f"# makes its texts; they are then in results/{name}/.\n"
     )
     return head + yaml_text(content)
 
@@ -154,5 +159,9 @@ def save_config(settings: Settings, spec: ModelSpec, root: Path) -> Path:
 
 
 def _name(settings: Settings) -> str:
-    """A file name that the settings decide."""
-    return json_digest(settings.as_json())[:12]
+    """A name of files and of the entry, which says what is changed and which settings decide."""
+    in_order = sorted(settings.clamps, key=lambda clamp: clamp.place)
+    steered = [] if settings.steering is None else [settings.steering]
+    places = "_".join(change.name for change in (*in_order, *steered))
+    words = re.sub(r"[^A-Za-z0-9_.-]+", "-", f"{settings.model}-{places}")[:_LONGEST].strip("-.")
+    return f"explored-{words}-{json_digest(settings.as_json())[:8]}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,11 +12,13 @@ from typing import Any
 
 import pandas as pd
 
+from clampsweep.explorer.file_names import file_name
 from clampsweep.explorer.running import Close, Outcome
 from clampsweep.explorer.settings import Settings
 from clampsweep.files import write_text
 from clampsweep.provenance import record
 from clampsweep.tables import Column, Schema, write
+from clampsweep.texts import collapse
 from clampsweep.texts.gather import GENERATIONS
 from clampsweep.texts.metrics import FURTHER_METRICS, LIKELIHOOD_METRICS, PUBLISHED_METRICS
 from clampsweep.texts.tables import DECODED, INTERVENTION
@@ -46,7 +49,10 @@ EXPLORED = Schema(
         **PUBLISHED_METRICS,
         **FURTHER_METRICS,
         **LIKELIHOOD_METRICS,
-        "collapsed": Column("str", "collapse detectors that flag the text, joined by +"),
+        **{
+            f"collapsed_{name}": Column("bool", f"whether the detector {name} calls it collapsed")
+            for name in collapse.DETECTORS
+        },
     },
     key=("run", "role"),
 )
@@ -142,7 +148,7 @@ def frame(entries: Sequence[Entry]) -> pd.DataFrame:
             "stop_reason": close.said.stop_reason,
             "probabilities": _chances(close),
             **close.said.metrics,
-            "collapsed": "+".join(close.said.flags),
+            **{f"collapsed_{name}": flag for name, flag in close.said.collapsed.items()},
         }
         for one in entries
         for role, close in _texts(one.outcome)
@@ -164,17 +170,31 @@ def _asked(settings: Settings) -> dict[str, Any]:
     return asked | packed
 
 
+def _name(entries: Sequence[Entry]) -> str:
+    """What the files of some runs are called: which runs, of what, until when."""
+    asked = [one.outcome.settings for one in entries]
+    models = dict.fromkeys(one.model for one in asked)
+    changed = dict.fromkeys(change.name for one in asked for change in one.changes)
+    numbers = "+".join(str(one.number) for one in entries)
+    made = max(one.made for one in entries)
+    return file_name("runs", numbers, *models, "+".join(changed) or "no clamp",
+                     re.sub(r"[^0-9T]", "", made.partition("+")[0]) + "Z")  # fmt: skip
+
+
 def save(entries: Sequence[Entry], folder: Path) -> tuple[Path, Path]:
-    """Write the runs as `runs.json` and `runs.parquet`; return the two paths.
+    """Write the runs as JSON and Parquet, in place of what was written there; return the paths.
 
     Args:
         entries: At least one.
-        folder: Where; made if it is not there.
+        folder: Of such files alone; made if it is not there.
 
     Raises:
         UserError: The files could not be written.
     """
-    files = folder / "runs.json", folder / "runs.parquet"
+    for old in folder.glob("*"):
+        old.unlink()
+    name = _name(entries)
+    files = folder / f"{name}.json", folder / f"{name}.parquet"
     write_text(as_json(entries), files[0])
     write(frame(entries), files[1], EXPLORED, record())
     return files

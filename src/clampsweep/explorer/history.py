@@ -98,7 +98,12 @@ def _build_config(desk: Desk, runs: gr.State, listed: gr.HTML) -> None:
         "Config file of a run, for the workflow", open=False, elem_id="config"
     ) as fold:
         code = gr.Code(
-            "", language="yaml", label="Config", interactive=False, elem_id="config-text"
+            "",
+            language="yaml",
+            label="Config",
+            interactive=False,
+            buttons=["copy"],  # alone it names a promptset that is not there
+            elem_id="config-text",
         )
         save = gr.Button("Save it in the project", size="sm", elem_id="config-save")
         said = html(str(message("Press Config at a run in the history.")), elem_id="config-said")

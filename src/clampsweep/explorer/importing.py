@@ -65,6 +65,8 @@ def build(results: Path) -> Import:
         return read_table(found[name])
 
     def show(name: str | None) -> tuple[Any, str]:
+        if name is None:
+            return gr.update(choices=[], value=[]), ""
         try:
             labels = list(read(name))
         except UserError as error:
@@ -72,7 +74,7 @@ def build(results: Path) -> Import:
         return gr.update(choices=labels, value=[]), message(f"{len(labels)} to choose from.")
 
     fold.expand(lambda: gr.update(choices=list(importable(results))), None, table, **PRIVATE)
-    table.input(show, table, [which, said], **LAST)
+    table.change(show, table, [which, said], **LAST)  # input fires when the list is left, too
     return Import(table, which, add, said, read)
 
 

@@ -104,30 +104,39 @@ def _cut(text: str, start: int, marked: Sequence[Range]) -> list[tuple[str, bool
     ]
 
 
-def column(title: str, body: Markup) -> Markup:
-    """A text under its title, in a frame."""
-    return Markup('<section class="cs-column" aria-label="{0}"><h4>{0}</h4>{1}</section>').format(
-        title, body
+def shortened(text: str, most: int) -> str:
+    """A text on one line, of at most so many characters and a sign that it goes on."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else f"{line[:most].rstrip()} …"
+
+
+def column(title: str, body: Markup, note: str = "") -> Markup:
+    """A text under its title and, if there is one, a note, in a frame."""
+    return Markup(
+        '<section class="cs-column" aria-label="{0}"><h4>{0}</h4>{1}{2}</section>'
+    ).format(
+        title, Markup('<div class="cs-quiet cs-note">{}</div>').format(note) if note else "", body
     )
 
 
 def side_by_side(
-    titles: tuple[str, str], pieces: tuple[Sequence[Piece], Sequence[Piece]]
+    titles: tuple[str, str], pieces: tuple[Sequence[Piece], Sequence[Piece]], note: str = ""
 ) -> Markup:
     """Two texts beside each other: words that differ highlighted, the first difference marked.
 
     Args:
         titles: What stands above each, the baseline's first.
         pieces: The texts.
+        note: What stands under the second title.
     """
     texts = ["".join(piece.text for piece in one) for one in pieces]
     marked, first = differences(*texts), first_difference(*pieces)
     columns = [
-        column(title, passage(one, ranges, first))
-        for title, one, ranges in zip(titles, pieces, marked, strict=True)
+        column(title, passage(one, ranges, first), said)
+        for title, one, ranges, said in zip(titles, pieces, marked, ("", note), strict=True)
     ]
-    said = Markup() if first is not None else quiet("The texts are equal.")
-    return Markup('<div class="cs-pair">{}</div>{}').format(Markup().join(columns), said)
+    equal = Markup() if first is not None else quiet("The texts are equal.")
+    return Markup('<div class="cs-pair">{}</div>{}').format(Markup().join(columns), equal)
 
 
 def table(head: Sequence[object], rows: Sequence[Sequence[object]], caption: str) -> Markup:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from clampsweep.explorer.export import Entry
-from clampsweep.explorer.marking import column, passage, quiet, side_by_side, table
+from clampsweep.explorer.marking import column, passage, quiet, shortened, side_by_side, table
 from clampsweep.explorer.running import Close, Outcome, Said
 from clampsweep.explorer.settings import Settings
 from clampsweep.texts.metrics import TEXT_METRICS
@@ -67,15 +67,17 @@ def how_words(settings: Settings) -> str:
     return "; ".join(said)
 
 
-def texts(titles: Sequence[str], closes: Sequence[Close]) -> Markup:
+def texts(settings: Settings, closes: Sequence[Close]) -> Markup:
     """One text, or two side by side with what differs marked, a line under each on how it ends."""
+    names = titles(settings)
     if len(closes) == 1:
-        body = column(titles[0], passage(closes[0].pieces))
+        body = column(names[0], passage(closes[0].pieces))
     else:
-        body = side_by_side((titles[0], titles[1]), (closes[0].pieces, closes[1].pieces))
+        pieces = closes[0].pieces, closes[1].pieces
+        body = side_by_side(names, pieces, shortened(clamp_words(settings), _SHORT))
     ends = Markup().join(
         Markup("<p>{}: {}</p>").format(title, _ending(close))
-        for title, close in zip(titles, closes, strict=True)
+        for title, close in zip(names, closes, strict=False)
         if close.said.stop_reason
     )
     return Markup('{}<div class="cs-quiet">{}</div>').format(body, ends)
@@ -189,11 +191,11 @@ def history(entries: Sequence[Entry]) -> Markup:
         [
             one.number,
             one.outcome.settings.model,
-            _cut(one.outcome.settings.prompt),
+            shortened(one.outcome.settings.prompt, _SHORT),
             clamp_words(one.outcome.settings),
             how_words(one.outcome.settings),
-            _cut(one.outcome.baseline.said.text),
-            _cut(one.outcome.clamped.said.text) if one.outcome.clamped else "none",
+            shortened(one.outcome.baseline.said.text, _SHORT),
+            shortened(one.outcome.clamped.said.text, _SHORT) if one.outcome.clamped else "none",
             "stopped" if one.outcome.stopped else "",
             _buttons(one.number),
         ]
@@ -212,8 +214,3 @@ def _buttons(number: int) -> Markup:
             for action, word, label in _ACTIONS
         )
     )
-
-
-def _cut(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= _SHORT else f"{line[:_SHORT]} …"

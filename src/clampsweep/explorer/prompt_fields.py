@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
-import pandas as pd
 
-from clampsweep.errors import UserError
+from clampsweep.explorer import prompt_picker
 from clampsweep.explorer.desk import Desk
-from clampsweep.explorer.form import LAST, PRIVATE, html
-from clampsweep.explorer.marking import message, quiet
+from clampsweep.explorer.form import PRIVATE, html
+from clampsweep.explorer.marking import quiet
+from clampsweep.explorer.prompt_picker import Undo
 from clampsweep.explorer.settings import Settings
 
 _FORMATS = [("it stands (raw)", "raw"), ("a message of a chat", "chat")]
@@ -19,16 +19,17 @@ _FORMATS = [("it stands (raw)", "raw"), ("a message of a chat", "chat")]
 
 @dataclass(frozen=True)
 class PromptFields:
-    """The components that say what the model reads."""
+    """The components that say what the model reads, and the way back to what was typed."""
 
     text: gr.Textbox
     kind: gr.Radio
     system: gr.Textbox
+    undo: Undo
 
     @property
     def components(self) -> list[Any]:
-        """All of them, in the order that `values` takes."""
-        return list(vars(self).values())
+        """Those that hold a value, in the order that `values` takes."""
+        return [self.text, self.kind, self.system]
 
 
 def values(text: str, kind: str, system: str) -> dict[str, Any]:
@@ -56,17 +57,19 @@ def build(
         picker: Whether prompts can be picked from the promptsets.
     """
     sets = desk.promptsets
+    beginning = str(desk.prompts(sets[0])["text"].iloc[0]) if sets else ""
     text = gr.Textbox(
-        str(desk.prompts(sets[0])["text"].iloc[0]) if sets else "",
+        beginning,
         label="Prompt (Shift+Enter for a new line)",
         lines=2,
         max_lines=10,
         elem_id=f"{prefix}-prompt",
         interactive=True,
     )
+    undo = prompt_picker.build_undo(prefix, text, beginning)
     with gr.Row(elem_classes="cs-row"):
         if picker:
-            _picker(desk, prefix, text)
+            prompt_picker.build(desk, prefix, text, undo)
         kind = gr.Radio(_FORMATS, value="raw", label="The model reads it as", scale=2,
                         min_width=340, elem_id=f"{prefix}-format", interactive=True)  # fmt: skip
     said = html(elem_id=f"{prefix}-chat", visible=False)
@@ -86,50 +89,4 @@ def build(
 
     gr.on([model.change, status.change], offer, model, [kind, said], **PRIVATE)
     kind.change(lambda chosen: gr.update(visible=chosen == "chat"), kind, system, **PRIVATE)
-    return PromptFields(text, kind, system)
-
-
-def _picker(desk: Desk, prefix: str, prompt: gr.Textbox) -> None:
-    """Make the picker from the promptsets, which writes into the prompt's box."""
-    sets = desk.promptsets
-    table = desk.prompts(sets[0]) if sets else None
-    which = gr.Dropdown(sets, value=sets[0] if sets else None, label="Promptset", scale=1,
-                        elem_id=f"{prefix}-promptset", min_width=140,
-                        interactive=True)  # fmt: skip
-    pick = gr.Dropdown(
-        [] if table is None else _numbered(table),
-        value=None if table is None else 0,
-        label="Prompt of the set",
-        elem_id=f"{prefix}-pick",
-        min_width=240,
-        scale=3,
-        interactive=True,
-    )
-    said = html(elem_id=f"{prefix}-picked", visible=False)
-
-    def choose_set(name: str) -> tuple[Any, Any]:
-        try:
-            return gr.update(choices=_numbered(desk.prompts(name)), value=None), _told()
-        except UserError as error:
-            return gr.update(choices=[], value=None), _told(error)
-
-    def choose(name: str, at: int) -> tuple[Any, Any]:
-        try:
-            return str(desk.prompts(name)["text"].get(at, "")), _told()
-        except UserError as error:
-            return gr.skip(), _told(error)
-
-    which.change(choose_set, which, [pick, said], **LAST)
-    pick.input(choose, [which, pick], [prompt, said], **LAST)
-
-
-def _told(error: UserError | None = None) -> Any:
-    """A fault in its place, or nothing, which takes no room."""
-    if error is None:
-        return gr.update(visible=False)
-    return gr.update(value=message(str(error), "alert"), visible=True)
-
-
-def _numbered(prompts: pd.DataFrame) -> list[tuple[str, int]]:
-    """Names of prompts with their places: a refused value would be shown as HTML by Gradio."""
-    return [(str(name), at) for at, name in enumerate(prompts["prompt_id"])]
+    return PromptFields(text, kind, system, undo)

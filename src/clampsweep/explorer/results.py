@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +19,21 @@ from clampsweep.studies.bcr import rates, special, split_half, view
 from clampsweep.studies.bcr.files import TABLES
 from clampsweep.studies.bcr.verdict import judge
 from clampsweep.studies.bcr.view import Tables
+from clampsweep.texts.promptset import PROMPTS
 from clampsweep.verdicts import VERDICTS
 from clampsweep.words import counted, listed
 
 FACTORS = ("core", "type", "level")
 
+Factor = tuple[str, str]  # a further column of the prompts, and a value of it
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")  # as the config's schema has it
 
 _NEEDED = ("prompts", "generations", "text_metrics", "recovery", "rates", "split_half", "verdicts")
 _CONTROLS = ("special", "controls", "control_recovery", "control_metrics")
-_NOT_SHOWN = ("verification", "detector_quality", "ledger")
+_NOT_SHOWN = ("verification", "detector_quality")
+
+_FEW = 3  # values of a filter that are named
 
 
 @dataclass(frozen=True)
@@ -37,17 +43,31 @@ class Chosen:
     core: tuple[str, ...] = ()
     type: tuple[str, ...] = ()
     level: tuple[str, ...] = ()
+    others: tuple[Factor, ...] = ()
     targets: tuple[str, ...] = ()
 
+    @property
+    def allowed(self) -> dict[str, list[str]]:
+        """Allowed values by column of the prompts, those columns alone that the choice narrows."""
+        found: dict[str, list[str]] = {}
+        for factor, value in (*((f, v) for f in FACTORS for v in getattr(self, f)), *self.others):
+            found.setdefault(factor, []).append(value)
+        return found
 
-def sweeps(results: Path) -> list[str]:
-    """Names of the entries of this study that a results folder holds, in alphabetical order.
+
+def sweeps(results: Path) -> dict[str, datetime]:
+    """The entries of this study that a results folder holds, and when each was made, newest first.
 
     An entry is known by the study that its verdicts are of; a folder without any is of another
     version, or not finished yet. One whose verdicts are damaged is named: reading it says so.
     """
     found = [path for path in sorted(results.glob("*/verdicts.parquet")) if _is_ours(path)]
-    return [path.parent.name for path in found if _NAME.fullmatch(path.parent.name)]
+    times = {
+        path.parent.name: datetime.fromtimestamp(path.stat().st_mtime)
+        for path in found
+        if _NAME.fullmatch(path.parent.name)
+    }
+    return dict(sorted(times.items(), key=lambda one: one[1], reverse=True))
 
 
 def _is_ours(verdicts_file: Path) -> bool:
@@ -119,6 +139,16 @@ def factor_values(sweep: Tables, factor: str) -> list[str]:
     return [str(value) for value in (sorted(found) if factor == "level" else found)]
 
 
+def further_factors(sweep: Tables) -> list[Factor]:
+    """Values of the prompts' further columns, which the user's own file has."""
+    own = [column for column in sweep.prompts.columns if column not in PROMPTS.columns]
+    return [
+        (column, str(value))
+        for column in own
+        for value in sorted(sweep.prompts[column].dropna().astype(str).unique())
+    ]
+
+
 def select(sweep: Tables, choice: Chosen) -> Tables:
     """The part of a sweep that a choice allows, all that is counted of it counted anew.
 
@@ -132,9 +162,8 @@ def select(sweep: Tables, choice: Chosen) -> Tables:
     if choice == Chosen():
         return sweep
     prompts = sweep.prompts
-    for factor in FACTORS:
-        if allowed := getattr(choice, factor):
-            prompts = prompts[prompts[factor].astype("string").isin(allowed).fillna(False)]
+    for factor, values in choice.allowed.items():
+        prompts = prompts[prompts[factor].astype("string").isin(values).fillna(False)]
     targets = choice.targets or sweep.targets
     judged = _rows(sweep.recovery, prompts, targets)
     if judged.empty:
@@ -150,10 +179,21 @@ def select(sweep: Tables, choice: Chosen) -> Tables:
         rates=rates.rates(judged, prompts),
         split_half=split_half.split_half(judged, prompts),
         variability=sweep.variability if whole else None,  # counted over all prompts
-        title=f"{sweep.title}; filtered: {size}, {counted(len(targets), 'target')}; exploratory",
+        title=f"{sweep.title}; filtered: {_filters(sweep, choice)} ({size}); exploratory",
         **_controls(sweep, judged),
     )
-    return replace(shown, verdicts=judge(shown).verdicts)
+    return replace(shown, **judge(shown)._asdict())
+
+
+def _filters(sweep: Tables, choice: Chosen) -> str:
+    """What a choice allows, in words: `type declarative, level 1 and 2`."""
+    narrowed = choice.allowed
+    if choice.targets:
+        narrowed["target"] = [sweep.shown[target] for target in choice.targets]
+    return ", ".join(
+        f"{factor} {listed(values)}" if len(values) <= _FEW else counted(len(values), factor)
+        for factor, values in narrowed.items()
+    )
 
 
 def _rows(frame: pd.DataFrame, prompts: pd.DataFrame, targets: Sequence[str]) -> pd.DataFrame:

@@ -11,6 +11,7 @@ from markupsafe import Markup
 from clampsweep import operations
 from clampsweep.errors import UserError
 from clampsweep.explorer import marking
+from clampsweep.explorer.marking import shortened
 from clampsweep.explorer.results_figure import plain
 from clampsweep.operations import describe
 from clampsweep.studies.bcr import view
@@ -19,6 +20,8 @@ from clampsweep.studies.bcr.view import Tables
 from clampsweep.texts.metrics import FURTHER_METRICS, LIKELIHOOD_METRICS, PUBLISHED_METRICS
 
 STATES = (("both fine", "·"), ("rescued", "R"), ("harmed", "H"), ("both collapsed", "C"))
+
+_SHORT = 60  # characters of a prompt before its row
 
 MAX_ROWS = 300
 
@@ -100,20 +103,18 @@ def _legend(code: pd.Series[int]) -> Markup:
 
 
 def _head(sweep: Tables, columns: Sequence[Column]) -> Markup:
-    """The clamps; above them the targets, if there are several."""
+    """The clamps, and above them the targets."""
     names = Markup().join(
         Markup('<th scope="col">{}</th>').format(name)
         for name in ["prompt", "baseline", *(sweep.labels[place] for _, place in columns)]
     )
-    groups = Markup()
-    if len(sweep.targets) > 1:
-        sizes = [(one, sum(one == target for target, _ in columns)) for one in sweep.targets]
-        groups = Markup('<tr><td colspan="2"></td>{}</tr>').format(
-            Markup().join(
-                Markup('<th scope="colgroup" colspan="{}">{}</th>').format(size, sweep.shown[one])
-                for one, size in sizes
-            )
+    sizes = [(one, sum(one == target for target, _ in columns)) for one in sweep.targets]
+    groups = Markup('<tr><td colspan="2"></td>{}</tr>').format(
+        Markup().join(
+            Markup('<th scope="colgroup" colspan="{}">{}</th>').format(size, sweep.shown[one])
+            for one, size in sizes
         )
+    )
     return groups + Markup("<tr>{}</tr>").format(names)
 
 
@@ -121,7 +122,7 @@ def _row(
     sweep: Tables, cells: Cells, columns: Sequence[Column], prompt: str, seed: int | None
 ) -> Markup:
     label = prompt if seed is None else f"{prompt}, seed {seed}"
-    several, found, before = len(sweep.targets) > 1, [], None
+    found, before = [], None
     for target, place in columns:
         cell = cells.get((prompt, seed, target, place)) or cells.get((prompt, None, target, place))
         if cell is None:
@@ -129,11 +130,12 @@ def _row(
             continue
         (code, key), clamp = cell, sweep.labels[place]
         before = code % 2
-        says = f"{label}, {f'{sweep.shown[target]} ' if several else ''}{clamp}: {STATES[code][0]}"
+        says = f"{label}, {sweep.shown[target]} {clamp}: {STATES[code][0]}"
         found.append(_CELL.format(code, -1, says, prompt, clamp, key, STATES[code][1]))
-    return Markup('<tr><th scope="row" title="{0}">{0}</th>{1}{2}</tr>').format(
-        label, _baseline(before), Markup().join(found)
-    )
+    text = sweep.prompt_texts[prompt]
+    return Markup(
+        '<tr><th scope="row" title="{}: {}">{} <span class="cs-quiet">{}</span></th>{}{}</tr>'
+    ).format(label, text, shortened(text, _SHORT), label, _baseline(before), Markup().join(found))
 
 
 def _baseline(collapsed: int | None) -> Markup:
@@ -165,11 +167,12 @@ def reading(sweep: Tables, prompt: str, key: str) -> Markup:
     own = view.baselines(sweep.generations)
     own = own[(own["prompt_id"] == prompt) & (own["seed"].isna() | (own["seed"] == row["seed"]))]
     before = own.sort_values("seed").iloc[0]  # that of the same seed if there is one: null is last
-    done = describe(operations.clamp(row["operation"], row["value"], row["scope"]))
+    clamp = describe(operations.clamp(row["operation"], row["value"], row["scope"]))
+    done = f"{sweep.shown[row['target']]} {clamp}"
     seed = "" if _seed(row["seed"]) is None else f", seed {row['seed']}"
     pieces = marking.words(before["text"]), marking.words(row["text"])
     return Markup("<h3>{}</h3><h4>Prompt</h4>{}{}{}").format(
-        f"{prompt}: {sweep.shown[row['target']]} {done}{seed}",
+        f"{prompt}: {done}{seed}",
         marking.passage(marking.words(sweep.prompt_texts[prompt])),
         marking.side_by_side(("Baseline", f"Clamped, {done}"), pieces),
         Markup('<div class="cs-tables">{}{}</div>').format(

@@ -14,6 +14,7 @@ from clampsweep.models.spec import ModelSpec
 from clampsweep.names import Neuron
 from clampsweep.operations import VALUED
 from clampsweep.texts.request import RAW, Decoding, PromptFormat
+from clampsweep.words import signed
 
 OPERATIONS = ("set", "add", "scale", "zero")
 
@@ -59,7 +60,7 @@ class ClampSetting:
 
     def __str__(self) -> str:
         """In words, `L29N1479 set +50`."""
-        words = "" if self.used is None else f" {self.used:+g}"
+        words = "" if self.used is None else f" {signed(self.used)}"
         return f"L{self.layer}N{self.neuron} {self.operation}{words}"
 
 
@@ -96,11 +97,21 @@ class Settings:
         """The clamps, and the steering if there is any."""
         return (*self.clamps, *(() if self.steering is None else (self.steering,)))
 
+    @property
+    def swept(self) -> ClampSetting | Steered:
+        """What a sweep changes, all else held: the steering, or the first clamp."""
+        return self.clamps[0] if self.steering is None else self.steering
+
+    @property
+    def held(self) -> tuple[ClampSetting, ...]:
+        """Clamps that a sweep holds."""
+        return self.clamps[1:] if self.steering is None else self.clamps
+
     def at(self, value: float) -> Settings:
-        """The same with its one change at another value."""
-        clamps = tuple(clamp.at(value) for clamp in self.clamps)
-        steering = None if self.steering is None else self.steering.at(value)
-        return replace(self, clamps=clamps, steering=steering)
+        """The same with what is swept at another value."""
+        if self.steering is not None:
+            return replace(self, steering=self.steering.at(value))
+        return replace(self, clamps=(self.clamps[0].at(value), *self.clamps[1:]))
 
     @property
     def draws(self) -> int | None:

@@ -21,7 +21,7 @@ from clampsweep.models.spec import ModelSpec
 from clampsweep.names import OWN, parse_direction
 from clampsweep.texts import directions
 from clampsweep.texts.directions import Steering
-from clampsweep.words import counted
+from clampsweep.words import counted, signed
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Steered:
 
     def __str__(self) -> str:
         """In words, `L15@refusal steer +2`."""
-        return f"{self.name} steer {self.multiple:+g}"
+        return f"{self.name} steer {signed(self.multiple)}"
 
 
 def check_steering(one: SteerSetting, spec: ModelSpec, checker: Checker) -> Steered | None:

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-from clampsweep.explorer.marking import side_by_side, words
+from clampsweep.explorer.marking import quiet, side_by_side, words
 from clampsweep.explorer.pages import measures
 from clampsweep.explorer.running import Said
+from clampsweep.explorer.settings import Settings
 from clampsweep.explorer.sweeping import Swept
+from clampsweep.words import listed
+
+
+def swept_words(settings: Settings) -> str:
+    """What is swept, and what is held beside it: `L29N1479 set, beside L15N100 set +10`."""
+    one, held = settings.swept, settings.held
+    beside = f", beside {listed([str(clamp) for clamp in held])}" if held else ""
+    return f"{one.name} {one.operation}{beside}"
 
 
 def strip(swept: Swept, at: int) -> Markup:
@@ -33,8 +42,8 @@ def strip(swept: Swept, at: int) -> Markup:
                 _knob(shown, "(as the baseline)" if same else said.text, said),
             )
         )
-    return Markup('<ol class="cs-knobs" aria-label="Text by value">{}</ol>').format(
-        Markup().join(rows)
+    return Markup('{}<ol class="cs-knobs" aria-label="Text by value">{}</ol>').format(
+        quiet(f"Text by value: {swept_words(swept.settings)}"), Markup().join(rows)
     )
 
 
@@ -53,13 +62,16 @@ def _knob(name: str, text: str, said: Said) -> Markup:
 
 def chosen(swept: Swept, at: int) -> Markup:
     """One value's text beside the baseline."""
-    value, said = swept.values[at], swept.texts[at]
-    title = f"{swept.settings.changes[0].operation} {value:+g}"
+    said = swept.texts[at]
     both = (words(swept.baseline.text), words(said.text))
-    return side_by_side(("Baseline", title), both)
+    return side_by_side(("Baseline", _title(swept, at)), both)
 
 
 def chosen_measures(swept: Swept, at: int) -> Markup:
     """What was measured of the baseline and of one value's text."""
-    title = f"{swept.settings.changes[0].operation} {swept.values[at]:+g}"
-    return measures([swept.baseline, swept.texts[at]], ["baseline", title])
+    return measures([swept.baseline, swept.texts[at]], ["baseline", _title(swept, at)])
+
+
+def _title(swept: Swept, at: int) -> str:
+    """All that is changed in a value's text."""
+    return ", ".join(map(str, swept.settings.at(swept.values[at]).changes))

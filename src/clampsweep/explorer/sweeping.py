@@ -30,11 +30,11 @@ def sweep_values(
     values: Sequence[float],
     tell: Callable[[float], object],
 ) -> Swept:
-    """Run the prompt without and with its one change at every value, all at once.
+    """Run the prompt without any change, and with what is swept at every value, all at once.
 
     Args:
         model: Loaded model.
-        settings: What is asked for, with one clamp or steering, checked.
+        settings: What is asked for, checked; what is not swept holds in every text but the first.
         values: Of the clamp, or multiples of the direction, each once.
         tell: Told the share of the tokens that is done, in 0..1; may raise `Stopped`.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,15 @@ from typing import Any
 import gradio as gr
 
 from clampsweep.errors import UserError
-from clampsweep.explorer import marking, results, results_figure, results_pages
+from clampsweep.explorer import (
+    marking,
+    results,
+    results_figure,
+    results_filters,
+    results_pages,
+    results_verdicts,
+)
+from clampsweep.explorer.file_names import file_name
 from clampsweep.explorer.form import EACH, PRIVATE
 from clampsweep.studies.bcr.figures.draw import FIGURES
 from clampsweep.studies.bcr.view import Tables
@@ -42,33 +50,7 @@ _DRAWING: dict[str, Any] = {
     "concurrency_id": "results-figure",
 }
 
-_ON_CELL = """
-const cellOf = (event) => event.target.closest('button[data-key]');
-const steps = {ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0]};
-const hold = (cell) => {
-  element.querySelectorAll('button[tabindex="0"]').forEach((one) => { one.tabIndex = -1; });
-  cell.tabIndex = 0;
-};
-element.addEventListener('click', (event) => {
-  const cell = cellOf(event);
-  if (!cell) return;
-  hold(cell);
-  element.querySelectorAll('[aria-current]').forEach((one) => one.removeAttribute('aria-current'));
-  cell.setAttribute('aria-current', 'true');
-  trigger('select', {prompt: cell.dataset.prompt, key: cell.dataset.key});
-});
-element.addEventListener('keydown', (event) => {
-  const step = steps[event.key], cell = cellOf(event);
-  if (!step || !cell) return;
-  event.preventDefault();
-  const row = cell.closest('tr');
-  const line = [row.previousElementSibling, row, row.nextElementSibling][step[0] + 1];
-  const next = line?.children[cell.parentElement.cellIndex + step[1]]?.querySelector('button');
-  if (!next) return;
-  hold(next);
-  next.focus();
-});
-"""
+_ON_CELL = Path(__file__).with_name("results_grid.js").read_text(encoding="utf-8")
 
 _INTO_VIEW = """
 watch('value', () => element.querySelector('.cs-pair')?.scrollIntoView({block: 'nearest'}));
@@ -90,6 +72,7 @@ class _Parts:
     detector: gr.Dropdown
     grid: gr.HTML
     reading: gr.HTML
+    verdicts: gr.HTML
 
 
 def build(folder: Path, tab: gr.Tab) -> None:
@@ -110,25 +93,26 @@ def build(folder: Path, tab: gr.Tab) -> None:
     _then_select(parts, parts.sweep.change(read, parts.sweep, fields, **_LAST, **PRIVATE).then)
     for one in parts.filters:
         _then_select(parts, functools.partial(one.input, **_LAST))
-    texts, drawn = [parts.grid, parts.reading], [parts.shown, parts.kind, parts.sweep]
+    texts, drawn = [parts.grid, parts.reading], [parts.shown, parts.kind]
     parts.detector.change(_grid, [parts.shown, parts.detector], texts, **_LAST, **PRIVATE)
     parts.kind.change(_figure, drawn, parts.picture, **_LAST, **_DRAWING)
     parts.grid.select(_reading, parts.shown, parts.reading, **EACH)
 
 
 def _then_select(parts: _Parts, when: Callable[..., Any]) -> None:
-    """Select anew what is shown; then the grid, and last the figure, which takes a second."""
+    """Select anew what is shown; then verdicts and grid, and last the figure: it takes a second."""
     chosen = when(_select, [parts.opened, *parts.filters], [parts.shown, parts.status], **PRIVATE)
-    seen = chosen.then(_grid, [parts.shown, parts.detector], [parts.grid, parts.reading], **PRIVATE)
-    seen.then(_figure, [parts.shown, parts.kind, parts.sweep], parts.picture, **_DRAWING)
+    told = chosen.then(_verdicts, parts.shown, parts.verdicts, **PRIVATE)
+    seen = told.then(_grid, [parts.shown, parts.detector], [parts.grid, parts.reading], **PRIVATE)
+    seen.then(_figure, [parts.shown, parts.kind], parts.picture, **_DRAWING)
 
 
 def _layout() -> _Parts:
     opened, shown = gr.State(None), gr.State(None)
     with gr.Row(equal_height=False, elem_classes="cs-choices"):
-        sweep = gr.Dropdown(label="Sweep", elem_id="results-sweep", min_width=160)
+        sweep = gr.Dropdown(label="Sweep", elem_id="results-sweep", min_width=300)
         refresh = gr.Button("Refresh", elem_id="results-refresh", scale=0, min_width=110, size="md")
-        filters = [_filter(name) for name in ("targets", *results.FACTORS)]
+        filters = [results_filters.make(name) for name in results_filters.NAMES]
     status = gr.HTML(label="What is shown", elem_id="results-status", js_on_load=None)
     with gr.Tabs(elem_id="results-views"):
         with gr.Tab("Figures", elem_id="results-figures"):
@@ -149,27 +133,17 @@ def _layout() -> _Parts:
                 apply_default_css=False,
             )
             reading = gr.HTML(label="Reading", elem_id="results-reading", js_on_load=_INTO_VIEW)
+        with gr.Tab("Verdicts", elem_id="results-conclusions"):
+            verdicts = gr.HTML(
+                label="Verdicts",
+                elem_id="results-verdicts",
+                js_on_load=None,
+                apply_default_css=False,
+            )
     return _Parts(
-        opened, shown, sweep, refresh, filters, status, kind, picture, detector, grid, reading
-    )
-
-
-def _filter(name: str) -> gr.Dropdown:
-    return gr.Dropdown(
-        label=f"{name.capitalize()} (none: all)",
-        elem_id=f"results-{name}",
-        multiselect=True,
-        min_width=160,
-    )
-
-
-def _choices(names: Sequence[str]) -> list[tuple[str | int | float, str | int | float]]:
-    """Choices whose values are numbers: gradio quotes a value that it refuses as HTML."""
-    return [(name, place) for place, name in enumerate(names)]
-
-
-def _picked(names: Sequence[str], places: Sequence[int] | None) -> tuple[str, ...]:
-    return tuple(names[place] for place in places or () if place < len(names))
+        opened, shown, sweep, refresh, filters, status, kind, picture, detector, grid, reading,
+        verdicts,
+    )  # fmt: skip
 
 
 def _told(make: Callable[[], str]) -> str:
@@ -187,11 +161,12 @@ def _told(make: Callable[[], str]) -> str:
 
 
 def _listed(folder: Path, current: str | None) -> tuple[dict[str, Any], Any]:
-    """The sweeps there are, the current one kept if it still is there; a word if there is none."""
-    names = results.sweeps(folder)
-    value = current if current in names else next(iter(names), None)
-    said = gr.skip() if names else str(marking.message(_NONE_YET))
-    return gr.update(choices=names, value=value), said
+    """The sweeps, newest first, the current one kept if still there; a word if there is none."""
+    made = results.sweeps(folder)
+    value = current if current in made else next(iter(made), None)
+    said = gr.skip() if made else str(marking.message(_NONE_YET))
+    choices = [(f"{name}, made {time:%Y-%m-%d %H:%M}", name) for name, time in made.items()]
+    return gr.update(choices=choices, value=value), said
 
 
 def _read(folder: Path, name: str | None) -> list[Any]:
@@ -206,26 +181,22 @@ def _read(folder: Path, name: str | None) -> list[Any]:
 
     said = _told(read)
     if not opened:
-        none = [gr.update(choices=[], value=None), *([gr.update(choices=[], value=[])] * 4)]
+        none = [
+            gr.update(choices=[], value=None),
+            *([gr.update(choices=[], value=[])] * len(results_filters.NAMES)),
+        ]
         return [None, *none, said]
     sweep = opened[0]
-    detectors = gr.update(choices=_choices(sweep.detectors), value=0)
-    words = [list(sweep.shown.values()), *_names(sweep)[1:]]
-    filters = [gr.update(choices=_choices(names), value=[]) for names in words]
+    detectors = gr.update(choices=results_filters.numbered(sweep.detectors), value=0)
+    filters = results_filters.offer(sweep)
     return [sweep, detectors, *filters, said]
-
-
-def _names(sweep: Tables) -> list[Sequence[str]]:
-    """What each of the filters offers."""
-    return [sweep.targets, *(results.factor_values(sweep, name) for name in results.FACTORS)]
 
 
 def _select(opened: Tables | None, *places: list[int] | None) -> tuple[Tables | None, Any]:
     """What the filters leave of a sweep, and a line that says so."""
     if opened is None:
         return None, gr.skip()
-    offered = zip(("targets", *results.FACTORS), _names(opened), places, strict=True)
-    choice = results.Chosen(**{name: _picked(names, at) for name, names, at in offered})
+    choice = results_filters.choice(opened, places)
     found: list[Tables] = []
 
     def select() -> str:
@@ -244,10 +215,14 @@ def _grid(shown: Tables | None, place: int | None) -> tuple[str, str]:
     return _told(lambda: results_pages.grid(shown, shown.detectors[place])), str(hint)
 
 
-def _figure(shown: Tables | None, name: str, sweep: str | None) -> str:
+def _figure(shown: Tables | None, name: str) -> str:
     if shown is None:
         return ""
-    return _told(lambda: results_figure.figure(shown, name, f"{sweep}-{name}"))
+    return _told(lambda: results_figure.figure(shown, name, file_name(shown.title, name)))
+
+
+def _verdicts(shown: Tables | None) -> str:
+    return "" if shown is None else _told(lambda: results_verdicts.verdicts(shown))
 
 
 def _reading(shown: Tables | None, event: gr.EventData) -> str:

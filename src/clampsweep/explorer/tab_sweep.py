@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import gradio as gr
 
 from clampsweep.errors import UserError
-from clampsweep.explorer import form, pages, prompt_fields, steering_fields, sweep_pages
-from clampsweep.explorer.beginnings import first_clamp, first_values
+from clampsweep.explorer import form, pages, prompt_fields, sweep_fields, sweep_pages, taker
 from clampsweep.explorer.desk import Desk
 from clampsweep.explorer.fields import Fields
 from clampsweep.explorer.form import EACH, LAST, PRIVATE, RUNS, html
 from clampsweep.explorer.jobs import Job
 from clampsweep.explorer.marking import message
-from clampsweep.explorer.settings import ClampSetting, Settings
-from clampsweep.explorer.steering_fields import SteeringFields
+from clampsweep.explorer.settings import Settings
 from clampsweep.explorer.sweeping import Swept, sweep_values
+from clampsweep.explorer.taker import Taker
 from clampsweep.explorer.typed import read_values
-
-_SWEPT = [("a neuron", "neuron"), ("a direction (steering)", "direction")]
 
 _PLACE = "Which value, by its place in the list"
 
@@ -33,8 +30,8 @@ element.addEventListener('click', (event) => {
 """
 
 
-def build(desk: Desk, model: gr.Dropdown, status: gr.HTML) -> None:
-    """Make the tab.
+def build(desk: Desk, model: gr.Dropdown, status: gr.HTML) -> Taker:
+    """Make the tab; return what lets it take from Try.
 
     Args:
         desk: Config, models, jobs.
@@ -42,9 +39,10 @@ def build(desk: Desk, model: gr.Dropdown, status: gr.HTML) -> None:
         status: The page's line about it.
     """
     with gr.Column(elem_id="sweep", elem_classes="cs-keys"):
+        taking = taker.build(desk, model)
         prompt = prompt_fields.build(desk, "sweep", model, status)
-        asked, along = _form(desk, model)
-        fields = Fields(prompt, form.decoding("sweep", 30), along)
+        change = sweep_fields.build(desk, model)
+        fields = Fields(prompt, form.decoding("sweep", 50), change.steering)
         run, stop = form.run_and_stop("sweep", "Sweep")
     said = html(message("Ready."), elem_id="sweep-said")
     slider = gr.Slider(
@@ -62,6 +60,7 @@ def build(desk: Desk, model: gr.Dropdown, status: gr.HTML) -> None:
     measures = html(elem_id="sweep-measures")
     shown = [pair, knobs, measures]
     swept = gr.State(None)
+    asked = change.components
     n = len(asked)
 
     def start(request: gr.Request, name: str, *held: Any) -> Iterator[list[Any]]:
@@ -81,46 +80,7 @@ def build(desk: Desk, model: gr.Dropdown, status: gr.HTML) -> None:
     stop.click(form.stopper(desk), queue=False, **PRIVATE)
     slider.input(_show, [swept, slider], shown, **LAST)
     knobs.pick(_pick, swept, [slider, *shown], **EACH)
-
-
-def _form(desk: Desk, model: gr.Dropdown) -> tuple[list[Any], SteeringFields]:
-    """What is swept: a neuron, by layer, place and operation, or a direction; and its values."""
-    first = first_clamp(desk, desk.models[0])
-    what = gr.Radio(_SWEPT, value="neuron", label="Sweep", elem_id="sweep-what",
-                    interactive=True)  # fmt: skip
-    with gr.Row(elem_classes="cs-row") as neuron_row:
-        layer = gr.Number(
-            first.layer, label="Layer", elem_id="sweep-layer", min_width=90, interactive=True
-        )
-        neuron = gr.Number(
-            first.neuron, label="Neuron", elem_id="sweep-neuron", min_width=90, interactive=True
-        )
-        operation = gr.Dropdown(
-            ["set", "add", "scale"],
-            value="set",
-            label="Operation",
-            elem_id="sweep-operation",
-            min_width=110,
-            interactive=True,
-        )
-    with gr.Column(visible=False) as direction_row:
-        along = steering_fields.build(desk, "sweep", swept=True)
-    beginning = _listed(first_values(desk, desk.models[0]))
-    values = gr.Textbox(beginning, label="Values, with commas between", elem_id="sweep-values",
-                        min_width=280, interactive=True)  # fmt: skip
-
-    def choose(kind: str, name: str) -> list[Any]:
-        steered = kind == "direction"
-        label = "Multiples, with commas between" if steered else "Values, with commas between"
-        new = gr.update(value=_listed(first_values(desk, name, steered=steered)), label=label)
-        return [gr.update(visible=not steered), gr.update(visible=steered), new]
-
-    what.input(choose, [what, model], [neuron_row, direction_row, values], **PRIVATE)
-    return [what, layer, neuron, operation, values], along
-
-
-def _listed(values: Sequence[float]) -> str:
-    return ", ".join(f"{value:g}" for value in values)
+    return Taker(desk, model, fields, change, *taking)
 
 
 def _settings(
@@ -131,13 +91,10 @@ def _settings(
     Raises:
         UserError: Something is missing or out of range.
     """
-    what, layer, neuron, operation, listed = held
-    values = read_values(listed)
+    change, values = sweep_fields.read(held, asked["steer"]), read_values(held[4])
     widest = max(values, key=abs)  # what is checked of a clamp holds for the others then
-    steered = what == "direction"
-    clamps = [] if steered else [ClampSetting(layer, neuron, operation, widest)]
-    asked["steer"] = replace(asked["steer"], on=steered, multiple=widest)
-    return desk.settings(model, clamps, **asked), values
+    asked["steer"] = replace(change.steer, on=change.what == "direction", multiple=widest)
+    return desk.settings(model, sweep_fields.clamps_of(change, widest), **asked), values
 
 
 def _follow(
@@ -164,8 +121,8 @@ def _follow(
     slider = gr.update(
         minimum=0, maximum=max(1, len(values) - 1), value=at, visible=len(values) > 1
     )
-    (swept_one,), how = asked.changes, pages.how_words(asked)
-    line = f"Done: {swept_one.name} {swept_one.operation}, {len(values)} values; {how}."
+    how = pages.how_words(asked)
+    line = f"Done: {sweep_pages.swept_words(asked)}, {len(values)} values; {how}."
     yield [message(line), slider, *_show(swept, at), swept, status]
 
 

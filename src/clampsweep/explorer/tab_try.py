@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from clampsweep.explorer.fields import Fields
 from clampsweep.explorer.form import PRIVATE, RUNS, html
 from clampsweep.explorer.jobs import Job
 from clampsweep.explorer.marking import message
+from clampsweep.explorer.prompt_picker import Kept
 from clampsweep.explorer.running import Outcome, so_far, try_out
 from clampsweep.explorer.settings import Settings
 
@@ -54,10 +55,14 @@ class _Page:
     @property
     def form(self) -> list[Any]:
         """What a run's settings are put into by Use."""
-        return [self.model, self.rows, *self.fields.components]
+        undo = self.fields.prompt.undo
+        return [self.model, self.rows, *self.fields.components, undo.kept, undo.button]
 
 
-def build(desk: Desk, model: gr.Dropdown, status: gr.HTML, results: Path) -> None:
+Connect = Callable[[Fields, Sequence[Any]], None]  # takes this tab's fields, cells of the rows
+
+
+def build(desk: Desk, model: gr.Dropdown, status: gr.HTML, results: Path, connect: Connect) -> None:
     """Make the tab.
 
     Args:
@@ -65,6 +70,7 @@ def build(desk: Desk, model: gr.Dropdown, status: gr.HTML, results: Path) -> Non
         model: The page's choice of the model.
         status: The page's line about it.
         results: Where the workflow writes, to import clamps from.
+        connect: Lets the Sweep tab take what the form holds.
     """
     rows = gr.State(fresh([first_clamp(desk, desk.models[0])]))
     with gr.Column(elem_id="try", elem_classes="cs-keys"):
@@ -80,12 +86,12 @@ def build(desk: Desk, model: gr.Dropdown, status: gr.HTML, results: Path) -> Non
     shared = Fields(prompt, decoding, along)
     page = _Page(model, status, shared, rows, run, said, texts, details, history.build(desk))
     with drawn:
-        _draw(desk, page, imports)
+        _draw(desk, page, imports, connect)
     stop.click(form.stopper(desk), queue=False, **PRIVATE)
     _take_up(desk, page)
 
 
-def _draw(desk: Desk, page: _Page, imports: importing.Import) -> None:
+def _draw(desk: Desk, page: _Page, imports: importing.Import, connect: Connect) -> None:
     """The rows of clamps; what reads them is set up anew with them."""
 
     @gr.render(inputs=page.rows)  # type: ignore[untyped-decorator]
@@ -95,6 +101,7 @@ def _draw(desk: Desk, page: _Page, imports: importing.Import) -> None:
             partial(first_clamp, desk),
         )  # fmt: skip
         imports.connect(page.rows, cells)
+        connect(page.fields, cells)
         n = len(page.fields.components)
 
         def start(request: gr.Request, model: str, runs: Runs, *held: Any) -> Iterator[list[Any]]:
@@ -125,7 +132,7 @@ def _follow(desk: Desk, asked: Settings, runs: Runs, request: gr.Request) -> Ite
             line = f"Running: {n} of at most {asked.decoding.max_new_tokens} tokens."
             yield [
                 message(line, "note"),
-                pages.texts(pages.titles(asked)[: len(told)], closes),
+                pages.texts(asked, closes),
                 "",
                 *[gr.skip()] * 3,
             ]
@@ -147,7 +154,7 @@ def _shown(desk: Desk, outcome: Outcome, runs: Runs) -> list[Any]:
     line = "Stopped" if outcome.stopped else "Done"
     return [
         message(f"{line}: run {number}. {pages.clamp_words(asked)}; {pages.how_words(asked)}."),
-        pages.texts(pages.titles(asked)[: len(closes)], closes),
+        pages.texts(asked, closes),
         pages.details(outcome),
         message(desk.shelf.describe(asked.model)),
         history.stamp(),
@@ -157,13 +164,15 @@ def _shown(desk: Desk, outcome: Outcome, runs: Runs) -> list[Any]:
 
 def _take_up(desk: Desk, page: _Page) -> None:
     """Use puts a run's settings into the form; Run again runs them."""
+    prompt = page.fields.prompt
 
-    def use(runs: Runs, event: gr.EventData) -> list[Any]:
+    def use(runs: Runs, held: str, kept: Kept, event: gr.EventData) -> list[Any]:
         entry = history.picked(runs, event)
         if entry is None:
             return [gr.skip()] * len(page.form)
         asked = entry.outcome.settings
-        return [asked.model, fresh(asked.rows), *fields.of_settings(asked)]
+        _, *undo = prompt.undo.put(asked.prompt, held, kept)
+        return [asked.model, fresh(asked.rows), *fields.of_settings(asked), *undo]
 
     def again(runs: Runs, event: gr.EventData, request: gr.Request) -> Iterator[list[Any]]:
         entry = history.picked(runs, event)
@@ -171,5 +180,5 @@ def _take_up(desk: Desk, page: _Page) -> None:
             yield from _follow(desk, entry.outcome.settings, runs, request)
 
     listed, runs = page.history.listed, page.history.runs
-    listed.use(use, runs, page.form, **PRIVATE)
+    listed.use(use, [runs, prompt.text, prompt.undo.kept], page.form, **PRIVATE)
     listed.again(again, runs, page.outputs, **RUNS)

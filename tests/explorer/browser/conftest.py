@@ -419,6 +419,12 @@ class Visitor:
             self.choose("try-scope", "all")
         return self
 
+    def open_sweep(self) -> None:
+        """Go to the Sweep tab, and wait until it has taken from Try."""
+        with self.page.expect_response(lambda one: "/gradio_api/" in one.url):
+            self.page.get_by_role("tab", name="Sweep here").click()
+        self.expect("#sweep-taken .cs-message").to_be_visible()
+
     # What is said
 
     def said(self, tab: str = "try") -> str:

@@ -10,6 +10,7 @@ import yaml
 
 from clampsweep import tables
 from clampsweep.explorer.export import EXPLORED
+from clampsweep.texts import collapse
 from clampsweep.texts.request import Decoding
 
 
@@ -95,8 +96,10 @@ def test_use_puts_every_setting_back(two_runs, until):
     row = (True, str(layer), str(neuron), operation, str(value))
     assert (first["method"], first["tokens"], first["scope"]) == ("greedy", "12", "all")
     assert first["rows"] == [row]
+    tab.fill("try-prompt", "typed by hand")
     use(tab, 2)
     tab.expect("#try-prompt textarea").to_have_value(other)
+    tab.expect("#try-undo").to_have_text("Put back: typed by hand")
     tab.wait_rows(2)
     tab.expect("#try-temperature input").to_be_visible()
     second = form(tab)
@@ -208,6 +211,7 @@ def test_the_json_file_holds_what_the_reference_says(two_runs, site, tmp_path):
     tab, *runs = two_runs
     path = downloaded(tab, "json", tmp_path)
     assert path.suffix == ".json"
+    assert path.name.startswith("runs-1+2")
     found = {one["run"]: one for one in json.loads(path.read_text(encoding="utf-8"))}
     for number, role, prompt, own, text in check_file(runs, site):
         one, said = found[number], found[number]["texts"][role]
@@ -243,6 +247,8 @@ def test_the_parquet_file_is_a_table_of_the_project(two_runs, site, tmp_path):
         assert row["text"] == site.words(text)
         assert row["total_tokens"] == len(row["text"].split())
         assert len(row["probabilities"]) == len(text.token_ids)
+        surface = collapse.DETECTORS["surface"](row["text"], text.token_ids)
+        assert row["collapsed_surface"] == surface
         assert len(json.loads(row["clamps"])) == len(runs[number - 1][1])
 
 
@@ -294,12 +300,13 @@ def test_the_workflow_makes_the_texts_of_a_run_from_its_config(tab, site, case):
     tab.run()
     name = config_of(tab, 1)
     content = yaml.safe_load((site.project.folder / name).read_text(encoding="utf-8"))
-    assert content["sweeps"]["explored"]["scope"] == scope
+    (entry,) = content["sweeps"]
+    assert content["sweeps"][entry]["scope"] == scope
     shown = tab.find("#config-text .cm-content").inner_text()
     assert yaml.safe_load(shown) == content
     project = site.project
-    project.run("results/explored/generations.parquet", "--configfile", name).checked()
-    table = project.table("generations", "explored")
+    project.run(f"results/{entry}/generations.parquet", "--configfile", name).checked()
+    table = project.table("generations", entry)
     texts = {row.operation: row.text for row in table.itertuples()}
     assert texts["none"] == tab.text("Baseline")
     assert texts["set"] == tab.text("Clamped")

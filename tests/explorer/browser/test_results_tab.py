@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,10 @@ def folder(tmp_path_factory):
     write(sweep(), found / "tiny")
     write(sweep(), found / "zdamaged")
     (found / "zdamaged" / "recovery.parquet").write_bytes(b"PAR1")
+    write(sweep(), found / "a-first-by-name")
+    for name, age in (("tiny", 0), ("zdamaged", 60), ("a-first-by-name", 120)):
+        made = time.time() - age
+        os.utime(found / name / "verdicts.parquet", (made, made))
     return found
 
 
@@ -112,7 +117,7 @@ def show_texts(page, address):
     open_tab(page, address)
     api.expect(picture(page)).to_be_visible()
     page.get_by_role("tab", name="Texts").click()
-    cell(page, "a, -5: rescued").wait_for()
+    cell(page, "a, L1N2 -5: rescued").wait_for()
 
 
 def choose(page, field, option):
@@ -120,10 +125,10 @@ def choose(page, field, option):
     page.get_by_role("option", name=option).click()
 
 
-def test_the_first_sweep_is_open_with_its_dose_curve(page, address):
+def test_the_newest_sweep_is_open_with_its_dose_curve(page, address):
     open_tab(page, address)
     api.expect(picture(page)).to_have_attribute("alt", re.compile("rescues .* tiny: tiny, L1N2"))
-    assert page.locator("#results-sweep input").input_value() == "tiny"
+    assert page.locator("#results-sweep input").input_value().startswith("tiny, made 20")
     api.expect(page.locator("#results-status")).to_contain_text("All 2 prompts")
 
 
@@ -138,7 +143,7 @@ def test_a_figure_is_chosen_and_downloaded(page, address, tmp_path):
             page.get_by_role("link", name=f"Download {ending}").click()
         file = tmp_path / ending
         waiting.value.save_as(file)
-        assert waiting.value.suggested_filename == f"tiny-states.{ending.lower()}"
+        assert waiting.value.suggested_filename == f"tiny-tiny-L1N2-set-states.{ending.lower()}"
         assert file.read_bytes().startswith(start)
 
 
@@ -163,13 +168,13 @@ def test_a_figure_is_chosen_by_keys_and_each_choice_draws_once(page, address, mo
 
 def test_a_cell_is_clicked_and_its_texts_are_read(page, address):
     show_texts(page, address)
-    cell(page, "a, -5: rescued").click()
+    cell(page, "a, L1N2 -5: rescued").click()
     reading = page.locator("#results-reading")
     api.expect(reading.get_by_role("heading", name="a: L1N2 set -5")).to_be_visible()
     for words in ("Say a", BROKEN, FINE):
         api.expect(reading).to_contain_text(words)
-    assert cell(page, "a, -5: rescued").get_attribute("aria-current") == "true"
-    cell(page, "b, -5: harmed").click()
+    assert cell(page, "a, L1N2 -5: rescued").get_attribute("aria-current") == "true"
+    cell(page, "b, L1N2 -5: harmed").click()
     api.expect(reading.get_by_role("heading", name="b: L1N2 set -5")).to_be_visible()
     assert page.locator("[aria-current=true][data-key]").count() == 1
 
@@ -190,31 +195,36 @@ def test_of_quick_clicks_the_last_is_read(page, address, monkeypatch):
     )  # the first click is still being answered when the others come
     show_texts(page, address)
     page.evaluate(NOTE_HEADINGS)
-    for name in ("a, -5: rescued", "a, +10: both collapsed", "b, -5: harmed", "b, +10: both fine"):
+    for name in (
+        "a, L1N2 -5: rescued",
+        "a, L1N2 +10: both collapsed",
+        "b, L1N2 -5: harmed",
+        "b, L1N2 +10: both fine",
+    ):
         cell(page, name).click()
     clicked.set()
     heading = page.locator("#results-reading h3")
     api.expect(heading).to_have_text("b: L1N2 set +10")
-    cell(page, "a, -5: rescued").click()  # what comes late comes before the answer to this
+    cell(page, "a, L1N2 -5: rescued").click()  # what comes late comes before the answer to this
     api.expect(heading).to_have_text("a: L1N2 set -5")
     assert page.evaluate("window.headings.slice(-2)") == ["b: L1N2 set +10", "a: L1N2 set -5"]
 
 
 def test_arrow_keys_move_and_enter_reads(page, address):
     show_texts(page, address)
-    cell(page, "a, -5: rescued").focus()
+    cell(page, "a, L1N2 -5: rescued").focus()
     for key in ("ArrowRight", "ArrowDown", "ArrowLeft", "Enter"):
         page.keyboard.press(key)
     api.expect(page.locator("#results-reading h3")).to_have_text("b: L1N2 set -5")
     stops = page.locator("#results-grid button[tabindex='0']")
-    assert stops.count() == 1 and stops.get_attribute("aria-label") == "b, -5: harmed"
+    assert stops.count() == 1 and stops.get_attribute("aria-label") == "b, L1N2 -5: harmed"
 
 
 def test_texts_of_a_file_stay_texts(page, address):
     show_texts(page, address)
     choose(page, "core", HOSTILE)
     api.expect(page.locator("#results-grid tbody tr")).to_have_count(1)
-    cell(page, "b, +10: both fine").click()
+    cell(page, "b, L1N2 +10: both fine").click()
     reading = page.locator("#results-reading")
     api.expect(reading.locator("h3")).to_have_text("b: L1N2 set +10")
     assert reading.inner_text().count("${1+1} {{value}}") == 2  # the prompt and the clamped text
@@ -232,6 +242,32 @@ def test_a_filter_leaves_its_prompts_and_says_that_it_is_exploratory(page, addre
     choose(page, "level", "2")  # no declarative prompt has it
     api.expect(page.get_by_role("alert")).to_contain_text("no clamped text fits these filters")
     api.expect(page.locator("#results-grid tbody tr")).to_have_count(0)
+
+
+def test_a_filtered_figure_has_a_name_of_its_own(page, address):
+    open_tab(page, address)
+    api.expect(picture(page)).to_be_visible()
+    choose(page, "type", "declarative")
+    link = page.get_by_role("link", name="Download SVG")
+    api.expect(link).to_have_attribute("download", re.compile("filtered-type-declarative.*rescue"))
+
+
+def test_rows_are_prompts_with_their_names(page, address):
+    show_texts(page, address)
+    row = page.locator("#results-grid tbody th").first
+    assert row.inner_text() == "Say a a"
+
+
+def test_verdicts_are_shown_with_the_controls_of_each(page, address):
+    open_tab(page, address)
+    api.expect(picture(page)).to_be_visible()
+    page.get_by_role("tab", name="Verdicts").click()
+    said = page.locator("#results-verdicts")
+    api.expect(said.get_by_role("heading", name="Controls of these verdicts")).to_be_visible()
+    api.expect(said.locator(".cs-ledger")).to_contain_text("matched neurons")
+    assert {"recovery", "harm", "special"} <= set(said.locator("tbody th").all_inner_texts())
+    choose(page, "type", "declarative")
+    api.expect(said.locator("caption")).to_contain_text("filtered: type declarative")
 
 
 def test_the_detector_of_the_grid_is_chosen(page, address):
@@ -258,7 +294,7 @@ def test_without_results_the_tab_says_how_to_make_some_and_finds_them(page, serv
     write(sweep(), tmp_path / "later")
     page.get_by_role("button", name="Refresh").click()
     api.expect(picture(page)).to_be_visible()
-    assert page.locator("#results-sweep input").input_value() == "later"
+    assert page.locator("#results-sweep input").input_value().startswith("later, made 20")
 
 
 def test_every_control_has_a_name(page, address):

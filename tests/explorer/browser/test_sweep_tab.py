@@ -20,7 +20,7 @@ VALUES = [-30.5, -4.0, 0.0, 4.0, 12.25, 30.5]
 def sweeping(shared):
     """The Sweep tab, greedy, set, all positions; what was swept before is still shown."""
     tab = shared
-    tab.page.get_by_role("tab", name="Sweep here").click()
+    tab.open_sweep()
     tab.expect("#sweep-run").to_be_visible()
     tab.radio("sweep-method", "greedy")
     for name, usual in (("sweep-operation", "set"), ("sweep-scope", "all")):
@@ -57,6 +57,11 @@ def strip(tab):
 
 def shown(value):
     return f"{value:+g}" if value else "0"
+
+
+def named(layer, neuron, value):
+    """What stands above the text of a value: the neuron, and what is done to it."""
+    return f"L{layer}N{neuron} set {shown(value)}"
 
 
 def value_row(value):
@@ -114,9 +119,10 @@ def test_sampled_sweeps_and_scopes_are_those_of_the_reference(asked, site):
 def check_pair(tab, site, prompt, layer, neuron, value):
     texts = {None: site.reference(prompt), value: site.reference(prompt, [(layer, neuron, "set",
              value)])}  # fmt: skip
-    tab.find(f"#sweep-pair section[aria-label='set {value:+g}']").wait_for()
+    title = named(layer, neuron, value)
+    tab.find(f"#sweep-pair section[aria-label='{title}']").wait_for()
     assert tab.text("Baseline", "#sweep-pair") == site.words(texts[None])
-    assert tab.text(f"set {value:+g}", "#sweep-pair") == site.words(texts[value])
+    assert tab.text(title, "#sweep-pair") == site.words(texts[value])
     assert pressed(tab) == shown(value)
     assert tab.find("#sweep-slider input[type=range]").input_value() == str(VALUES.index(value))
     table = tab.table("#sweep-measures")
@@ -143,6 +149,49 @@ def test_slider_and_strip_choose_the_text_beside_the_baseline(asked, site):
     check_pair(tab, site, prompt, layer, neuron, -30.5)
     tab.page.get_by_role("button", name=value_row("0")).press("Enter")
     check_pair(tab, site, prompt, layer, neuron, 0.0)
+
+
+def test_the_sweep_takes_what_try_holds_and_holds_its_other_clamps(tab, site):
+    prompt = site.long_prompt()
+    layer, neuron, _, value = site.strong_clamp(prompt)
+    other = (0, 5, "add", 2.5) if (layer, neuron) != (0, 5) else (0, 6, "add", 2.5)
+    tab.ask(prompt, (layer, neuron, "set", 1.0), other, tokens=12)
+    tab.choose("try-scope", "generated")
+    tab.open_sweep()
+    tab.expect("#sweep-taken").to_contain_text("From Try: prompt, what is changed and decoding.")
+    tab.fill("sweep-values", value)
+    said = f"L{layer}N{neuron} set, beside L{other[0]}N{other[1]} add +2.5"
+    assert f"{said}, 1 values; greedy; 12 tokens; scope generated" in tab.sweep()
+    both = site.reference(prompt, [(layer, neuron, "set", value), other], "generated")
+    rows = strip(tab)
+    words = site.words(both).strip()
+    assert rows[shown(value)][0] == (words if both.token_ids != site.reference(prompt).token_ids
+                                     else "(as the baseline)")  # fmt: skip
+    tab.find("#sweep-held input").uncheck()
+    tab.sweep()
+    alone = site.reference(prompt, [(layer, neuron, "set", value)], "generated")
+    if alone.token_ids != site.reference(prompt).token_ids:
+        assert strip(tab)[shown(value)][0] == site.words(alone).strip()
+
+
+def test_what_was_set_in_the_sweep_stays_until_all_is_taken(tab, site):
+    tab.ask("of Try", (0, 3, "set", 1.0), tokens=7)
+    tab.radio("try-method", "sampling")
+    tab.fill("try-seed", 5)
+    tab.open_sweep()
+    tab.expect("#sweep-prompt textarea").to_have_value("of Try")
+    tab.expect("#sweep-seed input").to_have_value("5")
+    tab.fill("sweep-prompt", "of the sweep")
+    tab.page.get_by_role("tab", name="Try").click()
+    tab.fill("try-prompt", "of Try again")
+    tab.fill("try-tokens", 8)
+    tab.open_sweep()
+    tab.expect("#sweep-tokens input").to_have_value("8")
+    tab.expect("#sweep-taken").to_contain_text("As set here, other than in Try: prompt.")
+    assert tab.held("sweep-prompt") == "of the sweep"
+    tab.click("#sweep-take")
+    tab.expect("#sweep-prompt textarea").to_have_value("of Try again")
+    tab.expect("#sweep-take").to_be_hidden()
 
 
 def test_the_first_shown_is_the_value_nearest_to_0_that_differs(asked, site):
@@ -172,7 +221,7 @@ def test_a_single_value_needs_no_slider(asked, site):
     assert list(strip(tab)) == ["baseline", "+30.5"]
     tab.expect("#sweep-slider input[type=range]").to_be_hidden()
     said = site.reference(prompt, [(layer, neuron, "set", 30.5)])
-    assert tab.text("set +30.5", "#sweep-pair") == site.words(said)
+    assert tab.text(named(layer, neuron, 30.5), "#sweep-pair") == site.words(said)
 
 
 @pytest.mark.parametrize("key", ["Enter", "click"])
@@ -180,7 +229,7 @@ def test_a_second_sweep_replaces_the_first(asked, site, key):
     tab, prompt, layer, neuron = asked
     tab.sweep()
     tab.page.get_by_role("button", name=value_row("+30.5")).click()
-    tab.find("#sweep-pair section[aria-label='set +30.5']").wait_for()
+    tab.find(f"#sweep-pair section[aria-label='{named(layer, neuron, 30.5)}']").wait_for()
     tab.fill("sweep-values", "-7.5, 7.5")
     if key == "Enter":
         tab.find("#sweep-values input, #sweep-values textarea").first.press("Enter")
@@ -190,8 +239,8 @@ def test_a_second_sweep_replaces_the_first(asked, site, key):
     tab.expect("#sweep-strip li").to_have_count(3)
     wanted = site.reference(prompt, [(layer, neuron, "set", 7.5)])
     tab.page.get_by_role("button", name=value_row("+7.5")).click()
-    tab.find("#sweep-pair section[aria-label='set +7.5']").wait_for()
-    assert tab.text("set +7.5", "#sweep-pair") == site.words(wanted)
+    tab.find(f"#sweep-pair section[aria-label='{named(layer, neuron, 7.5)}']").wait_for()
+    assert tab.text(named(layer, neuron, 7.5), "#sweep-pair") == site.words(wanted)
 
 
 @pytest.mark.parametrize(("how", "scope"), [("button", "all"), ("Escape", "last")])
@@ -237,7 +286,7 @@ REFUSALS = {
 def swept(kept, site):
     """One tab for all refusals; it has a sweep to lose."""
     tab = kept
-    tab.page.get_by_role("tab", name="Sweep here").click()
+    tab.open_sweep()
     fill(tab, site.prompts[0], 1, 3, tokens=4)
     tab.sweep()
     return tab
@@ -280,6 +329,6 @@ def test_every_multiple_of_a_direction_has_the_text_of_the_reference(sweeping, s
             assert rows[shown_value][0] == site.words(site.reference(prompt)).strip()
     assert rows["0"][0] == "(as the baseline)"
     tab.page.get_by_role("button", name=value_row("-2")).click()
-    assert tab.text("steer -2", "#sweep-pair").strip() == rows["-2"][0]
+    assert tab.text("L1@joy steer -2", "#sweep-pair").strip() == rows["-2"][0]
     tab.radio("sweep-what", "a neuron")
     tab.expect("#sweep-neuron").to_be_visible()

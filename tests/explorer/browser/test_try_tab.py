@@ -190,17 +190,89 @@ def test_the_texts_grow_before_the_run_is_done(asked, site):
     assert final.replace(mark, "").startswith(early.replace(mark, ""))
 
 
+def listed(table, at):
+    """A short prompt as it stands in the list."""
+    row = table.iloc[at]
+    return f"{row['text']} ({row['prompt_id']})"
+
+
 def test_a_picked_prompt_is_put_into_the_box(shared, site):
     tab = shared
     name = site.desk.promptsets[0]
     table = site.desk.prompts(name)
-    tab.choose("try-pick", table["prompt_id"].iloc[1])
+    tab.choose("try-pick", listed(table, 1))
     tab.expect("#try-prompt textarea").to_have_value(table["text"].iloc[1])
     other = site.desk.promptsets[-1]
     tab.choose("try-promptset", other)
     table = site.desk.prompts(other)
-    tab.choose("try-pick", table["prompt_id"].iloc[-1])
+    tab.choose("try-pick", listed(table, -1))
     tab.expect("#try-prompt textarea").to_have_value(table["text"].iloc[-1])
+
+
+LEAVING = {
+    "Escape": lambda tab: tab.page.keyboard.press("Escape"),
+    "Escape, then Tab": lambda tab: [tab.page.keyboard.press(key) for key in ("Escape", "Tab")],
+    "looking through it": lambda tab: [
+        tab.page.keyboard.press(key) for key in ("ArrowDown", "ArrowDown", "Escape", "Tab")
+    ],
+    "a click elsewhere": lambda tab: tab.find("h1").click(),
+    "letters that fit nothing": lambda tab: [
+        tab.page.keyboard.type("zzz"), tab.page.keyboard.press("Tab"),
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("how", list(LEAVING))
+@pytest.mark.parametrize("name", ["try-pick", "try-promptset"])
+def test_opening_and_leaving_a_list_keeps_what_was_typed(shared, site, name, how):
+    tab = shared
+    tab.fill("try-prompt", "typed by hand")
+    tab.find(f"#{name} input").click()
+    tab.page.get_by_role("option").first.wait_for()
+    LEAVING[how](tab)
+    tab.expect("[role=option]").to_have_count(0)
+    tab.ask("typed by hand", tokens=2)  # a late answer to the leaving would come before the run's
+    tab.run()
+    assert tab.held("try-prompt") == "typed by hand"
+    tab.expect("#try-history tbody tr >> nth=0").to_contain_text("typed by hand")
+
+
+def test_what_a_choice_replaced_is_put_back(tab, site):
+    table = site.desk.prompts(site.desk.promptsets[0])
+    tab.fill("try-prompt", "typed by hand")
+    for at in (0, 1):
+        tab.choose("try-pick", listed(table, at))
+        tab.expect("#try-prompt textarea").to_have_value(table["text"].iloc[at])
+    tab.choose("try-pick", listed(table, 1))  # the same again, after it was chosen
+    tab.expect("#try-undo").to_have_text("Put back: typed by hand")
+    tab.click("#try-undo")
+    tab.expect("#try-prompt textarea").to_have_value("typed by hand")
+    tab.click("#try-undo")
+    tab.expect("#try-prompt textarea").to_have_value(table["text"].iloc[1])
+
+
+def test_leaving_the_list_of_tables_keeps_the_clamps_chosen_for_import(tab):
+    tab.find("#import").get_by_role("button").first.click()
+    tab.choose("import-table", "earlier: targets and their clamps")
+    tab.expect("#import-said").to_contain_text("to choose from")
+    tab.find("#import-clamps input").click()
+    tab.page.get_by_role("option").first.click()
+    tab.page.keyboard.press("Escape")
+    tab.find("#import-table input").click()
+    tab.page.get_by_role("option").first.wait_for()
+    tab.page.keyboard.press("Escape")
+    tab.find("h1").click()
+    before = tab.n_rows
+    tab.click("#import-add")
+    tab.expect("#import-said").to_contain_text("added.")
+    assert tab.n_rows > before
+
+
+def test_the_texts_say_which_neuron_is_clamped(asked):
+    tab, _prompt, (layer, neuron, operation, value) = asked
+    tab.run()
+    note = tab.find("#try-texts section[aria-label=Clamped] .cs-note")
+    assert note.inner_text() == f"L{layer}N{neuron} {operation} {value:+g}"
 
 
 def test_another_configured_model_makes_its_own_texts(tab, site):

@@ -65,7 +65,7 @@ def test_a_sweep_and_a_run_in_two_tabs_are_both_right(visit, site):
     clamp = site.strong_clamp(prompt)
     one, other = visit(), visit()
     one.ask(prompt, clamp)
-    other.page.get_by_role("tab", name="Sweep here").click()
+    other.open_sweep()
     other.expect("#sweep-run").to_be_visible()
     for name, value in (("prompt", prompt), ("layer", clamp[0]), ("neuron", clamp[1]),
                         ("values", clamp[3]), ("tokens", 12)):  # fmt: skip
@@ -77,7 +77,7 @@ def test_a_sweep_and_a_run_in_two_tabs_are_both_right(visit, site):
         other.expect("#sweep-said").to_contain_text("Done:")
     wanted = site.words(site.reference(prompt, [clamp]))
     assert one.text("Clamped") == wanted
-    assert other.text(f"set {clamp[3]:+g}", "#sweep-pair") == wanted
+    assert other.text(f"L{clamp[0]}N{clamp[1]} set {clamp[3]:+g}", "#sweep-pair") == wanted
 
 
 # What is typed is text
@@ -96,7 +96,7 @@ def test_a_hostile_prompt_is_shown_as_text_everywhere(tab, site):
     tab.expect("#config-said").to_contain_text("Config file of run 1.")
     tab.click("#config-save")
     tab.expect("#config-said").to_contain_text("Saved.")
-    tab.page.get_by_role("tab", name="Sweep here").click()
+    tab.open_sweep()
     tab.fill("sweep-prompt", prompt)
     tab.fill("sweep-tokens", 2)
     tab.sweep()
@@ -113,7 +113,7 @@ def test_a_hostile_fault_is_shown_as_text(tab, site):
     tab.fill("try-positions", HOSTILE)
     tab.fill("try-prompt", "one")
     tab.refused(f"positions: got {HOSTILE!r}")
-    tab.page.get_by_role("tab", name="Sweep here").click()
+    tab.open_sweep()
     tab.fill("sweep-values", SHORT)
     tab.refused(f"values: got {SHORT!r}", "sweep")
     assert tab.find("img[src='x']").count() == 0
@@ -133,7 +133,7 @@ def test_a_model_that_says_hostile_things_is_shown_as_text(tab, site, monkeypatc
         tab.run()
         wanted = decode(site.reference(prompt, n=3).token_ids)
         assert tab.text("Baseline") == wanted
-        tab.page.get_by_role("tab", name="Sweep here").click()
+        tab.open_sweep()
         tab.fill("sweep-prompt", prompt)
         tab.fill("sweep-tokens", 2)
         tab.sweep()
@@ -194,7 +194,7 @@ def full(kept, site):
     tab.find("#import").get_by_role("button").first.click()
     tab.page.get_by_role("button", name="Config file of run 1").click()
     tab.expect("#config-said").to_contain_text("Config file of run 1.")
-    tab.page.get_by_role("tab", name="Sweep here").click()
+    tab.open_sweep()
     tab.fill("sweep-prompt", prompt)
     tab.fill("sweep-tokens", 30)
     tab.sweep()
