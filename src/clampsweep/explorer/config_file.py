@@ -162,6 +162,6 @@ def _name(settings: Settings) -> str:
     """A name of files and of the entry, which says what is changed and which settings decide."""
     in_order = sorted(settings.clamps, key=lambda clamp: clamp.place)
     steered = [] if settings.steering is None else [settings.steering]
-    places = "_".join(change.name for change in (*in_order, *steered))
+    places = "_".join([*(clamp.name for clamp in in_order), *(one.name for one in steered)])
     words = re.sub(r"[^A-Za-z0-9_.-]+", "-", f"{settings.model}-{places}")[:_LONGEST].strip("-.")
     return f"explored-{words}-{json_digest(settings.as_json())[:8]}"
