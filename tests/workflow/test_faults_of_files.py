@@ -192,11 +192,11 @@ def test_a_model_without_a_chat_template_ends_a_run_of_chats_once_it_is_fetched(
     project.sweep["prompt_format"] = "chat"
     run = project.write().run()
     assert run.code != 0 and set(run.rules) <= {"fetch_model", "prompts", "detector_quality"}
-    assert run.errors() == [
-        "error: s: asks for prompts as chats, but the tokenizer of tiny has no chat template; use a "
-        "model with one (chat_template.jinja, or a key of tokenizer_config.json); or leave out what "
-        "asks for chats (prompt_format: chat, chat_baselines: true)"
-    ]
+    (said,) = run.errors()
+    assert said.startswith(
+        "error: s: asks for prompts as chats, but the tokenizer of tiny has no chat template; use "
+    )
+    assert said.endswith("what asks for chats (prompt_format: chat, chat_baselines: true)")
     assert not project.batches()
 
 
