@@ -150,7 +150,7 @@ class RowTexts:
     def note_end(self, rows: Sequence[int], logits: Float[Tensor, "row d_vocab"]) -> None:
         """Note how probable it is that each row's first token, of these logits, ends its text."""
         ends = [token for token in sorted(self._model.eos_ids) if token < logits.shape[1]]
-        total = torch.cat([few.logsumexp(-1) for few in logits.split(_ROWS)])  # [row]
+        total = torch.cat([few.logsumexp(-1) for few in torch.split(logits, _ROWS)])  # [row]
         each = (logits[:, ends] - total[:, None]).exp()  # [row, end]
         self._p_end[list(rows)] = each.sum(-1).double().cpu().numpy()
 

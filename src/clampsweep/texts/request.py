@@ -168,7 +168,9 @@ class TextRequest:
         """The targets as a rule's parameter: how to select them, or their names."""
         return list(self.targets) if isinstance(self.targets, tuple) else asdict(self.targets)
 
-    def baselines(self, name: str, decoding: Decoding, seeds: tuple[int, ...]) -> TextRequest:
+    def baselines(
+        self, name: str, decoding: Decoding, seeds: tuple[int | None, ...]
+    ) -> TextRequest:
         """A request for the baselines alone, decoded in another way.
 
         Args:
