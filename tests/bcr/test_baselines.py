@@ -114,11 +114,11 @@ def test_beside_the_remedy_stands_what_it_did():
 
 
 def test_the_table_of_ends_has_each_clamp_and_blank_prompts_beside_the_others():
-    own = sweep("__FF", "F_F_", (0.5, 0.7, 0.1, 0.3), (0.2, 0.6, 0.05, 0.9))
+    own = sweep("__FF", "F_F_", (0.5, 0.7, 0.1, 0.3), (0.2, 0.6, 0.1, 0.9))
     text = summary(own)
     assert lines_of(text, "| no clamp") == ["| no clamp | 0.6 | 2 | 0.2 | 0 |"]
     section = text.split("## Ends at once")[1].split("\n## ")[0]
-    assert lines_of(section, "| `L1N2") == ["| `L1N2 set +1` | 0.4 | 1 | 0.47 | 1 |"]
+    assert lines_of(section, "| `L1N2") == ["| `L1N2 set +1` | 0.4 | 1 | 0.5 | 1 |"]
     assert "## Ends at once" not in summary(sweep("FB", "FF", (0.5, 0.1), (0.5, 0.1)))
 
 

@@ -15,8 +15,11 @@ from clampsweep.studies.bcr.config import BcrEntry, Controls, ImportedTexts, Var
 from clampsweep.texts.request import TextRequest
 from configs import (
     BASE,
+    HUB,
     IMPORTED,
+    LOADING,
     REFERENCE,
+    SIZES,
     as_sweep,
     changed,
     each_fault,
@@ -327,12 +330,13 @@ def test_given_controls_replace_the_defaults_one_by_one():
 
 def test_chat_baselines_are_taken_of_a_model_with_a_template_or_of_one_not_yet_fetched(folder):
     asked = sweep("chat_baselines: true")
-    local = changed(asked, "models: {tiny: {path: away}}")
+    away = yaml.safe_dump({"models": {"away": {**HUB, **SIZES, **LOADING}}})
+    away = changed(asked, changed(away, sweep("model: away")))
     with pytest.raises(UserError, match="no chat template"):
         parse(config=BASE, overlay=asked)
     (folder / "tiny/chat_template.jinja").write_text("{{ messages }}")
     assert only(parse(config=BASE, overlay=asked)).chat_baselines
-    assert only(parse(config=BASE, overlay=local)).chat_baselines, "its folder's fault comes later"
+    assert only(parse(config=BASE, overlay=away)).chat_baselines, "looked at once it is fetched"
     assert not only(parse(config=BASE, overlay=sweep("chat_baselines: false"))).chat_baselines
 
 

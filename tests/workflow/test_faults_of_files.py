@@ -184,6 +184,22 @@ def test_damaged_json_and_a_damaged_promptset_are_named_before_any_job(
     }
 
 
+def test_a_model_without_a_chat_template_ends_a_run_of_chats_once_it_is_fetched(
+    untouched: Project, tmp_path: Path
+) -> None:
+    project = untouched.copy(tmp_path / "project")
+    project.path("tiny/chat_template.jinja").unlink()
+    project.sweep["prompt_format"] = "chat"
+    run = project.write().run()
+    assert run.code != 0 and set(run.rules) <= {"fetch_model", "prompts", "detector_quality"}
+    (said,) = run.errors()
+    assert said.startswith(
+        "error: s: asks for prompts as chats, but the tokenizer of tiny has no chat template; use "
+    )
+    assert said.endswith("what asks for chats (prompt_format: chat, chat_baselines: true)")
+    assert not project.batches()
+
+
 def _select(project: Project) -> None:
     """Let the sweep select its neuron, and put another sweep's selection in its place."""
     project.sweep["neurons"] = {"select": "consistent", "layer": 1, "top": 1}

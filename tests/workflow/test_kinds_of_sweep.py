@@ -25,13 +25,12 @@ def test_one_call_makes_every_sweep_whole(done: tuple[Project, Run]) -> None:
     sweeps = project.config["run"]
     assert run.rules == {
         **dict.fromkeys(("fetch_model", "detector_quality", "detector_figure"), 1),
-        "generate": 2 + 4,  # greedy and sampled baselines, and a batch of each sweep
+        "generate": 3 + 4,  # greedy, sampled and chat baselines, and a batch of each sweep
         "select_neurons": 2,  # chosen, and mean for its means
+        "chat_baselines": 1,
         **dict.fromkeys(
             (
-                "prompts",
                 "neuron_stats",
-                "gather",
                 "text_metrics",
                 "recovery",
                 "split_half",
@@ -44,6 +43,7 @@ def test_one_call_makes_every_sweep_whole(done: tuple[Project, Run]) -> None:
             ),
             len(sweeps),
         ),
+        **dict.fromkeys(("prompts", "gather"), len(sweeps) + 1),
     }
     for sweep in sweeps:
         figures = list((project.folder / f"results/{sweep}/figures").iterdir())
@@ -81,7 +81,7 @@ def test_a_shared_baseline_is_generated_once(done: tuple[Project, Run]) -> None:
     assert len(baselines["chosen"]) == N
     assert len(baselines["sampled"]) == 2 * N
     rows = [key for batch in project.batches().values() for key in batch["key"]]
-    assert len(rows) == len(set(rows)) == (N + N * 2 * 2) + N * 2 + N * 2 + (2 * N + 2 * N)
+    assert len(rows) == len(set(rows)) == (N + N * 2 * 2) + 3 * N + N * 2 + (2 * N + 2 * N)
 
 
 def test_neurons_are_chosen_by_their_statistics(done: tuple[Project, Run]) -> None:
@@ -132,6 +132,24 @@ def test_chats_are_read_by_the_template_and_end_by_stop_strings(done: tuple[Proj
     positions = texts.loc[texts["operation"] == "none", "n_new_tokens"].sum()
     assert set(project.table("neuron_stats", "sampled")["n_positions"]) == {positions}
     assert "chat with a system prompt" in project.path("results/sampled/summary.md").read_text()
+
+
+def test_baselines_in_the_chat_format_are_the_same_prompts_without_a_clamp(
+    done: tuple[Project, Run],
+) -> None:
+    project, tokenizer = done[0], tiny_tokenizer()
+    chats = project.table("generations", "mean/chat")
+    assert set(chats["operation"]) == {"none"} and len(chats) == N
+    for row in chats.itertuples():
+        chat = f"<bos>u:{PROMPTS[row.prompt_id]}\na:"
+        assert row.n_prompt_tokens == len(tokenizer(chat).input_ids)
+    raw = project.table("generations", "mean").query("operation == 'none'")
+    found = project.table("chat_baselines", "mean").set_index("detector")["n"]
+    assert set(raw["prompt_id"]) == set(chats["prompt_id"])
+    assert found.to_dict() == dict.fromkeys(("surface", "entropy", "loop"), N)
+    said = project.path("results/mean/summary.md").read_text()
+    assert said.count("in the model's own chat format, without a clamp,") == len(found)
+    assert project.table("generations", "mean")["p_end_first"].between(0, 1).all()
 
 
 def test_each_sampled_text_is_compared_with_the_baseline_of_its_seed(

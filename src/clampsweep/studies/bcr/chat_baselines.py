@@ -23,7 +23,7 @@ _RATES = (
 )  # rescued: collapsed raw and fine in the chat format; harmed is the reverse
 
 CHAT_BASELINES = Schema(
-    "chat baselines",
+    "chat_baselines",
     {
         "detector": RATES.columns["detector"],
         "n": Column("int", "number of pairs of a raw and a chat baseline (prompts x seeds)"),

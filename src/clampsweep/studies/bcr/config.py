@@ -177,12 +177,12 @@ def _chat_baselines(
     """Whether baselines are made as chats too; a local model must have a chat template for it."""
     if not entry.get("chat_baselines"):
         return False
-    key, folder = (*sweep, "chat_baselines"), Path(request.model.path or "")
+    key, model = (*sweep, "chat_baselines"), request.model
     if request.prompt_format.kind == "chat":
         why = "got true, but the sweep's prompts are chats already (prompt_format: chat)"
         raise checker.fault(key, f"{why}; write false, or prompt_format: raw")
-    if request.model.source == "path" and folder.is_dir() and not has_template(folder):
-        raise checker.fault(key, f"got true, but {no_template(request.model.name)}, or write false")
+    if model.path is not None and not has_template(model.path):
+        raise checker.fault(key, f"got true, but {no_template(model.name)}, or write false")
     return True
 
 
