@@ -138,6 +138,11 @@ COMPARISONS = {
         "sweeps.new.controls.prompts",
         ["'resample'", "all prompts", "remove"],
     ),
+    "a best clamp that is a number": (
+        sweep("controls: {best_clamp: 10}"),
+        "sweeps.main.controls.best_clamp",
+        ["10", "boolean"],
+    ),
     "no prompts": (sweep("controls: {prompts: 0}"), "sweeps.main.controls.prompts", ["0", "1"]),
     "a neuron's random direction": (
         sweep("neurons: [L0N1, L1N2R3]"),
@@ -321,9 +326,10 @@ def test_controls_and_sampled_baselines_have_defaults_and_are_left_out_unless_as
 
 
 def test_given_controls_replace_the_defaults_one_by_one():
-    text = "controls: {count: 39, seed: 4, matching: [], values: [2.5, -3], prompts: 6}"
+    some = "count: 39, seed: 4, matching: [], values: [2.5, -3], prompts: 6, best_clamp: false"
+    text = f"controls: {{{some}}}"
     found = only(parse(config=BASE, overlay=sweep(text)))
-    assert found.controls == Controls(39, 4, (), (2.5, -3.0), 6)
+    assert found.controls == Controls(39, 4, (), (2.5, -3.0), 6, best_clamp=False)
     again = only(parse(config=BASE, overlay=sweep("variability: {seeds: 9, temperature: 2}")))
     assert again.variability == Variability(9, 2.0)
 

@@ -54,16 +54,21 @@ ROUNDS: tuple[dict[str, tuple[str, ...]], ...] = (
     {
         "special": (f"{S}/special.parquet",),
         "variability": (f"{S}/variability.parquet",),
-        "split_half": (f"{S}/split_half.parquet",),
         "verify": (f"{S}/verification.parquet", f"{S}/verification.md"),
+    },
+    {
+        "select_controls": (f"{S}/controls/selected.json",),
+        "split_half": (f"{S}/split_half.parquet",),
+    },
+    {
+        "best_clamps": (f"{S}/controls/best_clamps.parquet",),
+        "detector_figure": (f"{D}/detectors.svg", f"{D}/detectors.png"),
     },
     {
         "recovery": (f"{S}/recovery.parquet", f"{S}/rates.parquet"),
         "export_vectors": (f"{S}/vectors.npz",),
         "srm": tuple(f"{S}/srm/{name}.parquet" for name in RESONANCE),
         "neuron_report": (f"{S}/neuron_report.md",),
-        "select_controls": (f"{S}/controls/selected.json",),
-        "detector_figure": (f"{D}/detectors.svg", f"{D}/detectors.png"),
     },
     {
         "text_metrics": (f"{S}/text_metrics.parquet",),
