@@ -48,7 +48,9 @@ def test_the_controls_of_a_sweep_are_a_request_like_its_own_with_targets_yet_to_
     parsed = parse(config=BASE, overlay=sweep(text))
     assert list(parsed.requests()) == ["main", "main/controls"]
     main, controls = parsed.requests().values()
-    assert controls.targets == Named("select_controls", "main", 2 * 3 * len(main.targets))
+    n_controls, n_left_out = 2 * 3 * len(main.targets), len(main.values) - 1
+    assert n_left_out < len(parsed.entries["bcr"]["main"].detectors)
+    assert controls.targets == Named("select_controls", "main", n_controls, n_left_out)
     assert controls.needs_statistics
     assert (controls.values, controls.drawn) == ((0.0,), (6, 4))
     same = {name: getattr(main, name) for name in ("name", "targets", "values", "drawn")}

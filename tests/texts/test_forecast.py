@@ -118,6 +118,12 @@ def test_unnamed_neurons_may_be_in_each_layer_of_the_entrys() -> None:
     assert [load.layer for load in forecast.bound(anywhere, ["One"], {})] == [1]
 
 
+def test_values_that_are_chosen_for_each_target_count_for_all_of_them() -> None:
+    request = change(targets=Named("c", "main", 4, 3), values=(0.0, 1.0))
+    bound = forecast.bound(request, ["One"], {"main": REQUEST})
+    assert sum(load.rows for load in bound) == 4 * (2 + 3)
+
+
 def test_where_a_study_does_not_say_how_many_it_names_nobody_knows() -> None:
     request = change(targets=Named("c", "main"))
     assert forecast.bound(request, ["One"], {"main": REQUEST}) is None

@@ -144,7 +144,9 @@ def bound(
     most, layers = request.most_targets, _layers(request, requests)
     if most is None:
         return None
-    each = Load.alike(len(request.values), request.decoding, request.scope, prompts)
+    added = request.targets.added if isinstance(request.targets, Named) else 0
+    n_values = len(request.values) + added
+    each = Load.alike(n_values, request.decoding, request.scope, prompts)
     times = most * len(request.seeds) / len(layers)
     return [each.times(times, layer) for layer in layers]
 

@@ -133,11 +133,13 @@ class Named:
             work (`shards.shard.write_items`).
         entry: The entry that it is run for.
         most: Most targets that it can name, for the plan of a run; None if nobody knows.
+        added: Most values that it can give a target beside the request's, likewise.
     """
 
     checkpoint: str
     entry: str
     most: int | None = None
+    added: int = 0
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from clampsweep.config.contract import Study, figure_files
-from clampsweep.studies.bcr.config import BcrEntry, parse
+from clampsweep.studies.bcr.config import BcrEntry, Controls, parse
 from clampsweep.studies.bcr.files import (
     DETECTORS,
     FIGURES,
@@ -29,11 +29,12 @@ def requests(entry: BcrEntry) -> dict[str, TextRequest]:
     if entry.controls is not None:
         name = f"{entry.name}/controls"
         # Of each target as many neurons and random directions.
+        added = _added(entry, entry.texts, entry.controls)
         most = 2 * entry.controls.count * (entry.texts.most_targets or 0)
         found[name] = replace(
             entry.texts,
             name=name,
-            targets=Named("select_controls", entry.name, most),
+            targets=Named("select_controls", entry.name, most, added),
             values=entry.controls.values,
             drawn=entry.controls.drawn,
         )
@@ -46,6 +47,12 @@ def requests(entry: BcrEntry) -> dict[str, TextRequest]:
         plain = own.baselines(name, own.decoding, own.seeds)
         found[name] = replace(plain, prompt_format=PromptFormat("chat"))
     return found
+
+
+def _added(entry: BcrEntry, texts: TextRequest, controls: Controls) -> int:
+    """Most clamps that controls run at because they are their target's best by some detector."""
+    left_out = set(texts.values) - set(controls.values)
+    return min(len(entry.detectors), len(left_out)) if controls.best_clamp else 0
 
 
 def kept(entry: BcrEntry) -> dict[str, str]:
