@@ -74,6 +74,7 @@ def among_controls(view: Tables, detector: str) -> Iterator[Judged]:
 def _compared(view: Tables, claim: str, target: str, detector: str, ranks: pd.DataFrame) -> Judged:
     """The verdict on a target by a claim, from its ranks among each kind of controls."""
     hindrance = _hindrance(view, claim, target, detector, ranks)
+    stands_out = bool(special.is_special(ranks, STATISTICS[claim], LEVEL)["special"].all())
     last = ranks.sort_values("q", kind="stable").iloc[-1]  # the kind it stands out from least
     above = [
         f"{row.percentile:.0f} % of {row.n_controls} {row.kind} controls"
@@ -92,7 +93,7 @@ def _compared(view: Tables, claim: str, target: str, detector: str, ranks: pd.Da
             p=float(last["p"]),
             q=float(last["q"]),
         ),
-        hindrance.words or (SPECIAL if last["q"] < LEVEL else NOT_SPECIAL),
+        hindrance.words or (SPECIAL if stands_out else NOT_SPECIAL),
         f"at most {last['observed']:.0f} more {done} than {other}, of {last['bound']} {before} "
         f"texts: above {listed(above)}",
         untestable="" if hindrance.vacuous else hindrance.reason,
