@@ -421,8 +421,11 @@ class Visitor:
 
     def open_sweep(self) -> None:
         """Go to the Sweep tab, and wait until it has taken from Try."""
+        way = self.page.get_by_role("tab", name="Sweep here")
+        if way.get_attribute("aria-selected") == "true":
+            return
         with self.page.expect_response(lambda one: "/gradio_api/" in one.url):
-            self.page.get_by_role("tab", name="Sweep here").click()
+            way.click()
         self.expect("#sweep-taken .cs-message").to_be_visible()
 
     # What is said
