@@ -257,7 +257,7 @@ def test_nothing_imports_a_pickling_module() -> None:
 
 def test_yaml_is_read_by_a_loader_that_makes_plain_values_only() -> None:
     loads = [ast.unparse(call) for _, name, call in _calls() if name.startswith("yaml.load")]
-    assert loads == ["yaml.load(file, _StrictLoader)"]
+    assert loads == ["yaml.load(text, _StrictLoader)"]
     assert issubclass(strict_yaml._StrictLoader, yaml.SafeLoader)
 
 
@@ -270,7 +270,7 @@ def test_no_rule_has_a_shell_command_or_code_of_its_own() -> None:
 def test_a_config_cannot_name_an_object_to_be_made(tmp_path: Path) -> None:
     path, marker = tmp_path / "config.yaml", tmp_path / "marker"
     path.write_text(f"run: !!python/object/apply:os.system ['touch {marker}']\n")
-    with pytest.raises(UserError, match=r"config\.yaml, line 1: not valid YAML"):
+    with pytest.raises(UserError, match=r"config\.yaml, line 1, column 6: not valid YAML"):
         read_yaml(path)
     assert not marker.exists()
 

@@ -41,6 +41,7 @@ def _part(*keys: str) -> tuple[pd.DataFrame, pd.DataFrame]:
                 "stop_reason": "eos",
                 "min_margin": 0.5,
                 "nll_unclamped": 1.5,
+                "p_end_first": 0.25,
             }
             for key in keys
         ]

@@ -121,7 +121,7 @@ def test_a_clamp_removed_and_put_back_generates_nothing(finished: Project) -> No
     finished.sweep["values"].remove(0)
     run = finished.write().run(RATES).checked()
     assert run.rules == {"gather": 1, "text_metrics": 1, "recovery": 1}
-    for name, n_rows in {"generations": 12, "text_metrics": 12, "recovery": 24, "rates": 6}.items():
+    for name, n_rows in {"generations": 12, "text_metrics": 12, "recovery": 32, "rates": 8}.items():
         table = finished.table(name)
         assert len(table) == n_rows, name
         assert 0 not in set(table["value"])

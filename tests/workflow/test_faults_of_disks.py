@@ -25,6 +25,7 @@ RESONANCE = ("groups", "curves", "differences", "verdicts", "ledger")
 KEYS = {
     "controls": {"count": 2, "values": [5]},
     "variability": {"seeds": 8},
+    "chat_baselines": True,
     "srm": {"basis": ["L1N5", "L1N7"], "group_by": ["type"], "thresholds": [0.1]},
     "reference": "workflow/data/bcr/bcr_gpt2.yaml",
 }
@@ -54,6 +55,7 @@ ROUNDS: tuple[dict[str, tuple[str, ...]], ...] = (
     {
         "special": (f"{S}/special.parquet",),
         "variability": (f"{S}/variability.parquet",),
+        "chat_baselines": (f"{S}/chat_baselines.parquet",),
         "verify": (f"{S}/verification.parquet", f"{S}/verification.md"),
     },
     {

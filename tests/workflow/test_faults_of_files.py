@@ -85,8 +85,8 @@ def test_damaged_tables_are_named_together_and_deleting_them_is_enough(finished:
     assert not run.rules
     assert sorted(run.errors()) == [
         f"error: {D}/quality.parquet: not a whole Parquet file; delete it and run again",
-        f"error: {S}/neuron_stats.parquet: lacks column 'n_prompts', so it is no 'neuron_stats' "
-        "table of this version; delete it and run again",
+        f"error: {S}/neuron_stats.parquet: holds a 'rates' table, not 'neuron_stats'; read it with "
+        "its own schema, or delete it and run again",
         f"error: {S}/recovery.parquet: a copy of what belongs in results/t/recovery.parquet; "
         "delete it and run again",
         f"error: {S}/vectors.parquet: not a whole Parquet file; delete it and run again",

@@ -75,6 +75,6 @@ def test_texts_that_follow_from_others_are_bounded(fresh: Project, prompts: str)
     if prompts == "url":
         assert line == "Texts: 0 new, 0 reused; those of s and s/controls are not known yet."
     else:
-        more = 2 * 2 * N + (2 * 3 * 2) * 1 * 2  # 3 neurons and 3 directions of each of 2
+        more = 2 * 2 * N + (2 * 3 * 2) * (1 + 1) * 2  # 3 neurons and 3 directions, at 2 values
         follow = "of s and s/controls, whose neurons follow from the first texts"
         assert line == f"Texts: {N} new, 0 reused; up to {more} more {follow}."

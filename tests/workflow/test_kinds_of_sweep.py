@@ -146,7 +146,7 @@ def test_baselines_in_the_chat_format_are_the_same_prompts_without_a_clamp(
     raw = project.table("generations", "mean").query("operation == 'none'")
     found = project.table("chat_baselines", "mean").set_index("detector")["n"]
     assert set(raw["prompt_id"]) == set(chats["prompt_id"])
-    assert found.to_dict() == dict.fromkeys(("surface", "entropy", "loop"), N)
+    assert found.to_dict() == dict.fromkeys(("surface", "entropy", "loop", "coherence"), N)
     said = project.path("results/mean/summary.md").read_text()
     assert said.count("in the model's own chat format, without a clamp,") == len(found)
     assert project.table("generations", "mean")["p_end_first"].between(0, 1).all()

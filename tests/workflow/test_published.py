@@ -25,7 +25,7 @@ def test_the_config_files_dry_run_without_network(real_config: Project, tmp_path
     assert planned["fetch_model"] == planned["figures"] == 1
     planned = project.run("-n").checked().rules
     assert planned["fetch_model"] == planned["select_controls"] == 1
-    assert planned["generate"] == 1 + 2  # the controls' follow from their choice
+    assert planned["generate"] == 1 + 2 + 1  # chats too; the controls' follow from their choice
 
 
 def test_the_published_sweep_runs_as_it_is_configured(published: tuple[Project, Running]) -> None:
