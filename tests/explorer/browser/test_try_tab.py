@@ -209,12 +209,16 @@ def test_a_picked_prompt_is_put_into_the_box(shared, site):
     tab.expect("#try-prompt textarea").to_have_value(table["text"].iloc[-1])
 
 
+def press(tab, *keys):
+    """Press keys, one after the other."""
+    for key in keys:
+        tab.page.keyboard.press(key)
+
+
 LEAVING = {
     "Escape": lambda tab: tab.page.keyboard.press("Escape"),
-    "Escape, then Tab": lambda tab: [tab.page.keyboard.press(key) for key in ("Escape", "Tab")],
-    "looking through it": lambda tab: [
-        tab.page.keyboard.press(key) for key in ("ArrowDown", "ArrowDown", "Escape", "Tab")
-    ],
+    "Escape, then Tab": lambda tab: press(tab, "Escape", "Tab"),
+    "looking through it": lambda tab: press(tab, "ArrowDown", "ArrowDown", "Escape", "Tab"),
     "a click elsewhere": lambda tab: tab.find("h1").click(),
     "letters that fit nothing": lambda tab: [
         tab.page.keyboard.type("zzz"), tab.page.keyboard.press("Tab"),
@@ -229,9 +233,7 @@ def test_opening_and_leaving_a_list_keeps_what_was_typed(shared, site, name, how
     tab.fill("try-prompt", "typed by hand")
     tab.find(f"#{name} input").click()
     tab.page.get_by_role("option").first.wait_for()
-    LEAVING[how](tab)
-    tab.find("h1").click()  # Tab may have opened the next list
-    tab.expect("[role=option]").to_have_count(0)
+    LEAVING[how](tab)  # Gradio's list stays open where Tab follows Escape
     tab.ask("typed by hand", tokens=2)  # a late answer to the leaving would come before the run's
     tab.run()
     assert tab.held("try-prompt") == "typed by hand"
@@ -265,8 +267,8 @@ def test_leaving_the_list_of_tables_keeps_the_clamps_chosen_for_import(tab):
     tab.find("h1").click()
     before = tab.n_rows
     tab.click("#import-add")
-    tab.expect("#import-said").to_contain_text("added.")
-    tab.wait_rows(before + 1)
+    tab.expect("#import-said").to_contain_text("2 added.")
+    tab.wait_rows(before + 2)
 
 
 def test_the_texts_say_which_neuron_is_clamped(asked):
