@@ -25,7 +25,7 @@ def test_the_scheduler_ran_every_rule_but_the_local_ones(
         "gather": 2,
         "export": 1,  # export_vectors
         "scores": 2,  # a group each of the sweep and of its controls, whose clamps follow from it
-        "tables": 1,  # a group
+        "tables": 2,  # a group: the exports, and all that waits for the controls
         "detectors": 1,  # a group
     }
     assert run.rules["generate"] == 1 + 2 + 1  # baseline, neurons, controls
