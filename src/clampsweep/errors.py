@@ -13,9 +13,10 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 _MOST = 2000  # characters of a message
 
@@ -67,6 +68,23 @@ def whole(what: str, given: object, least: int, most: int | None = None) -> int:
         allowed = f"{least} or more" if most is None else f"{least} to {most}"
         raise ValueError(f"{what}: got {found}; allowed: {allowed}")
     return found
+
+
+def whole_numbers(given: Any) -> list[int] | None:
+    """Whole numbers that a caller gave, as a list of Python's own; None if it is not of these."""
+    given = given.tolist() if hasattr(given, "tolist") else given
+    if isinstance(given, str | bytes) or not isinstance(given, Iterable):
+        return None
+    numbers = list(given)
+    kinds = set(map(type, numbers))
+    if kinds <= {int}:
+        return numbers
+    if bool in kinds or not all(hasattr(kind, "__index__") for kind in kinds):
+        return None
+    try:
+        return [operator.index(number) for number in numbers]
+    except TypeError:  # tensors that are no whole numbers
+        return None
 
 
 def number(what: str, given: object) -> float:

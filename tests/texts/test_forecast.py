@@ -10,10 +10,10 @@ import pytest
 
 from clampsweep.texts import forecast
 from clampsweep.texts.cost import Load, Size
-from clampsweep.texts.forecast import Counts, Forecast, Seconds
+from clampsweep.texts.forecast import Counts, Forecast
 from clampsweep.texts.request import Named, Selection
 from clampsweep.texts.selection import Selected
-from clampsweep.texts.speed import Pace
+from clampsweep.texts.speed import Pace, Seconds
 from clampsweep.texts.wanted import interventions
 from requested import GREEDY, MODEL, REQUEST, change, prompts
 

@@ -9,8 +9,9 @@ from snakemake.exceptions import IncompleteCheckpointException
 
 from clampsweep.config.limits import no_cuda
 from clampsweep.texts import cost, forecast, speed
-from clampsweep.texts.forecast import Counts, Forecast, Seconds
+from clampsweep.texts.forecast import Counts, Forecast
 from clampsweep.texts.pinned import read_plan
+from clampsweep.texts.speed import Seconds
 
 # Seconds of a job of which none like it was timed here: what fetches a model, or runs one; others.
 UNTIMED = {"fetch_model": 30, "model": 20}

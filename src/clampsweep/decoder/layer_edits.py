@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from clampsweep.decoder.interventions import Edit
+from clampsweep.decoder.steering import pairs_by_layer
 from clampsweep.names import OWN
 
 
@@ -80,13 +81,8 @@ def by_layer(
         device: Where the model is.
         dtype: The model's.
     """
-    pairs_of: dict[int, list[tuple[int, Edit]]] = {}  # by layer: row and edit
-    for row, edits in enumerate(rows):
-        for change in edits:
-            if isinstance(change, Edit):
-                pairs_of.setdefault(change.neuron.layer, []).append((row, change))
     layer_edits = {}
-    for layer, pairs in sorted(pairs_of.items()):
+    for layer, pairs in pairs_by_layer(rows, Edit).items():
         shifts = [change.donor or (change.shift,) for _, change in pairs]
         width = max(len(shift) for shift in shifts)
         # [edit, width]; what is padded is never read, since positions are taken modulo the width

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -55,6 +56,25 @@ def _vector(given: object) -> Float64[np.ndarray, " d_model"]:
 Change = Edit | Steer
 """What a row's intervention consists of."""
 
+_Kind = TypeVar("_Kind", Edit, Steer)
+
+
+def pairs_by_layer(
+    rows: Sequence[Sequence[object]], kind: type[_Kind]
+) -> dict[int, list[tuple[int, _Kind]]]:
+    """Changes of one kind in a batch by layer, the lowest first: each with the number of its row.
+
+    Args:
+        rows: The changes of each row, in batch order.
+        kind: Others are left out.
+    """
+    pairs_of: dict[int, list[tuple[int, _Kind]]] = {}
+    for row, changes in enumerate(rows):
+        for change in changes:
+            if isinstance(change, kind):
+                pairs_of.setdefault(change.layer, []).append((row, change))
+    return dict(sorted(pairs_of.items()))
+
 
 @dataclass
 class LayerSteers:
@@ -101,12 +121,8 @@ def steers_by_layer(
         device: Where the model is.
         dtype: The model's.
     """
-    pairs_of: dict[int, list[tuple[int, Steer]]] = {}  # by layer: row and what is added
-    for row, changes in enumerate(rows):
-        for change in changes:
-            if isinstance(change, Steer):
-                pairs_of.setdefault(change.layer, []).append((row, change))
-    return {layer: _gathered(pairs, device, dtype) for layer, pairs in sorted(pairs_of.items())}
+    by_layer = pairs_by_layer(rows, Steer)
+    return {layer: _gathered(pairs, device, dtype) for layer, pairs in by_layer.items()}
 
 
 def _gathered(

@@ -66,15 +66,8 @@ class Pacer:
 
     def _expected(self) -> str:
         """What the parts still to do may take, in words; blank where there is none, or no clue."""
-        rates = [
-            speed.rate(self._paces, self._model, load, self._device, self._threads)
-            for load in self._todo
-        ]
-        if not rates or (None in rates and self._device != "cpu"):
+        wanted = ((self._model, load, self._size) for load in self._todo)
+        found = speed.time_of(wanted, self._paces, self._device, self._threads)
+        if not self._todo or found.seconds is None:
             return ""
-        guessed = speed.guess(self._threads) if None in rates else 0.0
-        seconds = sum(
-            load.flops(self._size) / (rate or guessed)
-            for load, rate in zip(self._todo, rates, strict=True)
-        )
-        return f": {speed.duration(seconds)}{' (a guess)' if guessed else ''}"
+        return f": {speed.duration(found.seconds)}{' (a guess)' if found.guessed else ''}"

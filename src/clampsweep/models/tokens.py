@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from clampsweep.errors import UserError, shown
+from clampsweep.errors import UserError, shown, whole_numbers
 
 
 def decode(tokenizer: Any, ids: Sequence[int], *, special: bool = False) -> str:
@@ -101,29 +100,12 @@ def check_sequences(what: str, given: Any, n_vocab: int, n_ctx: int) -> list[lis
     sequences = list(given)  # holds them, so that no two have the same id
     for number, sequence in enumerate(sequences):
         if id(sequence) not in known:
-            own = _whole_numbers(sequence)
+            own = whole_numbers(sequence)
             if own is None:
                 raise TypeError(f"{what}[{number}]: got {shown(sequence)}; {remedy}")
             _check_sequence(f"{what}[{number}]", own, n_vocab, n_ctx)
             known[id(sequence)] = own
     return [known[id(sequence)] for sequence in sequences]
-
-
-def _whole_numbers(given: Any) -> list[int] | None:
-    """Whole numbers as a list of Python's own; None if it is not of these."""
-    given = given.tolist() if hasattr(given, "tolist") else given
-    if isinstance(given, str | bytes) or not isinstance(given, Iterable):
-        return None
-    numbers = list(given)
-    kinds = set(map(type, numbers))
-    if kinds <= {int}:
-        return numbers
-    if bool in kinds or not all(hasattr(kind, "__index__") for kind in kinds):
-        return None
-    try:
-        return [operator.index(number) for number in numbers]
-    except TypeError:  # tensors that are no whole numbers
-        return None
 
 
 def _check_sequence(what: str, ids: Sequence[int], n_vocab: int, n_ctx: int) -> None:

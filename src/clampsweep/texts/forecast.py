@@ -12,7 +12,7 @@ from clampsweep.names import layers_in
 from clampsweep.texts import speed
 from clampsweep.texts.cost import Load, Size
 from clampsweep.texts.request import Named, Selection, TextRequest
-from clampsweep.texts.speed import Pace
+from clampsweep.texts.speed import Pace, Seconds
 from clampsweep.words import counted, listed
 
 START = (
@@ -27,25 +27,6 @@ class Counts(NamedTuple):
 
     new: int
     reused: int
-
-
-class Seconds(NamedTuple):
-    """How long something takes, and whether that is a guess; None where nobody knows."""
-
-    seconds: float | None
-    guessed: bool = False
-
-    def __add__(self, other: object) -> Seconds:
-        """Both, one after the other."""
-        if not isinstance(other, Seconds):
-            return NotImplemented
-        unknown = self.seconds is None or other.seconds is None
-        total = None if unknown else (self.seconds or 0) + (other.seconds or 0)
-        return Seconds(total, self.guessed or other.guessed)
-
-    def over(self, n: int) -> Seconds:
-        """The share of one of so many jobs."""
-        return self._replace(seconds=self.seconds and self.seconds / n)
 
 
 @dataclass(frozen=True)
@@ -167,16 +148,11 @@ def time_of(
         threads: CPU threads of a job.
         models: Folder of the fetched models.
     """
-    total, guessed = 0.0, None
-    for spec, load in wanted:
-        flops = load.flops(Size.of(models / spec.name, spec.n_layers, spec.d_mlp))
-        rate = speed.rate(paces, spec.identity, load, device, threads)
-        if rate is None and device != "cpu":
-            return Seconds(None)
-        if rate is None:
-            rate = guessed = guessed or speed.guess(threads)
-        total += flops / rate
-    return Seconds(total, guessed is not None)
+    sized = (
+        (spec.identity, load, Size.of(models / spec.name, spec.n_layers, spec.d_mlp))
+        for spec, load in wanted
+    )
+    return speed.time_of(sized, paces, device, threads)
 
 
 def together(times: Sequence[Seconds], lanes: int) -> Seconds:

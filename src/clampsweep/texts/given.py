@@ -5,12 +5,10 @@ A text is a sequence too, of characters: as a list of texts, or as token ids, it
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
-import numpy as np
-
-from clampsweep.errors import shown
+from clampsweep.errors import shown, whole_numbers
 
 _Item = TypeVar("_Item")
 
@@ -44,9 +42,8 @@ def token_ids(given: Any) -> list[int]:
     Raises:
         TypeError: It is something else, such as the text itself, which is a sequence too.
     """
-    ids = [given] if isinstance(given, str | bytes) or not isinstance(given, Iterable) else given
-    found = list(ids.tolist() if hasattr(ids, "tolist") else ids)
-    if not all(isinstance(one, int | np.integer) for one in found):
+    found = whole_numbers(given)
+    if found is None:
         raise TypeError(f"tokens: got {shown(given)}; write a text's token ids, whole numbers")
     return found
 

@@ -10,15 +10,16 @@ import json
 import logging
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
 import numpy as np
 
-from clampsweep.texts.cost import Load
+from clampsweep.texts.cost import Load, Size
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +54,25 @@ class Pace:
     sampled: bool
     flops: float
     seconds: float
+
+
+class Seconds(NamedTuple):
+    """How long something takes, and whether that is a guess; None where nobody knows."""
+
+    seconds: float | None
+    guessed: bool = False
+
+    def __add__(self, other: object) -> Seconds:
+        """Both, one after the other."""
+        if not isinstance(other, Seconds):
+            return NotImplemented
+        unknown = self.seconds is None or other.seconds is None
+        total = None if unknown else (self.seconds or 0) + (other.seconds or 0)
+        return Seconds(total, self.guessed or other.guessed)
+
+    def over(self, n: int) -> Seconds:
+        """The share of one of so many jobs."""
+        return self._replace(seconds=self.seconds and self.seconds / n)
 
 
 def note(path: Path, pace: Pace) -> None:
@@ -114,6 +134,27 @@ def guess(threads: int) -> float:
         fastest = min(fastest, time.perf_counter() - start)
         time.sleep(0.003)
     return _GUESS * 2 * a.size * 64 / fastest * min(threads, os.cpu_count() or 1)
+
+
+def time_of(
+    wanted: Iterable[tuple[str, Load, Size]], paces: Sequence[Pace], device: str, threads: int
+) -> Seconds:
+    """How long some texts take to decode.
+
+    Args:
+        wanted: The identity of a model, a load of it, and its sizes.
+        paces: What was measured here.
+        device: `cpu`, `cuda` or `auto`; with nothing measured only a CPU's speed can be guessed.
+        threads: CPU threads of a job.
+    """
+    total, guessed = 0.0, False
+    for model, load, size in wanted:
+        measured = rate(paces, model, load, device, threads)
+        if measured is None and device != "cpu":
+            return Seconds(None)
+        guessed = guessed or measured is None
+        total += load.flops(size) / (measured or guess(threads))
+    return Seconds(total, guessed)
 
 
 def duration(seconds: float) -> str:

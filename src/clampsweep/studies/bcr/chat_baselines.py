@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from clampsweep.statistics import mcnemar_exact, sign_flip, wilson
-from clampsweep.studies.bcr.rates import RATES
+from clampsweep.studies.bcr.rates import RATES, changes
 from clampsweep.studies.bcr.recovery import clusters
 from clampsweep.tables import Column, Schema
 from clampsweep.texts import collapse
@@ -86,12 +86,9 @@ def _counts(pairs: pd.DataFrame, prompts: pd.DataFrame) -> dict[str, float]:
     rescued, harmed = before & ~after, ~before & after
     counts = {
         "n": len(pairs),
-        "n_collapsed_baseline": int(before.sum()),
+        **changes(before, after),
         "n_blank_baseline": int(pairs["blank"].sum()),
         "n_blank_rescued": int((pairs["blank"] & rescued).sum()),
-        "n_rescued": int(rescued.sum()),
-        "n_fine_baseline": int((~before).sum()),
-        "n_harmed": int(harmed.sum()),
         "n_collapsed_chat": int(after.sum()),
         "n_blank_chat": int(pairs["blank_chat"].sum()),
     }
@@ -101,7 +98,6 @@ def _counts(pairs: pd.DataFrame, prompts: pd.DataFrame) -> dict[str, float]:
         **_rate("rescue", counts["n_rescued"], counts["n_collapsed_baseline"]),
         **_rate("harm", counts["n_harmed"], counts["n_fine_baseline"]),
         "n_clusters": len(nets),
-        "net": int(nets.sum()),
         "mcnemar_p": mcnemar_exact(counts["n_rescued"], counts["n_harmed"]),
         "cluster_p": float(sign_flip(nets.to_numpy(dtype=float)[:, None])[0]),
     }

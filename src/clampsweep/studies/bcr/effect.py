@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from clampsweep.statistics import benjamini_hochberg, mcnemar_exact, sign_flip
+from clampsweep.statistics import mcnemar_exact, sign_flip
+from clampsweep.studies.bcr.rates import q_if
 from clampsweep.studies.bcr.recovery import clusters
 from clampsweep.studies.bcr.split_half import pooled
 from clampsweep.studies.bcr.view import Tables
@@ -138,15 +139,9 @@ def _change(view: Tables, rates: pd.DataFrame, detector: str, collapsed: bool) -
         "mcnemar_p": mcnemar_exact(of, 0),
         "cluster_p": float(sign_flip(np.ones((n_clusters, 1)))[0]),
     }
-    q = max(_instead(rates[name].to_numpy(float), place, p) for name, p in least.items())
+    found = {name: rates[name].tolist() for name in least}
+    q = max(q_if(p, place, min(least[name], p[place])) for name, p in found.items())
     return Change(n_done, of, q, _few(n_done, of, done, before, units(view)) if q >= LEVEL else "")
-
-
-def _instead(p: np.ndarray, place: int, least: float) -> float:
-    """The q of a row, were its p the least that there can be, and the other rows as they are."""
-    tried = p.copy()
-    tried[place] = min(least, p[place])
-    return float(benjamini_hochberg(tried.tolist())[place])
 
 
 def _few(n: int, of: int, done: str, before: str, unit: str) -> str:

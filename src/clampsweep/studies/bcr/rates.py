@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -89,6 +89,36 @@ def counts(recovery: pd.DataFrame) -> pd.DataFrame:
     table["n_fine_baseline"] = table["n"] - table["n_collapsed_baseline"]
     table["net"] = table["n_rescued"] - table["n_harmed"]
     return table
+
+
+def changes(before: pd.Series[bool], after: pd.Series[bool]) -> dict[str, int]:
+    """The counts of `RATES`, but for `n`, of texts that were collapsed or not and now are or not.
+
+    Args:
+        before: Whether each baseline is collapsed.
+        after: The same of the text that is compared with it.
+    """
+    rescued, harmed = int((before & ~after).sum()), int((~before & after).sum())
+    return {
+        "n_collapsed_baseline": int(before.sum()),
+        "n_rescued": rescued,
+        "n_fine_baseline": int((~before).sum()),
+        "n_harmed": harmed,
+        "net": rescued - harmed,
+    }
+
+
+def q_if(p: Sequence[float], place: int, instead: float) -> float:
+    """The q after Benjamini-Hochberg of one of some tests, were its p another one.
+
+    Args:
+        p: P values of all of them.
+        place: Which one.
+        instead: Its p.
+    """
+    tried = list(p)
+    tried[place] = instead
+    return float(benjamini_hochberg(tried)[place])
 
 
 def best_first(table: pd.DataFrame, suffix: str = "") -> pd.DataFrame:

@@ -17,6 +17,7 @@ import pandas as pd
 
 from clampsweep.errors import UserError
 from clampsweep.statistics import benjamini_hochberg, rank_interval, rank_p
+from clampsweep.studies.bcr.rates import q_if
 from clampsweep.tables import Column, Schema
 
 SPECIAL = Schema(
@@ -116,8 +117,7 @@ def _correct(table: pd.DataFrame, family: pd.DataFrame) -> None:
     }
     for name, instead in could_be.items():
         for place, row in enumerate(family.index):
-            others = np.where(np.arange(len(p)) == place, instead, p)
-            table.loc[row, name] = benjamini_hochberg(others.tolist())[place]
+            table.loc[row, name] = q_if(p.tolist(), place, float(instead[place]))
 
 
 def _common(own: pd.DataFrame, others: pd.DataFrame, n_controls: int) -> pd.DataFrame:

@@ -16,6 +16,7 @@ from clampsweep.markdown import code, join, plain, table
 from clampsweep.models.unused_settings import sentence
 from clampsweep.studies.bcr.answers import answer
 from clampsweep.studies.bcr.baselines import collapsed, ends_section, many_blank
+from clampsweep.studies.bcr.chat_baselines import blank
 from clampsweep.studies.bcr.phrases import clamp_name, controls_of, named, rate_of
 from clampsweep.studies.bcr.view import Tables, intervened
 from clampsweep.texts.collapse import NEEDS_TOKENS
@@ -161,11 +162,11 @@ def _size(view: Tables) -> str:
 
 def _blank(view: Tables) -> str:
     """How many texts are blank: the least of what can be called collapsed."""
-    blank = view.generations["text"].str.strip() == ""
+    empty = blank(view.generations)
     own = view.generations["operation"] == "none"
     return (
-        f"Blank texts: {int((blank & own).sum()):,} of {counted(int(own.sum()), 'baseline')} and "
-        f"{int((blank & ~own).sum()):,} of {counted(int((~own).sum()), 'clamped text')}. "
+        f"Blank texts: {int((empty & own).sum()):,} of {counted(int(own.sum()), 'baseline')} and "
+        f"{int((empty & ~own).sum()):,} of {counted(int((~own).sum()), 'clamped text')}. "
         "They count as collapsed for every detector."
     )
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from clampsweep.statistics import wilson
-from clampsweep.studies.bcr.rates import RATES
+from clampsweep.studies.bcr.rates import RATES, changes
 from clampsweep.tables import Column, Schema
 from clampsweep.texts import collapse
 
@@ -66,15 +66,11 @@ def _counts(group: pd.DataFrame) -> dict[str, float]:
     counts = {
         "n": len(group),
         "n_collapsed": int(after.sum()),
-        "n_collapsed_baseline": int(before.sum()),
-        "n_rescued": int((before & ~after).sum()),
-        "n_fine_baseline": int((~before).sum()),
-        "n_harmed": int((~before & after).sum()),
+        **changes(before, after),
     }
     low, high = wilson(counts["n_collapsed"], counts["n"])
     return {
         **counts,
-        "net": counts["n_rescued"] - counts["n_harmed"],
         "collapse_rate": counts["n_collapsed"] / counts["n"],
         "collapse_low": low,
         "collapse_high": high,
