@@ -121,8 +121,9 @@ def show_texts(page, address):
 
 
 def choose(page, field, option):
-    page.locator(f"#results-{field} input").click()
-    page.get_by_role("option", name=option).click()
+    field = page.locator(f"#results-{field}")
+    field.locator("input").click()
+    field.get_by_role("option", name=option).click()
 
 
 def test_the_newest_sweep_is_open_with_its_dose_curve(page, address):

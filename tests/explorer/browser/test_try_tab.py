@@ -228,11 +228,10 @@ LEAVING = {
 
 @pytest.mark.parametrize("how", list(LEAVING))
 @pytest.mark.parametrize("name", ["try-pick", "try-promptset"])
-def test_opening_and_leaving_a_list_keeps_what_was_typed(shared, site, name, how):
-    tab = shared
-    tab.fill("try-prompt", "typed by hand")
+def test_opening_and_leaving_a_list_keeps_what_was_typed(tab, site, name, how):
+    tab.fill("try-prompt", "typed by hand")  # in a page of its own: see below
     tab.find(f"#{name} input").click()
-    tab.page.get_by_role("option").first.wait_for()
+    tab.find(f"#{name}").get_by_role("option").first.wait_for()
     LEAVING[how](tab)  # Gradio's list stays open where Tab follows Escape
     tab.ask("typed by hand", tokens=2)  # a late answer to the leaving would come before the run's
     tab.run()
@@ -259,10 +258,10 @@ def test_leaving_the_list_of_tables_keeps_the_clamps_chosen_for_import(tab):
     tab.choose("import-table", "earlier: targets and their clamps")
     tab.expect("#import-said").to_contain_text("to choose from")
     tab.find("#import-clamps input").click()
-    tab.page.get_by_role("option").first.click()
+    tab.find("#import-clamps").get_by_role("option").first.click()
     tab.page.keyboard.press("Escape")
     tab.find("#import-table input").click()
-    tab.page.get_by_role("option").first.wait_for()
+    tab.find("#import-table").get_by_role("option").first.wait_for()
     tab.page.keyboard.press("Escape")
     tab.find("h1").click()
     before = tab.n_rows
