@@ -37,3 +37,14 @@ CURVE = Schema(
     },
     key=("step",),
 )
+
+EXAMPLES = Schema(
+    "scrubbing examples",
+    {
+        "example": Column("str", "package, file and the place of its first token in the document"),
+        "package": Column("str", "package that it is from"),
+        "file": Column("str", "source file that it is from"),
+        "tokens": Column("tokens", "the token that begins a text, then those of the stretch"),
+    },
+    key=("example",),
+)

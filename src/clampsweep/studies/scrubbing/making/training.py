@@ -14,8 +14,8 @@ from torch.nn import functional
 from torch.optim import AdamW, Muon, Optimizer
 
 from clampsweep.models.training import train
-from clampsweep.studies.scrubbing.attention import AttentionOnly
-from clampsweep.studies.scrubbing.drawing import begun, draw, repeated, window
+from clampsweep.studies.scrubbing.making.attention import AttentionOnly
+from clampsweep.studies.scrubbing.making.drawing import begun, draw, repeated, window
 
 EVERY = 100  # steps from one measurement of the heads to the next
 

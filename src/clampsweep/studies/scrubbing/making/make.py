@@ -15,10 +15,10 @@ from clampsweep import tables
 from clampsweep.files import write_text
 from clampsweep.models.loading import DIGESTS
 from clampsweep.provenance import file_digest, record
-from clampsweep.studies.scrubbing.export import as_neox
+from clampsweep.studies.scrubbing.making.export import as_neox
+from clampsweep.studies.scrubbing.making.training import train_model
+from clampsweep.studies.scrubbing.making.vocabulary import learn, stream
 from clampsweep.studies.scrubbing.tables import CURVE
-from clampsweep.studies.scrubbing.training import train_model
-from clampsweep.studies.scrubbing.vocabulary import learn, stream
 
 
 def make(
