@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -46,7 +47,7 @@ def read_published(folder: Path) -> Weights:
         raise UserError(f"{where}: normalization {norm!r}; known: {', '.join(_NORMS)}")
     file = _state_file(folder)
     weights = from_tl(
-        _read_torch(file), shortformer=bool(config.get("shortformer_pos")), where=file
+        _read_state(file), shortformer=bool(config.get("shortformer_pos")), where=file
     )
     found = {
         "n_layers": len(weights.layers),
@@ -209,12 +210,21 @@ def _state_file(folder: Path) -> Path:
     return found[0]
 
 
+def _read_state(path: Path) -> dict[str, Tensor]:
+    state = _read_torch(path)
+    if not isinstance(state, dict) or not all(isinstance(one, Tensor) for one in state.values()):
+        raise UserError(f"{path}: no state dict of tensors by name; get it again")
+    return state
+
+
 def _read_torch(path: Path) -> Any:
     """What a file of torch's holds: tensors and plain containers; code in it is not run."""
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        data = path.read_bytes()
     except OSError as error:
         raise explain_os_error(error, path, "read") from error
+    try:
+        return torch.load(BytesIO(data), map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, UnpicklingError, ValueError, KeyError) as error:
         raise UserError(
             f"{path}: torch cannot read it ({reason(error)}), so it is cut or holds more than "
