@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.optim import AdamW, Muon, Optimizer
 
+from clampsweep.errors import UserError
 from clampsweep.models.training import train
 from clampsweep.studies.scrubbing.making.attention import AttentionOnly
 from clampsweep.studies.scrubbing.making.drawing import begun, draw, repeated, window
@@ -29,7 +30,7 @@ _LAST_RATE = 0.05  # share of the learning rates that is left at the end
 def train_model(
     recipe: Mapping[str, Any],
     natural: Int[Tensor, " token"],
-    held_out: Int[Tensor, " token"],
+    held_out: Int[Tensor, " held_token"],
     scratch: Path,
 ) -> tuple[AttentionOnly, pd.DataFrame]:
     """The model of a recipe, and its training curve, the table `CURVE`.
@@ -41,8 +42,10 @@ def train_model(
         scratch: Folder for the state, named by recipe and code.
 
     Raises:
-        UserError: A loss is not finite, or the operating system refused a file.
+        UserError: The corpus is shorter than a sequence, a loss is not finite, or the operating
+            system refused a file.
     """
+    _check_lengths(recipe, natural, held_out)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe["seed"])
         model = AttentionOnly(recipe["vocabulary"], recipe["shape"])
@@ -69,6 +72,20 @@ def train_model(
     tokens = torch.tensor([phase["length"] * phase["batch"] for phase in phases]).cumsum(0)
     curve = pd.DataFrame(measured).assign(step=range(n_steps), tokens=tokens.numpy())
     return model.eval(), curve
+
+
+def _check_lengths(recipe: Mapping[str, Any], natural: Tensor, held_out: Tensor) -> None:
+    longest = max(phase["length"] for phase in recipe["phases"])
+    if longest > recipe["shape"]["n_ctx"]:
+        raise UserError(
+            f"recipe.phases: a length of {longest} is above shape.n_ctx, "
+            f"{recipe['shape']['n_ctx']}; make it shorter"
+        )
+    if (found := min(len(natural), len(held_out))) < longest:
+        raise UserError(
+            f"recipe.corpus: got {found} tokens to train on or held out, fewer than the longest "
+            f"sequence, {longest}; add packages"
+        )
 
 
 def _losses(model: AttentionOnly, ids: Tensor) -> Tensor:

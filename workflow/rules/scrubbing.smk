@@ -1,0 +1,52 @@
+# Causal scrubbing of induction heads: the corpus, the model that is trained on it.
+SCRUBBING_MADE = made_by("scrubbing")
+SCRUBBING_CORPORA = {
+    recipe["corpus"]["sha256"][:16]: recipe["corpus"]
+    for recipe in SCRUBBING_MADE.values()
+}
+
+
+def scrubbing_corpus_file(corpus):
+    """Where a corpus of the config is, by the digest of what it says."""
+    return f"resources/corpora/{corpus['sha256'][:16]}.parquet"
+
+
+rule scrubbing_corpus:
+    output:
+        corpus="resources/corpora/{corpus}.parquet",
+    log:
+        "logs/scrubbing_corpus/{corpus}.log",
+    wildcard_constraints:
+        corpus=any_of(SCRUBBING_CORPORA),
+    conda:
+        "../../environment.yml"
+    params:
+        corpus=lambda w: SCRUBBING_CORPORA[w.corpus],
+        code=code_of("scrubbing/scrubbing_corpus"),
+    message:
+        "Collecting the corpus {wildcards.corpus} from the installed packages"
+    script:
+        "../scripts/scrubbing/scrubbing_corpus.py"
+
+
+rule scrubbing_make:
+    input:
+        corpus=lambda w: scrubbing_corpus_file(SCRUBBING_MADE[w.made]["corpus"]),
+    output:
+        made=directory("resources/made/{made}"),
+    log:
+        "logs/scrubbing_make/{made}.log",
+    wildcard_constraints:
+        made=any_of(SCRUBBING_MADE),
+    conda:
+        "../../environment.yml"
+    threads: 1  # with one, a killed training goes on to the same weights
+    resources:
+        **HEAVY,
+    params:
+        recipe=lambda w: SCRUBBING_MADE[w.made],
+        code=code_of("scrubbing/scrubbing_make"),
+    message:
+        "Training the model {wildcards.made}"
+    script:
+        "../scripts/scrubbing/scrubbing_make.py"
