@@ -42,7 +42,8 @@ rule scrubbing_make:
         "../../environment.yml"
     threads: 1  # with one, a killed training goes on to the same weights
     resources:
-        **HEAVY,
+        mem_mb=4000,
+        runtime=lambda w, attempt: attempt * 120,  # minutes
     params:
         recipe=lambda w: SCRUBBING_MADE[w.made],
         code=code_of("scrubbing/scrubbing_make"),
