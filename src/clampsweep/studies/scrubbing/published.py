@@ -13,7 +13,6 @@ import json
 from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -225,7 +224,7 @@ def _read_torch(path: Path) -> Any:
         raise explain_os_error(error, path, "read") from error
     try:
         return torch.load(BytesIO(data), map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, UnpicklingError, ValueError, KeyError) as error:
+    except Exception as error:  # pickle's own among them
         raise UserError(
             f"{path}: torch cannot read it ({reason(error)}), so it is cut or holds more than "
             "tensors; get it again"
