@@ -6,11 +6,6 @@ SCRUBBING_CORPORA = {
 }
 
 
-def scrubbing_corpus_file(corpus):
-    """Where a corpus of the config is, by the digest of what it says."""
-    return f"resources/corpora/{corpus['sha256'][:16]}.parquet"
-
-
 rule scrubbing_corpus:
     output:
         corpus="resources/corpora/{corpus}.parquet",
@@ -31,7 +26,9 @@ rule scrubbing_corpus:
 
 rule scrubbing_make:
     input:
-        corpus=lambda w: scrubbing_corpus_file(SCRUBBING_MADE[w.made]["corpus"]),
+        corpus=lambda w: "resources/corpora/{}.parquet".format(
+            SCRUBBING_MADE[w.made]["corpus"]["sha256"][:16]
+        ),
     output:
         made=directory("resources/made/{made}"),
     log:
