@@ -234,7 +234,11 @@ def test_every_loading_of_a_model_or_tokenizer_says_that_its_code_is_not_trusted
 def test_nothing_is_unpickled_evaluated_or_given_to_a_shell() -> None:
     banned = {"eval", "exec", "compile", "__import__", "os.system", "os.popen", "torch.load",
               "yaml.unsafe_load", "yaml.full_load", "joblib.load", "pd.read_pickle"}  # fmt: skip
-    found = [f"{where} {name}" for where, name, _ in _calls() if name in banned]
+    # With weights_only, torch's own reader makes tensors and plain containers and calls no more.
+    found = [
+        f"{where} {name}" for where, name, call in _calls()
+        if name in banned and (name, _keyword(call, "weights_only")) != ("torch.load", "True")
+    ]  # fmt: skip
     found += [
         where for where, _, call in _calls() if _keyword(call, "shell") not in (None, "False")
     ]

@@ -1,0 +1,1 @@
+"""The study makes its own model: corpus, tokenizer, training, export."""
