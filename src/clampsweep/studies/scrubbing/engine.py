@@ -9,6 +9,7 @@ beside it, to the last bit.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -71,10 +72,8 @@ class Example:
         self.index, self.engine = index, engine
         self._forward, self._weights = engine.forward, engine.weights
         self._ids = engine.tokens[:, :-1]
-        self._components: dict[tuple[int, Source], Tensor] = {}
-        self._normed: dict[Signature, Tensor] = {}
-        self._projected: dict[tuple[str, int, Signature], Tensor] = {}
-        self._mixed: dict[tuple[int, Inputs], Tensor] = {}
+        # By what it is, of which part, and what it was taken from.
+        self._known: dict[tuple[Any, ...], Tensor] = {}
 
     def nll(self, experiment: Experiment, draws: Mapping[int, int]) -> Float[Tensor, " pos"]:
         """Loss of each token but the first under an experiment, nats.
@@ -91,10 +90,8 @@ class Example:
     ) -> Float[Tensor, "pos d_model"]:
         """What stands in the residual stream at the end."""
         inputs, skip = self._resolved(experiment, draws)
-        heads = range(self._weights.n_heads)
         z = torch.stack(self._heads(inputs))  # [head, pos, d_head]
-        wrote = self._forward.written(1, z, heads).sum(0) + self._weights.layers[1].b_O
-        return self._sum(skip) + wrote
+        return self._sum(skip) + self._forward.wrote(1, z)
 
     def patterns(
         self, experiment: Experiment, draws: Mapping[int, int], raw: bool = False
@@ -121,13 +118,23 @@ class Example:
             upstream: The part.
             source: What it is taken from; its draw is the number of an example.
         """
-        key = upstream, source
-        if key not in self._components:
+        key = "component", upstream, source
+        if key not in self._known:
             if upstream and _is_whole(source):
                 self._run_layer_0(source.draw, [upstream - 1])
             else:
-                self._components[key] = self._partial(upstream, source)
-        return self._components[key]
+                self._known[key] = self._partial(upstream, source)
+        return self._known[key]
+
+    def forget(self) -> None:
+        """Let go of all that came from other examples; what is of the reference alone stays."""
+
+        def own(part: object) -> bool:
+            if isinstance(part, Source):
+                return part.draw == self.index
+            return not isinstance(part, tuple) or all(map(own, part))
+
+        self._known = {key: value for key, value in self._known.items() if own(key)}
 
     def _resolved(
         self, experiment: Experiment, draws: Mapping[int, int]
@@ -142,7 +149,7 @@ class Example:
         signatures = {*(one for head in inputs for one in head), skip}
         needed: dict[int, set[int]] = {}  # example -> heads of layer 0
         for u, source in {pair for one in signatures for pair in enumerate(one)}:
-            if u and _is_whole(source) and (u, source) not in self._components:
+            if u and _is_whole(source) and ("component", u, source) not in self._known:
                 needed.setdefault(source.draw, set()).add(u - 1)
         for example, heads in needed.items():
             self._run_layer_0(example, sorted(heads))
@@ -160,17 +167,17 @@ class Example:
         q, k, v = self._layer_0(example, heads)
         wrote = self._forward.written(0, self._forward.mixed(q, k, v), heads)
         for head, one in zip(heads, wrote, strict=True):
-            self._components[1 + head, Source(example)] = one
+            self._known["component", 1 + head, Source(example)] = one
 
     def _layer_0(
         self, example: int, heads: Sequence[int]
     ) -> tuple[Float[Tensor, "head pos d_head"], ...]:
         """Queries, keys and values of some heads of layer 0 on an example."""
-        signature = (Source(example),)  # layer 0 reads the embedding alone
-        if signature not in self._normed:
+        key = "normed", 0, Source(example)
+        if key not in self._known:
             embedded = self.component(0, Source(example))
-            self._normed[signature] = self._forward.normed(self._weights.layers[0].norm, embedded)
-        normed = self._normed[signature]
+            self._known[key] = self._forward.normed(self._weights.layers[0].norm, embedded)
+        normed = self._known[key]
         q, k, v = (self._forward.project(0, c, normed, heads) for c in CHANNELS)
         return q, k, v
 
@@ -200,19 +207,20 @@ class Example:
         self, channel: str, signature: Signature, heads: Sequence[int]
     ) -> list[Float[Tensor, "pos d_head"]]:
         """Queries, keys or values of heads of layer 1 that get the same."""
-        missing = [h for h in heads if (channel, h, signature) not in self._projected]
+        missing = [h for h in heads if (channel, h, signature) not in self._known]
         if missing:
-            if signature not in self._normed:
+            key = "normed", 1, signature
+            if key not in self._known:
                 norm = self._weights.layers[1].norm
-                self._normed[signature] = self._forward.normed(norm, self._sum(signature))
-            parts = self._forward.project(1, channel, self._normed[signature], missing)
+                self._known[key] = self._forward.normed(norm, self._sum(signature))
+            parts = self._forward.project(1, channel, self._known[key], missing)
             for head, part in zip(missing, parts, strict=True):
-                self._projected[channel, head, signature] = part
-        return [self._projected[channel, head, signature] for head in heads]
+                self._known[channel, head, signature] = part
+        return [self._known[channel, head, signature] for head in heads]
 
     def _heads(self, inputs: Sequence[Inputs]) -> list[Float[Tensor, "pos d_head"]]:
         """Mixed values of each head of layer 1."""
-        missing = [h for h, one in enumerate(inputs) if (h, one) not in self._mixed]
+        missing = [h for h, one in enumerate(inputs) if ("mixed", h, one) not in self._known]
         for i, channel in enumerate(CHANNELS):
             alike: dict[Signature, list[int]] = {}  # what is put in -> heads
             for head in missing:
@@ -221,12 +229,12 @@ class Example:
                 self._channel(channel, signature, heads)
         if missing:
             q, k, v = (
-                torch.stack([self._projected[c, h, inputs[h][i]] for h in missing])
+                torch.stack([self._known[c, h, inputs[h][i]] for h in missing])
                 for i, c in enumerate(CHANNELS)
             )
             for head, mixed in zip(missing, self._forward.mixed(q, k, v), strict=True):
-                self._mixed[head, inputs[head]] = mixed
-        return [self._mixed[head, one] for head, one in enumerate(inputs)]
+                self._known["mixed", head, inputs[head]] = mixed
+        return [self._known["mixed", head, one] for head, one in enumerate(inputs)]
 
 
 def _is_whole(source: Source) -> bool:

@@ -90,13 +90,22 @@ class Forward:
     ) -> Float[Tensor, "head query key"]:
         """Attention scores before the softmax; -inf where the key is later than the query."""
         scaled = q / self.weights.d_head**0.5
-        return (scaled @ k.mT).masked_fill_(self.later, float("-inf"))
+        scores: Tensor = (scaled @ k.mT).masked_fill_(self.later, float("-inf"))
+        return scores
 
     def written(
         self, layer: int, z: Float[Tensor, "head pos d_head"], heads: Sequence[int]
     ) -> Float[Tensor, "head pos d_model"]:
         """What each of some heads writes to the residual stream; the layer's bias is apart."""
         return z @ self.weights.layers[layer].W_O[list(heads)]
+
+    def wrote(
+        self, layer: int, z: Float[Tensor, "head pos d_head"]
+    ) -> Float[Tensor, "pos d_model"]:
+        """What all heads of a layer write together, its bias included."""
+        own = self.weights.layers[layer]
+        # [pos, head * d_head] @ [head * d_head, d_model]
+        return z.transpose(0, 1).flatten(1) @ own.W_O.flatten(0, 1) + own.b_O
 
     def logits(self, residual: Float[Tensor, "pos d"]) -> Float[Tensor, "pos d_vocab"]:
         """Logits of what stands in the residual stream at the end."""
@@ -112,7 +121,7 @@ class Forward:
             labels: The token after each position.
         """
         rows = max(1, _LOGITS // self.weights.d_vocab)
-        parts = zip(residual.split(rows), labels.split(rows), strict=True)
+        parts = zip(torch.split(residual, rows), torch.split(labels, rows), strict=True)
         losses = [
             functional.cross_entropy(self.logits(some), right, reduction="none")
             for some, right in parts

@@ -67,13 +67,11 @@ def patterns(forward: Forward, ids: Int[Tensor, " pos"]) -> list[Float[Tensor, "
         normed = forward.normed(own.norm, residual)
         q, k, v = (forward.project(layer, channel, normed, heads) for channel in "qkv")
         found.append(forward.scores(q, k).softmax(-1))
-        residual = residual + forward.written(layer, found[-1] @ v, heads).sum(0) + own.b_O
+        residual = residual + forward.wrote(layer, found[-1] @ v)
     return found
 
 
-def _of(
-    pattern: Float[Tensor, "head query key"], period: int
-) -> Float64[np.ndarray, "head score"]:
+def _of(pattern: Float[Tensor, "head query key"], period: int) -> Float64[np.ndarray, "head score"]:
     """Scores of a layer's heads in one sequence."""
     second = torch.arange(1 + period, 1 + 2 * period)  # places of the second copy
     all_but_first = torch.arange(1, 1 + 2 * period)

@@ -87,7 +87,9 @@ class Pool:
         if sampler.kind == "fixed" and int(sampler.of) >= self.n:
             raise UserError(f"{where}: fixed({sampler.of}): there are examples 0 to {self.n - 1}")
         if sampler.kind in ("uncond", "func") and self.n < 2:
-            raise UserError(f"{where}: {sampler.kind}: draws need at least 2 examples, got {self.n}")
+            raise UserError(
+                f"{where}: {sampler.kind}: draws need at least 2 examples, got {self.n}"
+            )
 
     def draw(self, sampler: Sampler, draw: int, reference: int, repeat: int = 0) -> int:
         """Number of the example that a draw comes from.

@@ -29,9 +29,7 @@ class Scrubbed(NamedTuple):
     draws: Sequence[Mapping[int, int]]
 
 
-def draws_of(
-    experiment: Experiment, pool: Pool, reference: int, repeat: int = 0
-) -> dict[int, int]:
+def draws_of(experiment: Experiment, pool: Pool, reference: int, repeat: int = 0) -> dict[int, int]:
     """Number of each draw of an experiment -> the example that it is from.
 
     Args:

@@ -59,9 +59,11 @@ def pattern_of(
     if source.pattern == "window":
         own = source.keep is not None and source.keep[1] == 0
         query = (reference if own else drawn)[0][None]
-        from_both = (forward.scores(query, part[1][None])[0] for part in (reference, drawn))
-        scores = torch.where(kept(source.keep, forward.n_pos), *from_both)
-        return scores.softmax(-1)
+        own_keys, drawn_keys = (
+            forward.scores(query, part[1][None])[0] for part in (reference, drawn)
+        )
+        mask = kept(source.keep, forward.n_pos)
+        return torch.where(mask, own_keys, drawn_keys).softmax(-1)
     return fixed_pattern(source.pattern, forward.n_pos).to(reference[0].dtype)
 
 
