@@ -144,8 +144,10 @@ def _hypothesis(content: Any, where: str) -> Hypothesis:
         raise UserError(f"{where}.groups: got {groups!r}; write a list, an entry for each draw")
     if not groups and not edit:
         raise UserError(f"{where}: scrubs nothing; write groups of cells, or an edit")
-    if not _listed(content.get("heads", [])) and any(set(one) & set(CHANNELS) for one in groups):
-        raise UserError(f"{where}.heads: missing; write 'induction', or a list such as ['1.5']")
+    for i, group in enumerate(groups):
+        _only(group, (*CHANNELS, SKIP), f"{where}.groups[{i}]")
+        if not _listed(content.get("heads", [])) and set(group) & set(CHANNELS):
+            raise UserError(f"{where}.heads: missing; write 'induction', or a list such as ['1.5']")
     _only(edit, None, f"{where}.edit")
     for word, pattern in edit.items():
         _word(word, f"{where}.edit")
@@ -167,7 +169,6 @@ def _hypothesis(content: Any, where: str) -> Hypothesis:
 
 def _group(content: Any, where: str) -> dict[str, tuple[Term, ...]]:
     """Cells that share a draw."""
-    _only(content, (*CHANNELS, SKIP), where)
     if not content:
         raise UserError(f"{where}: scrubs nothing; write what is drawn, such as q: L0")
     for channel, terms in content.items():

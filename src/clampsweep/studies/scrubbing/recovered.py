@@ -4,7 +4,7 @@
 
 where L is the mean loss of a category's positions: 1 if scrubbing changes nothing, 0 if it does as
 much harm as scrubbing all of the heads' inputs, below 0 if more. It is `undefined` where the 95 %
-interval of the denominator holds 0: then it has no number.
+interval of the denominator comes as near to 0 as losses in float32 are exact: then it has no number.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from clampsweep.studies.scrubbing.hypotheses import BASELINE, UNSCRUBBED
 from clampsweep.studies.scrubbing.masks import CATEGORIES
 from clampsweep.studies.scrubbing.tally import Means, Tally
 from clampsweep.tables import Column, Schema
+
+_EXACT = 1e-5  # nats
 
 RECOVERED = Schema(
     "scrubbing recovered",
@@ -56,7 +58,7 @@ def recovered_of(means: Means) -> tuple[Means, np.ndarray]:
     none, all_of_it = (means.experiments.index(name) for name in (BASELINE, UNSCRUBBED))
     span = means.resampled[:, none] - means.resampled[:, all_of_it]  # [resample, category]
     low, high = interval(span)
-    undefined = ~((low > 0) | (high < 0))  # nan ends are undefined too
+    undefined = ~((low > _EXACT) | (high < -_EXACT))  # nan ends are undefined too
     with np.errstate(invalid="ignore", divide="ignore"):
         ratio = (means.mean[none] - means.mean) / (means.mean[none] - means.mean[all_of_it])
         resampled = (means.resampled[:, [none]] - means.resampled) / span[:, None]

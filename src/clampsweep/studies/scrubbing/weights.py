@@ -216,7 +216,7 @@ def _gpt2(plain: Any, where: str) -> Weights:
 def _layer(
     norm: Any,
     parts: Sequence[Tensor],
-    W_O: Tensor,
+    W_O: Tensor,  # noqa: N803
     biases: Sequence[Tensor],
     b_O: Tensor,  # noqa: N803
 ) -> Layer:
