@@ -195,7 +195,7 @@ def model_of(n_layers: int) -> Weights:
 @pytest.mark.parametrize(
     ("make", "tokens", "message"),
     [
-        (lambda: model_of(3), TOKENS, "the model has 3 layer.s., and scrubbing is of models with 2"),
+        (lambda: model_of(3), TOKENS, "the model has 3 layer.s., and scrubbing is of models"),
         (weights, TOKENS + 1, "examples hold token 48, and the model has 48 tokens"),
         (weights, TOKENS.repeat(1, 2), "examples of 49 tokens are longer than"),
     ],

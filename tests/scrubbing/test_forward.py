@@ -34,7 +34,8 @@ def gpt2() -> Any:
     """Hugging Face's GPT-2 with MLPs that write nothing: learned positions."""
     from transformers import GPT2Config, GPT2LMHeadModel
 
-    config = GPT2Config(vocab_size=D_VOCAB, n_embd=32, n_inner=1, n_layer=2, n_head=4, n_positions=N_CTX)  # fmt: skip
+    sizes = {"n_embd": 32, "n_inner": 1, "n_layer": 2, "n_head": 4, "n_positions": N_CTX}
+    config = GPT2Config(vocab_size=D_VOCAB, **sizes)
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(0)
         model = GPT2LMHeadModel(config).eval().double()
@@ -91,10 +92,11 @@ def test_adjacent_pairs_are_split_halves_in_another_order():
     n_rotated = split.positions.n_rotated
     # Dimension of the split form that each dimension of the adjacent form is.
     order = torch.arange(n_rotated).view(2, -1).T.flatten()
+    names = ("W_Q", "W_K", "b_Q", "b_K")
     layers = tuple(
-        replace(one, W_Q=one.W_Q[..., order], W_K=one.W_K[..., order], b_Q=one.b_Q[..., order], b_K=one.b_K[..., order])
+        replace(one, **{name: getattr(one, name)[..., order] for name in names})
         for one in split.layers
-    )  # fmt: skip
+    )
     adjacent = replace(split, layers=layers, positions=Rotary(1000.0, n_rotated, adjacent=True))
     assert (logits(split, IDS) - logits(adjacent, IDS)).abs().max() < 1e-12
 
@@ -119,7 +121,7 @@ def test_losses_are_those_of_all_logits_at_once_in_however_many_parts(monkeypatc
 
 
 def test_examples_longer_than_the_context_are_one_line():
-    with pytest.raises(UserError, match="examples of 33 tokens are longer than .* context of 32"):
+    with pytest.raises(UserError, match="examples of 33 tokens are longer than the model"):
         Forward(weights(), N_CTX + 1)
 
 

@@ -4,7 +4,8 @@
 
 where L is the mean loss of a category's positions: 1 if scrubbing changes nothing, 0 if it does as
 much harm as scrubbing all of the heads' inputs, below 0 if more. It is `undefined` where the 95 %
-interval of the denominator comes as near to 0 as losses in float32 are exact: then it has no number.
+interval of the denominator comes as near to 0 as losses in float32 are exact: there is no number
+then.
 """
 
 from __future__ import annotations
