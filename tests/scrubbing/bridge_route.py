@@ -40,7 +40,13 @@ def components(bridge: Any, ids: Tensor) -> Tensor:
     return torch.cat([caught[EMBEDDED][:, :, None], caught[WRITTEN]], dim=2)
 
 
-def nll(bridge: Any, tokens: Tensor, experiment: Any, draws: dict[int, Tensor]) -> Tensor:
+def nll(
+    bridge: Any,
+    tokens: Tensor,
+    experiment: Any,
+    draws: dict[int, Tensor],
+    caught: dict[int, Tensor] | None = None,
+) -> Tensor:
     """Loss of each token but the first, [batch, pos].
 
     Args:
@@ -48,13 +54,12 @@ def nll(bridge: Any, tokens: Tensor, experiment: Any, draws: dict[int, Tensor]) 
         tokens: Of the examples that are scrubbed, [batch, pos + 1].
         experiment: Compiled; its sources are whole.
         draws: Number of the draw -> tokens of what is drawn, beside `tokens`.
+        caught: What was caught of the same tokens and draws, by draw; what is missing is added.
     """
-    ids = tokens[:, :-1]
-    reference = components(bridge, ids)
-    changes = [
-        components(bridge, draws[source.draw][:, :-1]) - reference if source.draw else None
-        for source in experiment.sources
-    ]
+    ids, caught = tokens[:, :-1], {} if caught is None else caught
+    for draw in {0, *draws} - set(caught):
+        caught[draw] = components(bridge, draws[draw][:, :-1] if draw else ids)
+    changes = [caught[source.draw] - caught[0] for source in experiment.sources]
 
     def patch(cells: Sequence[Sequence[int]], stream: Tensor, hook: Any) -> Tensor:
         """Add to each head's residual stream, [batch, pos, head, d_model]."""
