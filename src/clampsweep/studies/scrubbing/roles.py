@@ -96,17 +96,12 @@ def heads_table(scores: Float64[np.ndarray, "layer head score"], roles: Roles) -
     return pd.DataFrame(rows)
 
 
-def roles_of(heads: pd.DataFrame) -> Roles:
-    """The roles that a `HEADS` table has written out; of those no head has, no reason is known.
+def scores_of(heads: pd.DataFrame) -> Float64[np.ndarray, "layer head score"]:
+    """Scores of a `HEADS` table, in the order of `SCORES`.
 
     Args:
         heads: The table.
     """
-    found: dict[str, dict[int, int]] = {role: {} for role in LAYER_OF}  # role -> rank -> head
-    for head, text in zip(heads["head"].tolist(), heads["roles"], strict=True):
-        for word in text.split():
-            role = word.rstrip("0123456789")
-            found[role][int(word[len(role) :])] = head
-    ranked = {role: tuple(heads[rank] for rank in sorted(heads)) for role, heads in found.items()}
-    none = {role: "none reaches its threshold" for role, heads in ranked.items() if not heads}
-    return Roles(int(heads["head"].max()) + 1, ranked, none)
+    ordered = heads.sort_values(["layer", "head"])
+    n_layers = ordered["layer"].nunique()
+    return ordered[list(SCORES)].to_numpy(float).reshape(n_layers, -1, len(SCORES))
