@@ -71,13 +71,23 @@ def test_size_is_the_share_kept_of_what_the_baseline_scrubs():
     assert found == [0, 2 / 30, (30 - 2 * (3 + 5)) / 30, 1]
 
 
+def test_one_that_keeps_no_more_than_the_one_before_adds_no_area():
+    found = sizes(["baseline", "small", "small", "unscrubbed"], FOUND, "x")
+    assert found == [0, 2 / 30, 2 / 30, 1]
+    twice, once = (
+        areas(found, np.array([0, 0.5, 0.5, 1])),
+        areas([0, 2 / 30, 1], np.array([0, 0.5, 1])),
+    )
+    assert np.allclose(twice, once)
+
+
 @pytest.mark.parametrize(
     ("curve", "message"),
     [
         (["small", "unscrubbed"], "x: got ['small', 'unscrubbed']; begin with baseline, end with"),
         (["baseline"], "x: got ['baseline']; begin with baseline, end with unscrubbed"),
         (["baseline", "small", "aside", "unscrubbed"], "x: aside does not keep all that small"),
-        (["baseline", "small", "small", "unscrubbed"], "x: small does not keep all that small"),
+        (["baseline", "large", "small", "unscrubbed"], "x: small does not keep all that large"),
     ],
 )
 def test_a_curve_that_does_not_grow_is_one_line(curve, message):

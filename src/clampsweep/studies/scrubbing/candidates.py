@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections import Counter
 from itertools import pairwise
+from math import log
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int
@@ -57,14 +58,19 @@ def gains(tokens: Int[np.ndarray, "document pos"], d_vocab: int) -> Float64[np.n
     )
     before = np.bincount(tokens[:, :-1].ravel(), minlength=d_vocab)
     single = (np.bincount(tokens.ravel(), minlength=d_vocab) + 1) / (tokens.size + d_vocab)
-    total, times = np.zeros(d_vocab), np.zeros(d_vocab)
+    before, single = before.tolist(), single.tolist()
+    total, times = [0.0] * d_vocab, [0] * d_vocab
     for document in tokens.tolist():
-        followed: dict[int, Counter[int]] = {}
+        # Of this document: how often x occurred, and how often y followed it.
+        seen: dict[int, int] = {}
+        followed: dict[tuple[int, int], int] = {}
         for x, y in pairwise(document):
-            if x in followed:
+            if x in seen:
                 bigram = (pairs[x, y] + _A * single[y]) / (before[x] + _A)
-                induction = followed[x][y] / followed[x].total()
-                total[x] += np.log((_M * induction + (1 - _M) * bigram) / bigram)
+                induction = followed.get((x, y), 0) / seen[x]
+                total[x] += log((_M * induction + (1 - _M) * bigram) / bigram)
                 times[x] += 1
-            followed.setdefault(x, Counter())[y] += 1
-    return np.where(times >= N_LEAST, total / np.maximum(times, 1), np.nan)
+            seen[x] = seen.get(x, 0) + 1
+            followed[x, y] = followed.get((x, y), 0) + 1
+    known = np.array(times) >= N_LEAST
+    return np.where(known, np.array(total) / np.maximum(times, 1), np.nan)
