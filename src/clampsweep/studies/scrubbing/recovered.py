@@ -61,7 +61,8 @@ def recovered_of(means: Means) -> tuple[Means, np.ndarray]:
     low, high = interval(span)
     undefined = ~((low > _EXACT) | (high < -_EXACT))  # nan ends are undefined too
     with np.errstate(invalid="ignore", divide="ignore"):
-        ratio = (means.mean[none] - means.mean) / (means.mean[none] - means.mean[all_of_it])
+        whole = means.mean[none] - means.mean[all_of_it]  # [category]
+        ratio = (means.mean[none] - means.mean) / whole + 0.0  # no -0 where it is below 0
         resampled = (means.resampled[:, [none]] - means.resampled) / span[:, None]
     ratio[:, undefined], resampled[:, :, undefined] = np.nan, np.nan
     return Means(means.experiments, ratio, resampled), undefined
