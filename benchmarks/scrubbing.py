@@ -29,11 +29,12 @@ sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests/scrubbing")]
 
 import bridge_route  # noqa: E402
 
-from clampsweep.studies.scrubbing.cells import Experiment, experiments  # noqa: E402
-from clampsweep.studies.scrubbing.hypotheses import read  # noqa: E402
+from clampsweep.studies.scrubbing.cells import Experiment  # noqa: E402
+from clampsweep.studies.scrubbing.reading import read  # noqa: E402
 from clampsweep.studies.scrubbing.roles import Roles  # noqa: E402
 from clampsweep.studies.scrubbing.samplers import Pool  # noqa: E402
 from clampsweep.studies.scrubbing.scrub import draws_of, scrub  # noqa: E402
+from clampsweep.studies.scrubbing.variants import experiments  # noqa: E402
 from clampsweep.studies.scrubbing.weights import from_model  # noqa: E402
 from tiny import tiny_tokenizer  # noqa: E402
 

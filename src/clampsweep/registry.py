@@ -9,6 +9,7 @@ from clampsweep.config.contract import Study
 NAMES = (
     "bcr",
     "srm",
+    "scrubbing",
 )
 STUDIES: tuple[Study, ...] = tuple(
     import_module(f"clampsweep.studies.{name}.study").STUDY for name in NAMES

@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from clampsweep.studies.scrubbing.masks import CATEGORIES
-from clampsweep.studies.scrubbing.sums import sums
 from clampsweep.studies.scrubbing.tally import Tally
 
 NAMES = ("unscrubbed", "baseline", "half", "tenth")
@@ -17,7 +15,6 @@ NAMES = ("unscrubbed", "baseline", "half", "tenth")
 class Losses(NamedTuple):
     nll: np.ndarray  # [example, experiment, pos]
     flags: np.ndarray  # [example, category, pos]
-    frames: list[pd.DataFrame]
 
 
 def losses(n: int = 30, n_pos: int = 40, seed: int = 0) -> Losses:
@@ -35,11 +32,16 @@ def losses(n: int = 30, n_pos: int = 40, seed: int = 0) -> Losses:
     noise = rng.normal(0, 0.1, (2, n, n_pos))
     each = [least, least + harm, least + harm / 2 + noise[0], least + 0.9 * harm + noise[1]]
     nll = np.stack(each, axis=1).astype(np.float32)
-    return Losses(nll, flags, [sums(i, nll[i], flags[i], NAMES) for i in range(n)])
+    return Losses(nll, flags)
+
+
+def add(total: Tally, found: Losses, examples: list[int]) -> None:
+    """Take in some of the examples, under each experiment."""
+    for row, name in enumerate(NAMES):
+        total.add(name, examples, found.nll[examples, row], found.flags[examples])
 
 
 def tally(found: Losses, **options: int) -> Tally:
     total = Tally(NAMES, **options)
-    for frame in found.frames:
-        total.add(frame)
+    add(total, found, list(range(len(found.nll))))
     return total

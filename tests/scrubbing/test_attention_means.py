@@ -13,11 +13,11 @@ from clampsweep.studies.scrubbing.attention_means import (
     parroting,
     totals_table,
 )
-from clampsweep.studies.scrubbing.cells import experiments
 from clampsweep.studies.scrubbing.engine import Engine
-from clampsweep.studies.scrubbing.hypotheses import parse
 from clampsweep.studies.scrubbing.planted import planted
+from clampsweep.studies.scrubbing.reading import parse
 from clampsweep.studies.scrubbing.samplers import Pool
+from clampsweep.studies.scrubbing.variants import experiments
 from clampsweep.tables import read, write
 from scrubbing.models import N_HEADS, ROLES, examples, neox, weights
 
@@ -64,14 +64,14 @@ def test_tables_hold_a_row_for_each_pair_that_sees_and_for_each_token(tmp_path):
     difference = attention_mean(ENGINE, POOL, 3, UNSCRUBBED, 1)
     difference -= attention_mean(ENGINE, POOL, 3, SCRUBBED, 4)
     frame = attention_table(difference, 3, "unscrubbed", "baseline", heads=[3, 1], n_tokens=5)
-    write(frame, tmp_path / "a.parquet", ATTENTION, {})
+    write(frame.assign(item="0"), tmp_path / "a.parquet", ATTENTION, {})
     back = read(tmp_path / "a.parquet", ATTENTION)
     assert len(back) == 2 * 15
     row = back[(back["head"] == 1) & (back["query"] == 4) & (back["key"] == 2)].iloc[0]
     assert row["mean"] == difference[1, 4, 2] and row["second"] == "baseline"
     own = attention_mean(ENGINE, POOL, 3, UNSCRUBBED, 1)
     totals = totals_table(own, 3, "unscrubbed", TOKENS[3, :-1], [1])
-    write(totals, tmp_path / "t.parquet", TOTALS, {})
+    write(totals.assign(item="0"), tmp_path / "t.parquet", TOTALS, {})
     assert read(tmp_path / "t.parquet", TOTALS)["total"].tolist() == key_totals(own)[1].tolist()
 
 

@@ -7,15 +7,9 @@ import numpy as np
 import pytest
 
 from clampsweep.errors import UserError
-from clampsweep.studies.scrubbing.cells import (
-    REFERENCE,
-    Experiment,
-    Source,
-    decoherent,
-    experiments,
-    unscrubbed,
-)
-from clampsweep.studies.scrubbing.hypotheses import parse
+from clampsweep.studies.scrubbing.cells import REFERENCE, Experiment, Source, unscrubbed
+from clampsweep.studies.scrubbing.reading import parse
+from clampsweep.studies.scrubbing.variants import decoherent, experiments
 from scrubbing.models import ROLES  # heads 0 to 3; prev 0.0 0.2, self 0.1, induction 1.3 1.1
 
 

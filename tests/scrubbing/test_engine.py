@@ -10,9 +10,10 @@ import pytest
 import torch
 
 from clampsweep.errors import UserError
-from clampsweep.studies.scrubbing.cells import Experiment, Source, experiments
+from clampsweep.studies.scrubbing.cells import Experiment, Source
 from clampsweep.studies.scrubbing.engine import Engine, Example
-from clampsweep.studies.scrubbing.hypotheses import parse
+from clampsweep.studies.scrubbing.reading import parse
+from clampsweep.studies.scrubbing.variants import experiments
 from clampsweep.studies.scrubbing.weights import Weights
 from scrubbing import bridge_route
 from scrubbing.models import N_HEADS, ROLES, examples, neox, save, weights

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from clampsweep.errors import UserError
-from clampsweep.studies.scrubbing.cells import experiments
 from clampsweep.studies.scrubbing.faithfulness import CURVES, areas, curves_table, sizes
-from clampsweep.studies.scrubbing.hypotheses import parse
 from clampsweep.studies.scrubbing.masks import CATEGORIES
+from clampsweep.studies.scrubbing.reading import parse
+from clampsweep.studies.scrubbing.variants import experiments
 from clampsweep.tables import read, write
 from scrubbing.models import ROLES
 from scrubbing.tallied import losses, tally

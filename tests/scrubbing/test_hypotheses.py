@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from clampsweep.errors import UserError
-from clampsweep.studies.scrubbing.cells import experiments
 from clampsweep.studies.scrubbing.faithfulness import sizes
-from clampsweep.studies.scrubbing.hypotheses import Listed, Term, parse, read
+from clampsweep.studies.scrubbing.hypotheses import Listed, Term
+from clampsweep.studies.scrubbing.reading import parse, read
 from clampsweep.studies.scrubbing.roles import Roles
 from clampsweep.studies.scrubbing.samplers import Sampler
+from clampsweep.studies.scrubbing.variants import experiments
 
 DATA = Path(__file__).parents[2] / "workflow/data/scrubbing"
 EVERY = {"q": "all", "k": "all", "v": "all"}

@@ -3,16 +3,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from clampsweep.studies.scrubbing.cells import Experiment, experiments
+from clampsweep.studies.scrubbing.cells import Experiment
 from clampsweep.studies.scrubbing.head_scores import head_scores
-from clampsweep.studies.scrubbing.hypotheses import parse
 from clampsweep.studies.scrubbing.masks import Lists, categories
 from clampsweep.studies.scrubbing.planted import BOS, planted
+from clampsweep.studies.scrubbing.reading import parse
 from clampsweep.studies.scrubbing.recovered import recovered_table
 from clampsweep.studies.scrubbing.roles import THRESHOLDS, resolve
 from clampsweep.studies.scrubbing.scrub import scrub
-from clampsweep.studies.scrubbing.sums import sums
 from clampsweep.studies.scrubbing.tally import Tally
+from clampsweep.studies.scrubbing.variants import experiments
 
 PLANTED = planted()
 N_TOKENS = 16
@@ -32,7 +32,8 @@ def found(listed):
     tally = Tally(names)
     for one in scrub(PLANTED.weights, PLANTED.tokens, listed, range(40), seed=0):
         flags = categories(PLANTED.tokens[one.example], lists)
-        tally.add(sums(one.example, one.nll, flags, names))
+        for name, nll in zip(names, one.nll, strict=True):
+            tally.add(name, [one.example], nll[None], flags[None])
         losses.append(one.nll)
     table = recovered_table(tally).set_index(["experiment", "category"])
     rows = {name: table.loc[name, "CANDIDATE ERB"] for name in names}

@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from clampsweep.studies.scrubbing.cells import experiments
 from clampsweep.studies.scrubbing.engine import Engine
-from clampsweep.studies.scrubbing.hypotheses import parse
 from clampsweep.studies.scrubbing.masks import CATEGORIES
 from clampsweep.studies.scrubbing.planted import planted
-from clampsweep.studies.scrubbing.saa import SAA, attribution, attribution_table
+from clampsweep.studies.scrubbing.reading import parse
+from clampsweep.studies.scrubbing.saa import attribution, attribution_table
 from clampsweep.studies.scrubbing.samplers import Pool
+from clampsweep.studies.scrubbing.tables import SAA
+from clampsweep.studies.scrubbing.variants import experiments
 from clampsweep.tables import read, write
 from scrubbing.models import ROLES, examples, weights
 
@@ -73,7 +74,7 @@ def test_rows_say_token_categories_and_pair(tmp_path):
     flags = np.zeros((len(CATEGORIES), TOKENS.shape[1] - 1), bool)
     flags[0], flags[3, 4] = True, True
     frame = attribution_table(found("one", "baseline"), 3, ["one", "baseline"], TOKENS[3], flags, 6)
-    write(frame, tmp_path / "t.parquet", SAA, {})
+    write(frame.assign(item="0"), tmp_path / "t.parquet", SAA, {})
     back = read(tmp_path / "t.parquet", SAA)
     assert back["token"].tolist() == TOKENS[3].tolist()
     assert back["categories"].tolist()[:2] == ["", "OVERALL"]

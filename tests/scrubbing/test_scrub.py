@@ -7,12 +7,11 @@ import pytest
 import torch
 
 from clampsweep.errors import UserError
-from clampsweep.studies.scrubbing.cells import experiments
 from clampsweep.studies.scrubbing.engine import Engine
-from clampsweep.studies.scrubbing.hypotheses import parse
-from clampsweep.studies.scrubbing.masks import CATEGORIES, Lists, categories
-from clampsweep.studies.scrubbing.scrub import scrub, scrub_block
-from scrubbing.models import D_VOCAB, ROLES, examples, weights
+from clampsweep.studies.scrubbing.reading import parse
+from clampsweep.studies.scrubbing.scrub import scrub
+from clampsweep.studies.scrubbing.variants import experiments
+from scrubbing.models import ROLES, examples, weights
 
 TOKENS = examples()
 WHOLE = {"q": "all", "k": "all", "v": "all"}
@@ -65,23 +64,3 @@ def test_exact_draws_change_nothing_and_another_seed_does():
 def test_a_dataset_of_one_example_is_refused_in_a_line():
     with pytest.raises(UserError, match=re.escape("baseline: uncond: draws need at least 2")):
         next(scrub(weights(), TOKENS[:1], EXPERIMENTS, [0], 0))
-
-
-def test_the_tables_of_a_block_are_the_losses_added_up_and_one_by_one():
-    every = np.arange(D_VOCAB)
-    lists = Lists(every % 2 == 0, every < 4, every)
-    found = scrub_block(weights(torch.float32), TOKENS, EXPERIMENTS, [5, 2], lists, 0, losses=True)
-    names = [one.name for one in EXPERIMENTS]
-    for one in run([5, 2]):
-        chosen = categories(TOKENS[one.example], lists)
-        rows = found.sums[found.sums["example"] == one.example]
-        expected = [[own[mask].sum(dtype=float) for mask in chosen] for own in one.nll]
-        assert rows["total"].to_numpy().reshape(len(names), -1) == pytest.approx(np.array(expected))
-        losses = found.losses[found.losses["example"] == one.example]["nll"]
-        assert losses.to_numpy().reshape(one.nll.shape) == pytest.approx(one.nll)
-    assert len(found.sums) == 2 * len(names) * len(CATEGORIES)
-    assert (
-        found.draws["experiment"].tolist() == ["baseline", "naive", "naive", "fixed", "exact"] * 2
-    )
-    short = scrub_block(weights(torch.float32), TOKENS, EXPERIMENTS, [5, 2], lists, 0)
-    assert short.losses is None and short.sums.equals(found.sums)

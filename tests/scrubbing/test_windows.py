@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 import torch
 
-from clampsweep.studies.scrubbing.cells import Source, experiments
+from clampsweep.studies.scrubbing.cells import Source
 from clampsweep.studies.scrubbing.engine import Engine
-from clampsweep.studies.scrubbing.hypotheses import FIXED, parse
+from clampsweep.studies.scrubbing.hypotheses import FIXED
+from clampsweep.studies.scrubbing.reading import parse
+from clampsweep.studies.scrubbing.variants import experiments
 from clampsweep.studies.scrubbing.windows import fixed_pattern, kept
 from scrubbing.models import N_HEADS, ROLES, examples, neox, weights
 

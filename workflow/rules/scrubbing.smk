@@ -1,4 +1,10 @@
-# Causal scrubbing of induction heads: the corpus, the model that is trained on it.
+# Causal scrubbing of induction heads, for entries of the section `scrubbing`; the corpus, and the
+# model that is trained on it.
+from clampsweep.studies.scrubbing.study import KEPT as SCRUBBING_KEPT
+
+SCRUBBING = CONFIG.of("scrubbing")
+SCRUBBING_DATA = {or_stop(lambda: entry.data): entry for entry in SCRUBBING.values()}
+SCRUBBING_TABLES = ("examples", "tokens", "heads")  # of what is scrubbed
 SCRUBBING_MADE = made_by("scrubbing")
 SCRUBBING_CORPORA = {
     recipe["corpus"]["sha256"][:16]: recipe["corpus"]
@@ -48,3 +54,211 @@ rule scrubbing_make:
         "Training the model {wildcards.made}"
     script:
         "../scripts/scrubbing/scrubbing_make.py"
+
+
+def scrubbing_data(digest):
+    """Examples, lists of tokens and heads that have a digest, by name."""
+    return {
+        name: f"resources/scrubbing/{digest}/{name}.parquet"
+        for name in SCRUBBING_TABLES
+    }
+
+
+def scrubbing_shard(wildcards, rule):
+    """What a shard is made on, beside the model."""
+    path = f"results/shards/{rule}/{wildcards.shard}.json"
+    return scrubbing_data(or_stop(read_shard, path).parameters["data"])
+
+
+def scrubbing_source(wildcards):
+    """The corpus or the file that examples are cut from, by that word."""
+    examples = SCRUBBING_DATA[wildcards.data].examples
+    if examples.file:
+        return {"file": examples.file}
+    return {"corpus": f"resources/corpora/{examples.corpus}.parquet"}
+
+
+rule scrubbing_data:
+    input:
+        unpack(scrubbing_source),
+        model=lambda w: fetched(SCRUBBING_DATA[w.data].model),
+    output:
+        **scrubbing_data("{data}"),
+    log:
+        "logs/scrubbing_data/{data}.log",
+    wildcard_constraints:
+        data=any_of(SCRUBBING_DATA),
+    conda:
+        "../../environment.yml"
+    threads: CONFIG.compute.threads
+    resources:
+        mem_mb=4000,
+    params:
+        model=lambda w: SCRUBBING_DATA[w.data].model.loading(),
+        where=lambda w: SCRUBBING_DATA[w.data].where,
+        number=lambda w: SCRUBBING_DATA[w.data].examples.number,
+        length=lambda w: SCRUBBING_DATA[w.data].examples.length,
+        candidates=lambda w: SCRUBBING_DATA[w.data].candidates,
+        thresholds=lambda w: dict(SCRUBBING_DATA[w.data].thresholds),
+        code=code_of("scrubbing/scrubbing_data"),
+    message:
+        "Cutting examples and scoring heads, {wildcards.data}"
+    script:
+        "../scripts/scrubbing/scrubbing_data.py"
+
+
+rule scrubbing_hypotheses:
+    input:
+        hypotheses=lambda w: SCRUBBING[w.entry].hypotheses,
+        heads=lambda w: scrubbing_data(SCRUBBING[w.entry].data)["heads"],
+    output:
+        heads="results/{entry}/heads.parquet",
+        hypotheses="results/{entry}/hypotheses.json",
+    log:
+        "logs/scrubbing_hypotheses/{entry}.log",
+    wildcard_constraints:
+        entry=any_of(SCRUBBING),
+    priority: 1  # a fault in them is said before anything is scrubbed
+    conda:
+        "../../environment.yml"
+    params:
+        hypotheses=lambda w: SCRUBBING[w.entry].hypotheses,
+        thresholds=lambda w: dict(SCRUBBING[w.entry].thresholds),
+        code=code_of("scrubbing/scrubbing_hypotheses"),
+    message:
+        "Resolving the hypotheses of {wildcards.entry}"
+    script:
+        "../scripts/scrubbing/scrubbing_hypotheses.py"
+
+
+# Each of these makes a shard; `gather_shards` joins what is asked for as a table.
+rule scrubbing_losses:
+    input:
+        unpack(lambda w: scrubbing_shard(w, "scrubbing_losses")),
+        shard="results/shards/scrubbing_losses/{shard}.json",
+        model=shard_model,
+    output:
+        table="results/shards/scrubbing_losses/{shard}.parquet",
+    log:
+        "logs/scrubbing_losses/{shard}.log",
+    conda:
+        "../../environment.yml"
+    threads: 1  # a second one gains little; another shard gains more
+    resources:
+        mem_mb=4000,
+        runtime=lambda w, attempt: attempt * 120,  # minutes
+    params:
+        table="LOSSES",
+        model=shard_loading,
+        code=code_of("scrubbing/scrubbing_shard"),
+    message:
+        "Losses of shard {wildcards.shard}"
+    script:
+        "../scripts/scrubbing/scrubbing_shard.py"
+
+
+use rule scrubbing_losses as scrubbing_cells with:
+    input:
+        unpack(lambda w: scrubbing_shard(w, "scrubbing_cells")),
+        shard="results/shards/scrubbing_cells/{shard}.json",
+        model=shard_model,
+    output:
+        table="results/shards/scrubbing_cells/{shard}.parquet",
+    log:
+        "logs/scrubbing_cells/{shard}.log",
+    params:
+        table="CELLS",
+        model=shard_loading,
+        code=code_of("scrubbing/scrubbing_shard"),
+    message:
+        "One input scrubbed at a time, shard {wildcards.shard}"
+
+
+use rule scrubbing_losses as scrubbing_saa with:
+    input:
+        unpack(lambda w: scrubbing_shard(w, "scrubbing_saa")),
+        shard="results/shards/scrubbing_saa/{shard}.json",
+        model=shard_model,
+    output:
+        table="results/shards/scrubbing_saa/{shard}.parquet",
+    log:
+        "logs/scrubbing_saa/{shard}.log",
+    params:
+        table="SAA",
+        model=shard_loading,
+        code=code_of("scrubbing/scrubbing_shard"),
+    message:
+        "Attribution, shard {wildcards.shard}"
+
+
+use rule scrubbing_losses as scrubbing_attention with:
+    input:
+        unpack(lambda w: scrubbing_shard(w, "scrubbing_attention")),
+        shard="results/shards/scrubbing_attention/{shard}.json",
+        model=shard_model,
+    output:
+        table="results/shards/scrubbing_attention/{shard}.parquet",
+    log:
+        "logs/scrubbing_attention/{shard}.log",
+    params:
+        table="ATTENTION",
+        model=shard_loading,
+        code=code_of("scrubbing/scrubbing_shard"),
+    message:
+        "Attention, shard {wildcards.shard}"
+
+
+use rule scrubbing_losses as scrubbing_totals with:
+    input:
+        unpack(lambda w: scrubbing_shard(w, "scrubbing_totals")),
+        shard="results/shards/scrubbing_totals/{shard}.json",
+        model=shard_model,
+    output:
+        table="results/shards/scrubbing_totals/{shard}.parquet",
+    log:
+        "logs/scrubbing_totals/{shard}.log",
+    params:
+        table="TOTALS",
+        model=shard_loading,
+        code=code_of("scrubbing/scrubbing_shard"),
+    message:
+        "Key totals, shard {wildcards.shard}"
+
+
+rule scrubbing_table:
+    input:
+        unpack(lambda w: scrubbing_data(SCRUBBING[w.entry].data)),
+        plan=lambda w: str(work_plan(f"{w.entry}/losses").path),
+        losses=lambda w: shards_of(f"{w.entry}/losses"),
+        cells=lambda w: shards_of(f"{w.entry}/cells"),
+        hypotheses="results/{entry}/hypotheses.json",
+        file=lambda w: SCRUBBING[w.entry].hypotheses,
+    output:
+        table="results/{entry}/table.parquet",
+        text="results/{entry}/table.txt",
+        curves="results/{entry}/curves.parquet",
+        two_heads="results/{entry}/two_heads.parquet",
+        cell_harm="results/{entry}/cell_harm.parquet",
+        verdicts="results/{entry}/verdicts.parquet",
+        ledger="results/{entry}/ledger.parquet",
+    log:
+        "logs/scrubbing_table/{entry}.log",
+    wildcard_constraints:
+        entry=any_of(SCRUBBING),
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=4000,
+    params:
+        hypotheses=lambda w: SCRUBBING[w.entry].hypotheses,
+        two_heads=lambda w: list(SCRUBBING[w.entry].two_heads),
+        seed=lambda w: SCRUBBING[w.entry].seed,
+        shards_code={
+            name: getattr(rules, f"scrubbing_{name}").params.code
+            for name in ("losses", "cells")
+        },
+        code=code_of("scrubbing/scrubbing_table"),
+    message:
+        "Adding up the losses of {wildcards.entry}"
+    script:
+        "../scripts/scrubbing/scrubbing_table.py"

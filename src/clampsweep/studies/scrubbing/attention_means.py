@@ -19,37 +19,9 @@ from clampsweep.studies.scrubbing.cells import Experiment
 from clampsweep.studies.scrubbing.engine import Engine
 from clampsweep.studies.scrubbing.samplers import Pool
 from clampsweep.studies.scrubbing.scrub import draws_of
-from clampsweep.tables import Column, Schema
+from clampsweep.studies.scrubbing.tables import ATTENTION, TOTALS
 
 N_DRAWS = 16
-
-ATTENTION = Schema(
-    "scrubbing attention",
-    {
-        "example": Column("int", "number of the example"),
-        "first": Column("str", "the experiment"),
-        "second": Column("str", "experiment that is subtracted; empty if none is"),
-        "layer": Column("int", "layer of the head, 1"),
-        "head": Column("int", "the head"),
-        "query": Column("int", "place that looks, from 0 (BOS)"),
-        "key": Column("int", "place looked at"),
-        "mean": Column("float", "mean over draws of the attention, or of first - second"),
-    },
-    key=("example", "first", "second", "layer", "head", "query", "key"),
-)
-
-TOTALS = Schema(
-    "scrubbing key totals",
-    {
-        "example": Column("int", "number of the example"),
-        "experiment": Column("str", "what was scrubbed"),
-        "head": Column("int", "head of layer 1"),
-        "position": Column("int", "place of the token, from 0 (BOS)"),
-        "token": Column("int", "token there"),
-        "total": Column("float", "mean attention that it gets from all that can see it, 0..1"),
-    },
-    key=("example", "experiment", "head", "position"),
-)
 
 
 def attention_mean(
@@ -108,7 +80,7 @@ def attention_table(
     ]
     found = pd.concat(rows, ignore_index=True)
     found = found.assign(example=index, first=first, second=second, layer=1)
-    return found[list(ATTENTION.columns)]
+    return found[[name for name in ATTENTION.columns if name != "item"]]
 
 
 def key_totals(
@@ -147,7 +119,7 @@ def totals_table(
         for head in heads
     ]
     found = pd.concat(rows, ignore_index=True).assign(example=index, experiment=experiment)
-    return found[list(TOTALS.columns)]
+    return found[[name for name in TOTALS.columns if name != "item"]]
 
 
 def parroting(totals: pd.DataFrame, head: int, n: int, n_least: int = 3) -> pd.DataFrame:

@@ -7,7 +7,7 @@ reference. `Experiment.skip[u]` says the same of the way past layer 1.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +16,6 @@ from jaxtyping import Int
 from clampsweep.errors import UserError
 from clampsweep.studies.scrubbing.hypotheses import (
     CHANNELS,
-    DECOHERENT,
     SKIP,
     UNSCRUBBED,
     Hypothesis,
@@ -47,7 +46,7 @@ class Experiment(NamedTuple):
     """What is scrubbed in a model, compiled.
 
     Attributes:
-        name: Of the hypothesis, with `-decoherent` where each path has its own draw.
+        name: Of the hypothesis, or of a variant of it (`variants`).
         sampler: Where the draws come from.
         sources: What cells get; the first is the reference.
         cells: For each head of layer 1, channel and upstream: a number in `sources`.
@@ -82,26 +81,16 @@ def unscrubbed(n_heads: int) -> Experiment:
     return Experiment(UNSCRUBBED, UNCOND, (REFERENCE,), cells, skip)
 
 
-def experiments(hypotheses: Iterable[Hypothesis], roles: Roles) -> list[Experiment]:
-    """`unscrubbed`, then each hypothesis, the decoherent form beside it where that is asked for.
+def compiled(hypothesis: Hypothesis, roles: Roles) -> Experiment:
+    """A hypothesis of a model whose heads are known.
 
     Args:
-        hypotheses: Checked by `hypotheses.parse`.
+        hypothesis: Checked by `reading.parse`.
         roles: Of the model's heads.
 
     Raises:
         UserError: A word stands for no head, groups overlap, or nothing is scrubbed.
     """
-    found = [unscrubbed(roles.n_heads)]
-    for hypothesis in hypotheses:
-        found.append(compiled(hypothesis, roles))
-        if hypothesis.decoherent:
-            found.append(decoherent(found[-1]))
-    return found
-
-
-def compiled(hypothesis: Hypothesis, roles: Roles) -> Experiment:
-    """One hypothesis; see `experiments`."""
     empty, where = unscrubbed(roles.n_heads), hypothesis.where
     # Rows of a table of all cells: 3 for each head, then one of the way past them.
     rows = np.concatenate([empty.cells.reshape(-1, 1 + roles.n_heads), empty.skip[None]])
@@ -122,28 +111,6 @@ def compiled(hypothesis: Hypothesis, roles: Roles) -> Experiment:
             _edit(rows, 1 + head, pattern, sources, key)
     cells = rows[:-1].reshape(empty.cells.shape)
     return Experiment(hypothesis.name, hypothesis.sampler, tuple(sources), cells, rows[-1])
-
-
-def decoherent(experiment: Experiment) -> Experiment:
-    """The same cells, each from a draw of its own: no two paths tell the same story.
-
-    A cell's draw has the same number in every experiment.
-
-    Args:
-        experiment: With one draw for each group.
-    """
-    rows = np.concatenate([experiment.cells.reshape(-1, len(experiment.skip)), [experiment.skip]])
-    sources = [REFERENCE]
-    own = np.zeros_like(rows)
-    for place in np.argwhere(rows != 0):
-        source = experiment.sources[rows[tuple(place)]]
-        draw = 1 + int(np.ravel_multi_index(tuple(place), rows.shape))
-        sources.append(source._replace(draw=draw) if source.draw else source)
-        own[tuple(place)] = len(sources) - 1
-    cells = own[:-1].reshape(experiment.cells.shape)
-    return Experiment(
-        experiment.name + DECOHERENT, experiment.sampler, tuple(sources), cells, own[-1]
-    )
 
 
 def _set(

@@ -90,9 +90,11 @@ def curves_table(means: Means, curve: Sequence[str], x: Sequence[float]) -> pd.D
 
     Args:
         means: Mean losses of all experiments.
-        curve: Names of those on the curve.
+        curve: Names of those on the curve; without any, the table is empty.
         x: Their sizes.
     """
+    if not curve:
+        return pd.DataFrame(columns=list(CURVES.columns))
     ratios, _ = recovered_of(means)
     on = [means.experiments.index(name) for name in curve]
     found = areas(x, ratios.mean[on].T)

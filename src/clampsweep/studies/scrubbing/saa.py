@@ -22,23 +22,6 @@ from clampsweep.studies.scrubbing.engine import Engine
 from clampsweep.studies.scrubbing.masks import CATEGORIES
 from clampsweep.studies.scrubbing.samplers import Pool
 from clampsweep.studies.scrubbing.scrub import draws_of
-from clampsweep.tables import Column, Schema
-
-SAA = Schema(
-    "scrubbing attribution",
-    {
-        "example": Column("int", "number of the example"),
-        "first": Column("str", "experiment that is subtracted"),
-        "second": Column("str", "experiment whose loss it is subtracted from"),
-        "position": Column("int", "place of the token, from 0 (BOS)"),
-        "token": Column("int", "token there"),
-        "categories": Column("str", "categories of the token as a label, joined by '; '"),
-        "dloss": Column("float", "mean over draws of its loss under second - first, nats"),
-        "se": Column("float", "standard error of that, nats; null for one draw", null=True),
-        "n_draws": Column("int", "number of draws"),
-    },
-    key=("example", "first", "second", "position"),
-)
 
 
 class Attribution(NamedTuple):

@@ -1,4 +1,4 @@
-"""Scrub a block of examples under all experiments, one example at a time."""
+"""Scrub examples under all experiments, one example at a time."""
 
 from __future__ import annotations
 
@@ -6,15 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 import torch
 from jaxtyping import Float32, Int
 
 from clampsweep.studies.scrubbing.cells import Experiment
 from clampsweep.studies.scrubbing.engine import Engine
-from clampsweep.studies.scrubbing.masks import Lists, categories
 from clampsweep.studies.scrubbing.samplers import Pool
-from clampsweep.studies.scrubbing.sums import draws_table, losses_table, sums
 from clampsweep.studies.scrubbing.weights import Weights
 
 
@@ -30,20 +27,6 @@ class Scrubbed(NamedTuple):
     example: int
     nll: Float32[np.ndarray, "experiment pos"]
     draws: Sequence[Mapping[int, int]]
-
-
-class Block(NamedTuple):
-    """Tables of a block of examples, without the column `block`.
-
-    Attributes:
-        sums: Rows of `SUMS`.
-        draws: Rows of `DRAWS`.
-        losses: Rows of `LOSSES`; None if they were not asked for.
-    """
-
-    sums: pd.DataFrame
-    draws: pd.DataFrame
-    losses: pd.DataFrame | None
 
 
 def draws_of(experiment: Experiment, pool: Pool, reference: int, repeat: int = 0) -> dict[int, int]:
@@ -92,42 +75,3 @@ def scrub(
             with torch.inference_mode():
                 losses[row] = example.nll(experiment, draws[-1]).numpy()
         yield Scrubbed(index, losses, draws)
-
-
-def scrub_block(
-    weights: Weights,
-    tokens: Int[np.ndarray, "example pos"],
-    experiments: Sequence[Experiment],
-    examples: Sequence[int],
-    lists: Lists,
-    seed: int,
-    *,
-    losses: bool = False,
-) -> Block:
-    """Sums, draws and maybe losses of a block of examples, each as `scrub` gives them.
-
-    Args:
-        weights: Of the model.
-        tokens: Of all examples, which draws come from.
-        experiments: What is scrubbed.
-        examples: Numbers of those of the block, at least one.
-        lists: What the categories are made from.
-        seed: Of the draws.
-        losses: Whether the loss of each token is wanted, too.
-
-    Raises:
-        UserError: See `scrub`.
-    """
-    names = [experiment.name for experiment in experiments]
-    summed, drawn, each = [], [], []
-    for one in scrub(weights, tokens, experiments, examples, seed):
-        own = tokens[one.example]
-        summed.append(sums(one.example, one.nll, categories(own, lists), names))
-        drawn.append(draws_table(one.example, one.draws, names))
-        if losses:
-            each.append(losses_table(one.example, one.nll, own, names))
-    return Block(_joined(summed), _joined(drawn), _joined(each) if losses else None)
-
-
-def _joined(frames: list[pd.DataFrame]) -> pd.DataFrame:
-    return pd.concat(frames, ignore_index=True)

@@ -12,8 +12,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
-from jaxtyping import Float64
+from jaxtyping import Bool, Float32, Float64
 
 from clampsweep.studies.scrubbing.masks import CATEGORIES
 
@@ -37,6 +36,11 @@ class Means(NamedTuple):
 class Tally:
     """What is known of the losses of all examples so far.
 
+    Attributes:
+        experiments: Names.
+        count: Number of positions.
+        n_examples: Number of examples that have one.
+
     Args:
         experiments: Names.
         seed: Of the bootstrap.
@@ -48,39 +52,37 @@ class Tally:
     ) -> None:
         shape = len(experiments), len(CATEGORIES)
         self.experiments, self._seed = tuple(experiments), seed
-        self.count = np.zeros(shape[1])
-        self.n_examples = np.zeros(shape[1], dtype=int)  # that have a position of the category
+        self.count, self.n_examples = np.zeros(shape, dtype=int), np.zeros(shape, dtype=int)
         self._total, self._squares = np.zeros(shape), np.zeros(shape)
-        self._counts = np.zeros((n_resamples, shape[1]))
+        self._counts = np.zeros((n_resamples, *shape))
         self._totals = np.zeros((n_resamples, *shape))
+        self._drawn: tuple[tuple[int, ...], np.ndarray] = (), np.zeros((n_resamples, 0))
 
-    def add(self, sums: pd.DataFrame) -> None:
-        """Take in some examples.
+    def add(
+        self,
+        experiment: str,
+        examples: Sequence[int],
+        nll: Float32[np.ndarray, "example pos"],
+        flags: Bool[np.ndarray, "example category pos"],
+    ) -> None:
+        """Take in the losses of some examples under an experiment.
 
         Args:
-            sums: Rows of `SUMS`: all experiments and categories of each example.
+            experiment: Its name.
+            examples: Their numbers.
+            nll: Their losses, nats.
+            flags: Whether a position is in a category, in the order of `CATEGORIES`.
         """
-        examples, row = np.unique(sums["example"], return_inverse=True)
-        place = (
-            row,
-            sums["experiment"].map({name: i for i, name in enumerate(self.experiments)}),
-            sums["category"].map({name: i for i, name in enumerate(CATEGORIES)}),
-        )
-        parts = np.zeros((3, len(examples), *self._total.shape))
-        for part, column in zip(parts, ("count", "total", "squares"), strict=True):
-            part[place] = sums[column]
-        count, total, squares = (
-            parts[0][:, 0],
-            parts[1],
-            parts[2],
-        )  # [example, (experiment,) category]
-        self.count += count.sum(0)
-        self.n_examples += (count > 0).sum(0)
-        self._total += total.sum(0)
-        self._squares += squares.sum(0)
-        weights = self._weights(examples.tolist())
-        self._counts += weights @ count
-        self._totals += np.einsum("re,exc->rxc", weights, total, optimize=True)
+        row, losses = self.experiments.index(experiment), nll.astype(np.float64)
+        count = flags.sum(2)  # [example, category]
+        total = np.einsum("ep,ecp->ec", losses, flags)
+        self.count[row] += count.sum(0)
+        self.n_examples[row] += (count > 0).sum(0)
+        self._total[row] += total.sum(0)
+        self._squares[row] += np.einsum("ep,ecp->c", losses**2, flags)
+        weights = self._weights(tuple(examples))
+        self._counts[:, row] += weights @ count
+        self._totals[:, row] += weights @ total
 
     @property
     def variance(self) -> Float64[np.ndarray, "experiment category"]:
@@ -93,11 +95,12 @@ class Tally:
     def means(self) -> Means:
         """Mean losses and their resamples."""
         with np.errstate(invalid="ignore", divide="ignore"):
-            resampled = self._totals / self._counts[:, None]
-            return Means(self.experiments, self._total / self.count, resampled)
+            return Means(self.experiments, self._total / self.count, self._totals / self._counts)
 
-    def _weights(self, examples: Sequence[int]) -> Float64[np.ndarray, "resample example"]:
+    def _weights(self, examples: tuple[int, ...]) -> Float64[np.ndarray, "resample example"]:
         """How often each example is drawn, by its number alone."""
-        n = len(self._counts)
-        drawn = [np.random.default_rng([self._seed, one]).poisson(1, n) for one in examples]
-        return np.array(drawn, dtype=float).reshape(-1, n).T
+        if examples != self._drawn[0]:
+            n = len(self._counts)
+            drawn = [np.random.default_rng([self._seed, one]).poisson(1, n) for one in examples]
+            self._drawn = examples, np.array(drawn, dtype=float).reshape(-1, n).T
+        return self._drawn[1]

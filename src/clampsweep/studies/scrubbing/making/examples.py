@@ -11,33 +11,31 @@ from clampsweep.provenance import text_digest
 from clampsweep.studies.scrubbing.tables import EXAMPLES
 
 
-def cut(corpus: pd.DataFrame, tokenizer: Any, length: int, number: int, where: str) -> pd.DataFrame:
-    """Examples of a corpus's held-out documents, the table `EXAMPLES`.
+def cut(documents: pd.DataFrame, tokenizer: Any, length: int, where: str) -> pd.DataFrame:
+    """Examples of some documents, the table `EXAMPLES`.
 
     A document is cut from its start into stretches that do not overlap; the rest is left out. Their
     order follows from the digests of their names.
 
     Args:
-        corpus: A `CORPUS` table.
+        documents: Rows of a `CORPUS` table.
         tokenizer: Of the model, with a token that begins a text.
         length: Tokens of an example but the first: its predictions.
-        number: Of examples.
         where: Place in the config, for messages.
 
     Raises:
-        UserError: There are fewer.
+        UserError: No token begins a text.
     """
+    if tokenizer.bos_token_id is None:
+        raise UserError(
+            f"{where}: the model's tokenizer has no BOS token, which examples begin with"
+        )
     rows = []
-    for document in corpus[corpus["held_out"]].to_dict("records"):
+    for document in documents.to_dict("records"):
         package, file = document["package"], document["file"]
         ids = tokenizer(document["text"], add_special_tokens=False).input_ids
         for start in range(0, len(ids) - length + 1, length):
             tokens = [tokenizer.bos_token_id, *ids[start : start + length]]
             rows.append((f"{package}/{file}:{start}", package, file, tokens))
-    if len(rows) < number:
-        raise UserError(
-            f"{where}: got {number}, but the held-out documents hold {len(rows)} examples of "
-            f"{length} tokens; ask for fewer"
-        )
     rows.sort(key=lambda row: text_digest(row[0]))  # so that the first are of all packages
-    return pd.DataFrame(rows[:number], columns=list(EXAMPLES.columns))
+    return pd.DataFrame(rows, columns=list(EXAMPLES.columns))

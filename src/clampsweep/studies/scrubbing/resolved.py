@@ -1,0 +1,58 @@
+"""Hypotheses as they were resolved: what each keeps, by the numbers of heads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int
+
+from clampsweep.studies.scrubbing.cells import Experiment
+from clampsweep.studies.scrubbing.faithfulness import sizes
+from clampsweep.studies.scrubbing.hypotheses import CHANNELS, Listed
+from clampsweep.studies.scrubbing.roles import Roles
+from clampsweep.studies.scrubbing.variants import experiments
+
+
+def resolved(listed: Listed, roles: Roles, where: str) -> dict[str, Any]:
+    """What a file's experiments keep, as JSON values, and the roles that they were resolved by.
+
+    Args:
+        listed: The hypotheses.
+        roles: Of the model's heads.
+        where: The file, for messages.
+
+    Raises:
+        UserError: A word stands for no head, groups overlap, or the curve does not keep more and
+            more.
+    """
+    found = experiments(listed.hypotheses, roles)
+    by_name = {one.name: one for one in found}
+    curve: dict[str, float] = {}
+    if listed.curve:
+        x = sizes(listed.curve, by_name, f"{where}: curve")
+        curve = dict(zip(listed.curve, x, strict=True))
+    return {
+        "roles": {role: [int(head) for head in heads] for role, heads in roles.heads.items()},
+        "experiments": {one.name: _of(one) for one in found},
+        "curve": curve,
+    }
+
+
+def _of(experiment: Experiment) -> dict[str, Any]:
+    """What an experiment keeps; heads of layer 1 that keep all are left out."""
+    kept = {
+        f"1.{head}": {channel: _names(row) for channel, row in zip(CHANNELS, own, strict=True)}
+        for head, own in enumerate(experiment.cells)
+        if own.any()
+    }
+    found: dict[str, Any] = {"sampler": ":".join(experiment.sampler).rstrip(":"), "keeps": kept}
+    if experiment.skip.any():
+        found["skip keeps"] = _names(experiment.skip)
+    parts = [source._asdict() for source in experiment.sources[1:]]
+    return {**found, "draws": len(experiment.draws), "sources": parts}
+
+
+def _names(row: Int[np.ndarray, " upstream"]) -> list[str]:
+    """Upstream parts that are the example's own."""
+    return ["E" if u == 0 else f"0.{u - 1}" for u in np.flatnonzero(row == 0).tolist()]
