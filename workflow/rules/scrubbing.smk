@@ -1,9 +1,15 @@
 # Causal scrubbing of induction heads, for entries of the section `scrubbing`; the corpus, and the
 # model that is trained on it.
+from clampsweep.studies.scrubbing.published_files import state_file
 from clampsweep.studies.scrubbing.study import KEPT as SCRUBBING_KEPT
 
 SCRUBBING = CONFIG.of("scrubbing")
 SCRUBBING_DATA = {or_stop(lambda: entry.data): entry for entry in SCRUBBING.values()}
+SCRUBBING_PUBLISHED = {  # folder by the model's identity
+    entry.model.identity: entry.published
+    for entry in SCRUBBING.values()
+    if entry.published
+}
 SCRUBBING_TABLES = ("examples", "tokens", "heads")  # of what is scrubbed
 SCRUBBING_MADE = made_by("scrubbing")
 SCRUBBING_CORPORA = {
@@ -64,24 +70,52 @@ def scrubbing_data(digest):
     }
 
 
-def scrubbing_shard(wildcards, rule):
-    """What a shard is made on, beside the model."""
-    path = f"results/shards/{rule}/{wildcards.shard}.json"
-    return scrubbing_data(or_stop(read_shard, path).parameters["data"])
+def scrubbing_pinned(rule, wildcards):
+    """A pinned shard."""
+    return or_stop(read_shard, f"results/shards/{rule}/{wildcards.shard}.json")
 
 
-def scrubbing_source(wildcards):
-    """The corpus or the file that examples are cut from, by that word."""
-    examples = SCRUBBING_DATA[wildcards.data].examples
-    if examples.file:
-        return {"file": examples.file}
-    return {"corpus": f"resources/corpora/{examples.corpus}.parquet"}
+def scrubbing_folder(rule, wildcards):
+    """Folder of a shard's model if it is a published one, else None."""
+    return SCRUBBING_PUBLISHED.get(scrubbing_pinned(rule, wildcards).model)
+
+
+def scrubbing_inputs(rule):
+    """What a shard of a rule is made on: examples, lists, heads; the model or its files."""
+
+    def found(wildcards):
+        data = scrubbing_pinned(rule, wildcards).parameters["data"]
+        own = scrubbing_files(scrubbing_folder(rule, wildcards))
+        return {**scrubbing_data(data), "model": own or [shard_model(wildcards)]}
+
+    return unpack(found)
+
+
+def scrubbing_loading(rule):
+    """How the model of a shard is loaded; None for a published one."""
+
+    def found(wildcards):
+        own = scrubbing_folder(rule, wildcards)
+        return None if own else shard_loading(wildcards)
+
+    return found
+
+
+def scrubbing_files(folder):
+    """Files of a published model, ancient: its identity is part of every key."""
+    return [ancient(str(or_stop(state_file, Path(folder))))] if folder else []
+
+
+def scrubbing_source(examples):
+    """The corpus or the file that examples are cut from."""
+    return examples.file or f"resources/corpora/{examples.corpus}.parquet"
 
 
 rule scrubbing_data:
     input:
-        unpack(scrubbing_source),
-        model=lambda w: fetched(SCRUBBING_DATA[w.data].model),
+        source=lambda w: scrubbing_source(SCRUBBING_DATA[w.data].examples),
+        model=lambda w: scrubbing_files(SCRUBBING_DATA[w.data].published)
+        or [fetched(SCRUBBING_DATA[w.data].model)],
     output:
         **scrubbing_data("{data}"),
     log:
@@ -94,12 +128,9 @@ rule scrubbing_data:
     resources:
         mem_mb=4000,
     params:
-        model=lambda w: SCRUBBING_DATA[w.data].model.loading(),
-        where=lambda w: SCRUBBING_DATA[w.data].where,
-        number=lambda w: SCRUBBING_DATA[w.data].examples.number,
-        length=lambda w: SCRUBBING_DATA[w.data].examples.length,
-        candidates=lambda w: SCRUBBING_DATA[w.data].candidates,
-        thresholds=lambda w: dict(SCRUBBING_DATA[w.data].thresholds),
+        published=lambda w: SCRUBBING_DATA[w.data].published,
+        model=lambda w: SCRUBBING_DATA[w.data].loading,
+        wanted=lambda w: SCRUBBING_DATA[w.data].wanted,
         code=code_of("scrubbing/scrubbing_data"),
     message:
         "Cutting examples and scoring heads, {wildcards.data}"
@@ -134,9 +165,8 @@ rule scrubbing_hypotheses:
 # Each of these makes a shard; `gather_shards` joins what is asked for as a table.
 rule scrubbing_losses:
     input:
-        unpack(lambda w: scrubbing_shard(w, "scrubbing_losses")),
+        scrubbing_inputs("scrubbing_losses"),
         shard="results/shards/scrubbing_losses/{shard}.json",
-        model=shard_model,
     output:
         table="results/shards/scrubbing_losses/{shard}.parquet",
     log:
@@ -149,7 +179,8 @@ rule scrubbing_losses:
         runtime=lambda w, attempt: attempt * 120,  # minutes
     params:
         table="LOSSES",
-        model=shard_loading,
+        model=scrubbing_loading("scrubbing_losses"),
+        published=lambda w: scrubbing_folder("scrubbing_losses", w),
         code=code_of("scrubbing/scrubbing_shard"),
     message:
         "Losses of shard {wildcards.shard}"
@@ -159,16 +190,16 @@ rule scrubbing_losses:
 
 use rule scrubbing_losses as scrubbing_cells with:
     input:
-        unpack(lambda w: scrubbing_shard(w, "scrubbing_cells")),
+        scrubbing_inputs("scrubbing_cells"),
         shard="results/shards/scrubbing_cells/{shard}.json",
-        model=shard_model,
     output:
         table="results/shards/scrubbing_cells/{shard}.parquet",
     log:
         "logs/scrubbing_cells/{shard}.log",
     params:
         table="CELLS",
-        model=shard_loading,
+        model=scrubbing_loading("scrubbing_cells"),
+        published=lambda w: scrubbing_folder("scrubbing_cells", w),
         code=code_of("scrubbing/scrubbing_shard"),
     message:
         "One input scrubbed at a time, shard {wildcards.shard}"
@@ -176,16 +207,16 @@ use rule scrubbing_losses as scrubbing_cells with:
 
 use rule scrubbing_losses as scrubbing_saa with:
     input:
-        unpack(lambda w: scrubbing_shard(w, "scrubbing_saa")),
+        scrubbing_inputs("scrubbing_saa"),
         shard="results/shards/scrubbing_saa/{shard}.json",
-        model=shard_model,
     output:
         table="results/shards/scrubbing_saa/{shard}.parquet",
     log:
         "logs/scrubbing_saa/{shard}.log",
     params:
         table="SAA",
-        model=shard_loading,
+        model=scrubbing_loading("scrubbing_saa"),
+        published=lambda w: scrubbing_folder("scrubbing_saa", w),
         code=code_of("scrubbing/scrubbing_shard"),
     message:
         "Attribution, shard {wildcards.shard}"
@@ -193,16 +224,16 @@ use rule scrubbing_losses as scrubbing_saa with:
 
 use rule scrubbing_losses as scrubbing_attention with:
     input:
-        unpack(lambda w: scrubbing_shard(w, "scrubbing_attention")),
+        scrubbing_inputs("scrubbing_attention"),
         shard="results/shards/scrubbing_attention/{shard}.json",
-        model=shard_model,
     output:
         table="results/shards/scrubbing_attention/{shard}.parquet",
     log:
         "logs/scrubbing_attention/{shard}.log",
     params:
         table="ATTENTION",
-        model=shard_loading,
+        model=scrubbing_loading("scrubbing_attention"),
+        published=lambda w: scrubbing_folder("scrubbing_attention", w),
         code=code_of("scrubbing/scrubbing_shard"),
     message:
         "Attention, shard {wildcards.shard}"
@@ -210,16 +241,16 @@ use rule scrubbing_losses as scrubbing_attention with:
 
 use rule scrubbing_losses as scrubbing_totals with:
     input:
-        unpack(lambda w: scrubbing_shard(w, "scrubbing_totals")),
+        scrubbing_inputs("scrubbing_totals"),
         shard="results/shards/scrubbing_totals/{shard}.json",
-        model=shard_model,
     output:
         table="results/shards/scrubbing_totals/{shard}.parquet",
     log:
         "logs/scrubbing_totals/{shard}.log",
     params:
         table="TOTALS",
-        model=shard_loading,
+        model=scrubbing_loading("scrubbing_totals"),
+        published=lambda w: scrubbing_folder("scrubbing_totals", w),
         code=code_of("scrubbing/scrubbing_shard"),
     message:
         "Key totals, shard {wildcards.shard}"
@@ -262,3 +293,39 @@ rule scrubbing_table:
         "Adding up the losses of {wildcards.entry}"
     script:
         "../scripts/scrubbing/scrubbing_table.py"
+
+
+rule scrubbing_report:
+    input:
+        tokens=lambda w: scrubbing_data(SCRUBBING[w.entry].data)["tokens"],
+        table="results/{entry}/table.parquet",
+        curves="results/{entry}/curves.parquet",
+        two_heads="results/{entry}/two_heads.parquet",
+        totals="results/{entry}/totals.parquet",
+        saa="results/{entry}/saa.parquet",
+        hypotheses="results/{entry}/hypotheses.json",
+        verdicts="results/{entry}/verdicts.parquet",
+        ledger="results/{entry}/ledger.parquet",
+    output:
+        summary="results/{entry}/summary.md",
+        html=report(
+            "results/{entry}/summary.html",
+            caption="../report/scrubbing/summary.rst",
+            category="{entry}",
+            labels={"what": "summary", "kind": "text"},
+        ),
+    log:
+        "logs/scrubbing_report/{entry}.log",
+    wildcard_constraints:
+        entry=any_of(SCRUBBING),
+    conda:
+        "../../environment.yml"
+    params:
+        title=lambda w: SCRUBBING[w.entry].title,
+        two_heads=lambda w: list(SCRUBBING[w.entry].two_heads),
+        files=SCRUBBING_KEPT,
+        code=code_of("scrubbing/scrubbing_report"),
+    message:
+        "Reporting {wildcards.entry}"
+    script:
+        "../scripts/scrubbing/scrubbing_report.py"

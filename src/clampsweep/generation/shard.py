@@ -57,15 +57,42 @@ def make_shard(
     Raises:
         UserError: The shard or the model's folder is damaged, or the disk is full.
     """
+
+    def loaded(content: Shard) -> tuple[Iterable[Rows], str]:
+        model = load(model_folder, spec, threads, device, neurons=spec.d_mlp > 0)
+        return compute(model, content), model.manifest["digest"]
+
+    _make(loaded, schema, shard, code, output)
+
+
+def make_own_shard(
+    compute: Callable[[Shard], Iterable[Rows]],
+    schema: Schema,
+    shard: Path,
+    code: str,
+    output: Path,
+) -> None:
+    """The same of an `OwnModel`, which `compute` reads from its own files."""
+    _make(lambda content: (compute(content), content.model), schema, shard, code, output)
+
+
+def _make(
+    loaded: Callable[[Shard], tuple[Iterable[Rows], str]],
+    schema: Schema,
+    shard: Path,
+    code: str,
+    output: Path,
+) -> None:
+    """Make a table of what a function gives: rows, and the model's digest for the footer."""
     content, stored = read_shard(shard), of_shard(schema)
     with alone(output.with_name(f".{output.stem}.lock")):
         facts = record(shard=shard.stem, model_identity=content.model, code=code)
         if _is_made(output, stored, facts):
             log.info("another job made this shard meanwhile")
             return
-        model = load(model_folder, spec, threads, device, neurons=spec.d_mlp > 0)
-        rows = _collect(compute(model, content), content)
-        tables.write(rows, output, stored, {**facts, "model": model.manifest["digest"]})
+        found, digest = loaded(content)
+        rows = _collect(found, content)
+        tables.write(rows, output, stored, {**facts, "model": digest})
 
 
 def _is_made(output: Path, schema: Schema, facts: Mapping[str, object]) -> bool:

@@ -13,13 +13,24 @@ from clampsweep.texts.request import Named, PromptsetSpec
 
 
 @dataclass(frozen=True)
+class OwnModel:
+    """A model that is no entry of `models`: the study's rule reads it from files of its own.
+
+    Attributes:
+        identity: Digest of all that decides the model's outputs.
+    """
+
+    identity: str
+
+
+@dataclass(frozen=True)
 class Work:
     """A table that is made item by item, in shards.
 
     Attributes:
         name: The table's file in `results/` without its ending, such as `bcr/losses`.
         rule: The rule that makes a shard; its shards are in `results/shards/<rule>/`.
-        model: The model.
+        model: The model; its rule has `shard_model` as input, or files of an `OwnModel`.
         items: What is computed on: the prompts of a promptset (content: the text), what a
             checkpoint of the study lists (`write_items`), or items that are known at once.
         schema: The table's columns; the first column of its key names the item.
@@ -29,7 +40,7 @@ class Work:
 
     name: str
     rule: str
-    model: ModelSpec
+    model: ModelSpec | OwnModel
     items: PromptsetSpec | Named | tuple[Item, ...]
     schema: Schema
     size: int

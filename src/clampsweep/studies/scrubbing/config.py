@@ -11,8 +11,10 @@ from clampsweep.config.checker import Checker, Key
 from clampsweep.config.contract import Context
 from clampsweep.models.spec import ModelSpec
 from clampsweep.provenance import file_digest, json_digest
+from clampsweep.shards.work import OwnModel
 from clampsweep.studies.scrubbing.hypotheses import Listed
 from clampsweep.studies.scrubbing.items import contents
+from clampsweep.studies.scrubbing.published_files import TOKENS, identity
 from clampsweep.studies.scrubbing.reading import read
 
 
@@ -54,7 +56,8 @@ class ScrubbingEntry:
 
     name: str
     where: str
-    model: ModelSpec
+    model: ModelSpec | OwnModel
+    published: str | None
     hypotheses: str
     listed: Listed
     examples: Examples
@@ -69,7 +72,27 @@ class ScrubbingEntry:
     @property
     def title(self) -> str:
         """What the entry is, in a line, for figures and reports."""
-        return f"{self.model.name}, {self.examples.number:,} examples of {self.examples.length}"
+        model = (
+            self.model.name if isinstance(self.model, ModelSpec) else Path(str(self.published)).name
+        )
+        return f"{model}, {self.examples.number:,} examples of {self.examples.length} tokens"
+
+    @property
+    def loading(self) -> dict[str, Any] | None:
+        """How the model is loaded, as a rule's parameter; None for a published one."""
+        return self.model.loading() if isinstance(self.model, ModelSpec) else None
+
+    @property
+    def wanted(self) -> dict[str, Any]:
+        """What is wanted of examples, candidates and heads, as a rule's parameter."""
+        return {
+            "where": self.where,
+            "cut": self.examples.file is None,
+            "number": self.examples.number,
+            "length": self.examples.length,
+            "candidates": self.candidates,
+            "thresholds": dict(self.thresholds),
+        }
 
     @property
     def data(self) -> str:
@@ -90,13 +113,7 @@ def parse(context: Context) -> ScrubbingEntry:
     """
     checker, key = context.checker, context.key
     entry = {**checker.defaults("scrubbing/entry"), **context.entry}
-    model = checker.choose((*key, "model"), entry["model"], context.models, "model")
-    if model.n_layers != 2 or model.d_mlp:
-        raise checker.fault(
-            (*key, "model"),
-            f"{model.name} has {model.n_layers} layers and d_mlp {model.d_mlp}; scrubbing is of "
-            "models with two layers and no MLP (n_layers: 2, d_mlp: 0)",
-        )
+    model, published = _model(checker, key, entry, context.models), entry.get("published")
     listed = read(entry["hypotheses"])
     examples = _examples(checker, (*key, "examples"), entry["examples"], model, context.models)
     parts = {
@@ -105,8 +122,9 @@ def parse(context: Context) -> ScrubbingEntry:
     }
     return ScrubbingEntry(
         name=context.name,
-        where=checker.where(key),
+        where=f"scrubbing.{context.name}",
         model=model,
+        published=published,
         hypotheses=entry["hypotheses"],
         listed=listed,
         examples=examples,
@@ -119,11 +137,38 @@ def parse(context: Context) -> ScrubbingEntry:
     )
 
 
+def _model(
+    checker: Checker, key: Key, entry: Mapping[str, Any], models: Mapping[str, ModelSpec]
+) -> ModelSpec | OwnModel:
+    """A configured model, or a published one that the study reads itself."""
+    if ("model" in entry) == ("published" in entry):
+        raise checker.fault(
+            key, "give model: a name from models, or published: a folder; one of them"
+        )
+    if "published" in entry:
+        folder = Path(entry["published"])
+        if not folder.is_dir():
+            raise checker.fault(
+                (*key, "published"),
+                f"no folder {folder}; download the model's repository into it, such as "
+                "ArthurConmy/redwood_attn_2l (docs/scrubbing.md)",
+            )
+        return OwnModel(identity(folder))
+    model: ModelSpec = checker.choose((*key, "model"), entry["model"], models, "model")
+    if model.n_layers != 2 or model.d_mlp:
+        raise checker.fault(
+            (*key, "model"),
+            f"{model.name} has {model.n_layers} layers and d_mlp {model.d_mlp}; scrubbing is of "
+            "models with two layers and no MLP (n_layers: 2, d_mlp: 0)",
+        )
+    return model
+
+
 def _examples(
     checker: Checker,
     key: Key,
     given: Mapping[str, Any],
-    model: ModelSpec,
+    model: ModelSpec | OwnModel,
     models: Mapping[str, ModelSpec],
 ) -> Examples:
     """Where examples come from: a corpus by the model that was trained on it, or a file."""
@@ -134,7 +179,11 @@ def _examples(
         if not Path(entry["file"]).is_file():
             raise checker.fault((*key, "file"), f"no file {entry['file']}; check the path")
         return Examples(None, entry["file"], entry["number"], entry["length"])
-    name = entry.get("corpus", model.name)
+    if isinstance(model, OwnModel) and "corpus" not in entry:
+        raise checker.fault(
+            key, f"lacks examples.file; name the published examples, such as its {TOKENS}"
+        )
+    name = entry.get("corpus", getattr(model, "name", ""))
     made = checker.choose((*key, "corpus"), name, models, "model")
     if made.by != "scrubbing" or not made.recipe:
         raise checker.fault(

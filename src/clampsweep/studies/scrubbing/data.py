@@ -91,7 +91,20 @@ def cut_file(path: Path, length: int, number: int, where: str) -> Cut:
     Raises:
         UserError: It cannot be read, or its examples are fewer or shorter.
     """
-    found = tables.read(path, EXAMPLES)
+    return cut_rows(tables.read(path, EXAMPLES), path, length, number, where)
+
+
+def cut_rows(rows: pd.DataFrame, path: Path, length: int, number: int, where: str) -> Cut:
+    """The same of examples that were read.
+
+    Args:
+        rows: As `EXAMPLES`.
+        path: The file that they are from, for messages.
+        length: Predictions of an example.
+        number: Of examples.
+        where: Place in the config, for messages.
+    """
+    found = rows.copy()
     shortest = int(found["tokens"].map(len).min()) - 1
     if shortest < length:
         raise UserError(

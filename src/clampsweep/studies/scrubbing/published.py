@@ -17,9 +17,11 @@ from typing import Any
 
 import torch
 from jaxtyping import Int
+from tokenizers.decoders import ByteLevel
 from torch import Tensor
 
 from clampsweep.errors import UserError, explain_os_error, reason
+from clampsweep.studies.scrubbing.published_files import CONFIG, VOCABULARY, state_file
 from clampsweep.studies.scrubbing.weights import Layer, Learned, Norm, Shortformer, Weights
 
 EPS = 1e-5  # of TransformerLens's norms; the files do not say it
@@ -38,13 +40,13 @@ def read_published(folder: Path) -> Weights:
     Raises:
         UserError: A file is missing or not whole, or the model has MLPs, or is of an unknown form.
     """
-    config, where = _read_config(folder / "config.json"), str(folder / "config.json")
+    config, where = _read_json(folder / CONFIG), str(folder / CONFIG)
     if not config.get("attn_only"):
         raise UserError(f"{where}: attn_only is not true; scrubbing knows attention-only models")
     norm = config.get("normalization", config.get("normalization_type"))
     if norm not in _NORMS:
         raise UserError(f"{where}: normalization {norm!r}; known: {', '.join(_NORMS)}")
-    file = _state_file(folder)
+    file = state_file(folder)
     weights = from_tl(
         _read_state(file), shortformer=bool(config.get("shortformer_pos")), where=file
     )
@@ -132,6 +134,31 @@ def read_candidates(path: Path, d_vocab: int) -> list[int]:
     return found
 
 
+def read_texts(folder: Path, d_vocab: int) -> list[str]:
+    """What each token stands for; its number in angle brackets where that is not known.
+
+    The tokenizer that lies beside the model is not used: its merges name a token that its
+    vocabulary lacks, which tokenizers refuses. Its vocabulary is enough.
+
+    Args:
+        folder: Of the model, with `vocab.json` or without.
+        d_vocab: Number of tokens of the model.
+
+    Raises:
+        UserError: The file is damaged.
+    """
+    texts, path = [f"<{token}>" for token in range(d_vocab)], folder / VOCABULARY
+    if path.is_file():
+        decode = ByteLevel().decode
+        for word, token in _read_json(path).items():
+            if type(token) is not int or not 0 <= token < d_vocab:
+                raise UserError(
+                    f"{path}: {word!r} has number {token!r}; there are {d_vocab} tokens"
+                )
+            texts[token] = decode([word])
+    return texts
+
+
 class _Reader:
     """A state dict whose tensors are taken one by one, with a word where one is wrong."""
 
@@ -187,7 +214,7 @@ def _norm(reader: _Reader, name: str, d_model: int) -> Norm:
     return Norm(w, reader.take(f"{name}.b", (d_model,), missing=0.0), EPS)
 
 
-def _read_config(path: Path) -> dict[str, Any]:
+def _read_json(path: Path) -> dict[str, Any]:
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -197,16 +224,6 @@ def _read_config(path: Path) -> dict[str, Any]:
     if not isinstance(config, dict):
         raise UserError(f"{path}: no JSON object; get it again")
     return config
-
-
-def _state_file(folder: Path) -> Path:
-    found = sorted(folder.glob("*final.pth")) or sorted(folder.glob("*state_dict.pt"))
-    if len(found) != 1:
-        raise UserError(
-            f"{folder}: {len(found)} files *final.pth or *state_dict.pt, not one; put the model's "
-            "state dict there"
-        )
-    return found[0]
 
 
 def _read_state(path: Path) -> dict[str, Tensor]:

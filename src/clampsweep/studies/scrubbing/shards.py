@@ -9,7 +9,6 @@ from typing import Any
 import pandas as pd
 import torch
 
-from clampsweep.models.model import Model
 from clampsweep.shards.shard import Keyed, Shard
 from clampsweep.studies.scrubbing.attention_means import (
     attention_mean,
@@ -26,7 +25,7 @@ from clampsweep.studies.scrubbing.roles import Roles, resolve, scores_of
 from clampsweep.studies.scrubbing.saa import attribution, attribution_table
 from clampsweep.studies.scrubbing.samplers import Pool
 from clampsweep.studies.scrubbing.scrub import scrub
-from clampsweep.studies.scrubbing.weights import Weights, from_model
+from clampsweep.studies.scrubbing.weights import Weights
 
 Rows = Iterator[tuple[str, pd.DataFrame]]
 
@@ -158,13 +157,13 @@ COMPUTED: Mapping[str, Callable[[Bench, list[Keyed]], Rows]] = {
 """By the rule that makes the shard."""
 
 
-def compute(model: Model, shard: Shard, data: Data) -> Rows:
-    """Each item's key and rows, for `generation.shard.make_shard`.
+def compute(weights: Weights, shard: Shard, data: Data) -> Rows:
+    """Each item's key and rows, for `generation.shard`.
 
     Args:
-        model: Loaded model.
+        weights: Of the model.
         shard: Its items.
         data: Examples, lists and heads.
     """
-    bench = Bench(from_model(model.plain), data, shard.parameters)
+    bench = Bench(weights, data, shard.parameters)
     yield from COMPUTED[shard.rule](bench, list(shard.items))

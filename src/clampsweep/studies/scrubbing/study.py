@@ -69,7 +69,11 @@ def works(entry: ScrubbingEntry) -> Sequence[Work]:
             100,
         ),
     }
-    parameters = {"data": entry.data, "seed": entry.seed, "thresholds": dict(entry.thresholds)}
+    parameters = {
+        "data": entry.data,
+        "seed": entry.seed,
+        "thresholds": dict(entry.thresholds),
+    }
     return [
         Work(
             name=f"{entry.name}/{name}",

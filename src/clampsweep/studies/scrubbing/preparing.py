@@ -1,0 +1,82 @@
+"""Make what is known before anything is scrubbed: examples, lists of tokens, scores of heads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool
+
+from clampsweep import tables
+from clampsweep.studies.scrubbing import data
+from clampsweep.studies.scrubbing.data import Cut
+from clampsweep.studies.scrubbing.head_scores import head_scores
+from clampsweep.studies.scrubbing.published import read_candidates, read_tokens
+from clampsweep.studies.scrubbing.roles import heads_table, resolve
+from clampsweep.studies.scrubbing.tables import CORPUS
+from clampsweep.studies.scrubbing.weights import Weights
+
+_TORCH = ".pt"  # ends the original's files
+
+
+class Prepared(NamedTuple):
+    """The tables `EXAMPLES`, `TOKENS` and `HEADS`."""
+
+    examples: pd.DataFrame
+    tokens: pd.DataFrame
+    heads: pd.DataFrame
+
+
+def prepare(
+    weights: Weights,
+    tokenizer: Any,
+    texts: Sequence[str],
+    source: Path,
+    wanted: Mapping[str, Any],
+) -> Prepared:
+    """The tables of an entry.
+
+    Args:
+        weights: Of the model.
+        tokenizer: Of the model; None if the examples are token ids.
+        texts: What each token stands for.
+        source: A `CORPUS` table, if `wanted["cut"]`; else a table of examples, or the original's.
+        wanted: The entry's `number`, `length`, `candidates`, `thresholds`; `where` it stands in the
+            config; `cut`, whether the source is a corpus.
+
+    Raises:
+        UserError: The source is damaged, or holds too little.
+    """
+    found = _examples(tokenizer, source, weights.d_vocab, wanted)
+    chosen = _candidates(found, weights.d_vocab, wanted)
+    begin = int(found.examples["tokens"].iloc[0][0])
+    scores = head_scores(weights, begin)
+    heads = heads_table(scores, resolve(scores, wanted["thresholds"]))
+    return Prepared(found.examples, data.tokens_table(found.examples, texts, chosen), heads)
+
+
+def _examples(tokenizer: Any, source: Path, d_vocab: int, wanted: Mapping[str, Any]) -> Cut:
+    number, length, where = wanted["number"], wanted["length"], f"{wanted['where']}.examples"
+    if wanted["cut"]:
+        return data.cut_corpus(tables.read(source, CORPUS), tokenizer, length, number, where)
+    if source.suffix == _TORCH:
+        rows = read_tokens(source, d_vocab).tolist()
+        names = {"example": [str(row) for row in range(len(rows))], "package": "", "file": ""}
+        return data.cut_rows(pd.DataFrame({**names, "tokens": rows}), source, length, number, where)
+    return data.cut_file(source, length, number, where)
+
+
+def _candidates(
+    found: Cut, d_vocab: int, wanted: Mapping[str, Any]
+) -> Bool[np.ndarray, " d_vocab"]:
+    given = wanted["candidates"]
+    if not isinstance(given, str):
+        return data.choose(found.apart, d_vocab, given, wanted["where"])
+    if Path(given).suffix != _TORCH:
+        return data.read_chosen(Path(given), d_vocab)
+    chosen = np.zeros(d_vocab, dtype=bool)
+    chosen[read_candidates(Path(given), d_vocab)] = True
+    return chosen

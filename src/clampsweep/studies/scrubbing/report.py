@@ -1,0 +1,216 @@
+"""The summary: what each hypothesis recovers, the verdicts, the two heads, controls, files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from clampsweep.ledger import Conclusions, controls_table
+from clampsweep.markdown import code, join, plain, table
+from clampsweep.studies.scrubbing.attention_means import parroting
+from clampsweep.studies.scrubbing.hypotheses import BASELINE, RANDOM, UNSCRUBBED
+from clampsweep.studies.scrubbing.judge import BEATS, DIFFER, RECOVERS
+from clampsweep.studies.scrubbing.roles import LAYER_OF
+
+SHOWN = ("CANDIDATES", "CANDIDATE ERB", "NON-ERB UNCOMMON REPEATS", "OVERALL")
+"""Categories of the first table, in its order."""
+
+_HOW_TO_READ = (
+    "Loss recovered: 100 % if scrubbing changes nothing, 0 % if it harms as much as scrubbing all "
+    "inputs of the induction heads. Brackets: 95 % bootstrap intervals over examples. Undefined: "
+    "scrubbing all inputs does no certain harm there, so there is nothing to recover."
+)
+
+_N_PARROTED = 12
+
+
+class Tables(NamedTuple):
+    """What the summary is made of.
+
+    Attributes:
+        table: `RECOVERED`.
+        curves: `CURVES`.
+        two_heads: `TWO_HEADS`.
+        totals: `TOTALS`.
+        resolved: What `resolved.resolved` gives.
+        texts: What each token stands for.
+        correlation: Of the two heads' attributions over tokens; nan if there is none.
+    """
+
+    table: pd.DataFrame
+    curves: pd.DataFrame
+    two_heads: pd.DataFrame
+    totals: pd.DataFrame
+    resolved: Mapping[str, Any]
+    texts: Sequence[str]
+    correlation: float
+
+
+def summary(
+    found: Tables,
+    concluded: Conclusions,
+    pair: Sequence[str],
+    title: str,
+    files: Mapping[str, str],
+) -> str:
+    """The answers in Markdown.
+
+    Args:
+        found: Tables of the entry.
+        concluded: Its verdicts and their controls.
+        pair: Experiments that scrub one head each.
+        title: What the entry is.
+        files: What there is, path to description.
+    """
+    kept = "\n".join(f"- {code(path)}: {plain(what)}" for path, what in files.items())
+    blocks = [
+        f"# Causal scrubbing: {plain(title)}",
+        _headline(concluded.verdicts),
+        _heads(found.resolved["roles"]),
+        "## What each hypothesis recovers",
+        _HOW_TO_READ,
+        _recovered(found),
+        *_curves(found.curves, found.resolved["curve"]),
+        "## Better than random hypotheses of its size?",
+        _against_random(concluded.verdicts),
+        f"## {plain(pair[0])} against {plain(pair[1])}",
+        *_two(found, concluded.verdicts, pair),
+        "## What induction heads look at wherever it stands",
+        _parroted(found),
+        "## Controls of the verdicts",
+        controls_table(concluded.ledger),
+        "## Where everything is",
+        kept,
+    ]
+    return join(blocks)
+
+
+def _headline(verdicts: pd.DataFrame) -> str:
+    """The hypotheses that recover most, and those that do not, on the first category."""
+    own = verdicts[(verdicts["claim"] == RECOVERS) & (verdicts["by"] == SHOWN[0])]
+    parts = []
+    for words, rows in own.groupby("words", sort=False):
+        names = [f"{row['subject']}{_percent(row)}" for row in rows.to_dict("records")]
+        parts.append(f"- **{plain(str(words))}**: {plain(', '.join(names))}")
+    return "\n".join([f"**On {SHOWN[0]}, of the loss that scrubbing all inputs costs:**\n", *parts])
+
+
+def _percent(row: Mapping[Any, Any]) -> str:
+    return "" if pd.isna(row["estimate"]) else f" ({100 * row['estimate']:.0f} %)"
+
+
+def _heads(roles: Mapping[str, Sequence[int]]) -> str:
+    said = []
+    for role, heads in roles.items():
+        names = [f"{LAYER_OF[role]}.{head}" for head in heads]
+        said.append(f"{role} {', '.join(names) or 'none'}")
+    return f"Heads by role, best first: {'; '.join(said)}."
+
+
+def _recovered(found: Tables) -> str:
+    """Loss recovered with its interval, by experiment; means of the loss at both ends."""
+    cells = found.table.set_index(["experiment", "category"])
+    rows = []
+    for name in cells.index.get_level_values(0).unique():
+        if RANDOM in name:
+            continue
+        own = [_cell(name, cells.loc[(name, category)]) for category in SHOWN]
+        rows.append([code(name), *own])
+    return table(("experiment", *SHOWN), rows)
+
+
+def _cell(name: str, row: Mapping[str, Any]) -> str:
+    if pd.isna(row["mean"]):
+        return "no positions"
+    if name in (UNSCRUBBED, BASELINE):
+        return f"{row['mean']:.3f} nats"
+    if row["undefined"]:
+        return "undefined"
+    low, high = (f"{100 * row[name]:.0f}" for name in ("ci_low", "ci_high"))
+    return f"{100 * row['loss_recovered']:.0f} % [{low}, {high}]"
+
+
+def _curves(curves: pd.DataFrame, sizes: Mapping[str, float]) -> list[str]:
+    if curves.empty:
+        return []
+    along = ", ".join(f"{name} ({100 * size:.0f} %)" for name, size in sizes.items())
+    rows = [
+        [
+            row["category"],
+            *(
+                "undefined" if pd.isna(row[name]) else
+                f"{row[name]:.2f} [{row[f'{name}_low']:.2f}, {row[f'{name}_high']:.2f}]"
+                for name in ("cpr", "cmd")
+            ),
+        ]
+        for row in curves.to_dict("records")
+    ]  # fmt: skip
+    return [
+        "## Faithfulness over size",
+        f"Hypotheses that keep more and more of the cells: {plain(along)}. CPR: area under loss "
+        "recovered, more is better; CMD: area under its distance from 1, less is better.",
+        table(("category", "CPR", "CMD"), rows),
+    ]
+
+
+def _against_random(verdicts: pd.DataFrame) -> str:
+    own = verdicts[(verdicts["claim"] == BEATS) & verdicts["by"].isin(SHOWN)]
+    if own.empty:
+        return "No hypothesis was held against random ones (key `controls`)."
+    rows = [
+        [code(row["subject"]), row["by"], plain(row["words"]), _number(row["estimate"], 100, " %"),
+         _number(row["null"], 100, " %"), _number(row["q"], 1, "", ".2g")]
+        for row in own.to_dict("records")
+    ]  # fmt: skip
+    return table(("hypothesis", "category", "verdict", "recovers", "random ones", "q"), rows)
+
+
+def _number(value: Any, times: float, unit: str, form: str = ".0f") -> str:
+    return "" if value is None or pd.isna(value) else f"{times * value:{form}}{unit}"
+
+
+def _two(found: Tables, verdicts: pd.DataFrame, pair: Sequence[str]) -> list[str]:
+    said = verdicts[verdicts["claim"] == DIFFER].set_index("by")["words"]
+    rows = []
+    for row in found.two_heads.to_dict("records"):
+        if pd.isna(row["difference"]):
+            continue
+        parts = [
+            f"{row[value]:+.3f} [{row[low]:+.3f}, {row[high]:+.3f}]"
+            for value, low, high in (
+                ("first_harm", "first_low", "first_high"),
+                ("second_harm", "second_low", "second_high"),
+                ("difference", "low", "high"),
+            )
+        ]
+        rows.append([row["category"], *parts, plain(said[row["category"]])])
+    about = (
+        "Harm of scrubbing each alone, nats a token. On the ends of repeated bigrams (CANDIDATE "
+        "ERB) exact induction predicts; on NON-ERB UNCOMMON REPEATS it does not, and a head that "
+        "harms there copies what came before, whatever stood before it."
+    )
+    blocks = [about, table(("category", *map(code, pair), "difference", "verdict"), rows)]
+    if not pd.isna(found.correlation):
+        blocks.append(
+            f"Their attributions agree over tokens by Spearman's rank correlation "
+            f"{found.correlation:.2f}."
+        )
+    return blocks
+
+
+def _parroted(found: Tables) -> str:
+    own = found.totals[found.totals["experiment"] == UNSCRUBBED]
+    if own.empty:
+        own = found.totals[found.totals["experiment"] == found.totals["experiment"].iloc[0]]
+    rows = []
+    for head in sorted(own["head"].unique()):
+        most = parroting(own, head, _N_PARROTED)
+        tokens = [
+            f"{code(found.texts[row['token']])} {row['total']:.2f}"
+            for row in most.to_dict("records")
+        ]
+        rows.append([f"1.{head}", ", ".join(tokens) or "none occurs three times"])
+    about = "Tokens by mean attention from all positions that can see them, of those seen thrice."
+    return join([about, table(("head", "tokens"), rows)])
