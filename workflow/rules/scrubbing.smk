@@ -85,8 +85,8 @@ def scrubbing_inputs(rule):
 
     def found(wildcards):
         data = scrubbing_pinned(rule, wildcards).parameters["data"]
-        own = scrubbing_files(scrubbing_folder(rule, wildcards))
-        return {**scrubbing_data(data), "model": own or [shard_model(wildcards)]}
+        own = scrubbing_weights(scrubbing_folder(rule, wildcards))
+        return {**scrubbing_data(data), "model": own or shard_model(wildcards)}
 
     return unpack(found)
 
@@ -101,9 +101,9 @@ def scrubbing_loading(rule):
     return found
 
 
-def scrubbing_files(folder):
-    """Files of a published model, ancient: its identity is part of every key."""
-    return [ancient(str(or_stop(state_file, Path(folder))))] if folder else []
+def scrubbing_weights(folder):
+    """State dict of a published model, ancient: its identity is part of every key."""
+    return ancient(str(or_stop(state_file, Path(folder)))) if folder else None
 
 
 def scrubbing_source(examples):
@@ -114,8 +114,8 @@ def scrubbing_source(examples):
 rule scrubbing_data:
     input:
         source=lambda w: scrubbing_source(SCRUBBING_DATA[w.data].examples),
-        model=lambda w: scrubbing_files(SCRUBBING_DATA[w.data].published)
-        or [fetched(SCRUBBING_DATA[w.data].model)],
+        model=lambda w: scrubbing_weights(SCRUBBING_DATA[w.data].published)
+        or fetched(SCRUBBING_DATA[w.data].model),
     output:
         **scrubbing_data("{data}"),
     log:

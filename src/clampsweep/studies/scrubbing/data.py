@@ -51,7 +51,7 @@ def read_data(folder: Path) -> Data:
     known = tables.read(folder / "tokens.parquet", TOKENS).sort_values("token")
     lists = Lists(*(known[name].to_numpy() for name in ("candidate", "common", "fuzzy")))
     heads = tables.read(folder / "heads.parquet", HEADS)
-    return Data(np.array(examples["tokens"].tolist()), lists, heads)
+    return Data(np.array(examples["tokens"].tolist(), dtype=np.int64), lists, heads)
 
 
 class Cut(NamedTuple):
