@@ -22,6 +22,8 @@ from clampsweep.studies.scrubbing.figures.panels import (
     visible,
 )
 
+_LATER = "#EFEFEF"  # a key that its query does not see
+
 
 @styled
 def attention(
@@ -56,7 +58,7 @@ def attention(
     shares = ScalarMappable(Normalize(0, float(own["mean"].max())), SHARES)
     change = ScalarMappable(about_zero(float(difference.abs().max().max())), HARMS)
     words = [visible(tokens[place]) for place in first.index]
-    figure = Figure(figsize=(WIDTH, 6.6), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 7.5), layout="constrained")
     (left, right), (below, key) = figure.subplots(2, 2, squeeze=False)
     _draw(left, first, shares, words, short(names[0]))
     _draw(right, second, shares, words, short(names[1]))
@@ -76,8 +78,8 @@ def _draw(
 ) -> None:
     """A matrix of queries and keys, with the tokens along both."""
     matrix(ax, values.to_numpy(float), scale.get_cmap(), scale.get_clim(), edges=0)
-    size = min(6.0, 0.8 * 72 * 2.6 / len(words))
-    ax.set_aspect("equal")
+    size = min(6.0, 0.88 * 72 * 2.7 / len(words))  # points: 2.7 inches for all
+    ax.set_facecolor(_LATER)
     ax.set_xticks(range(len(words)), words, rotation=90, fontsize=size)
     ax.set_yticks(range(len(words)), words, fontsize=size)
     ax.tick_params(pad=1)
@@ -87,7 +89,7 @@ def _draw(
 def _scales(ax: Axes, shares: ScalarMappable, change: ScalarMappable) -> None:
     """The two scales of colour, in a panel of their own."""
     ax.set_axis_off()
-    for y, scale, words in ((0.72, shares, "mean attention"), (0.38, change, "difference of both")):
+    for y, scale, words in ((0.72, shares, "mean attention"), (0.38, change, "difference")):
         bar = ax.figure.colorbar(scale, cax=ax.inset_axes((0.1, y, 0.8, 0.045)),
                                  orientation="horizontal", label=words)  # fmt: skip
         bar.ax.tick_params(length=2, labelsize=6.5)

@@ -33,7 +33,7 @@ CLASSES = {
 }
 """Category that is told apart -> its colour and marker; no token is in both."""
 
-OTHER = ("#999999", ".")
+OTHER = ("#8A8A8A", "o")
 
 _TOKENS = 1.9  # rows of a line that are not strips: the words, and the space below
 
@@ -95,12 +95,14 @@ def attribution_strips(
     names = list(dict.fromkeys(saa["second"]))
     room = int((WIDTH - 0.3 - LETTER * 6.5 * max(len(short(name)) for name in names)) / _LETTER)
     strips = [_strip(saa[saa["example"] == example], names, texts, room) for example in examples]
-    heights = [0.3 + 0.155 * (len(names) + _TOKENS) * (1 + strip.at.line.max()) for strip in strips]
+    heights = [
+        0.34 + 0.155 * (len(names) + _TOKENS) * (1 + strip.at.line.max()) for strip in strips
+    ]
     figure = Figure(figsize=(WIDTH, sum(heights) + 1.1), layout="constrained")
     grid = figure.subplots(len(strips), 1, squeeze=False, height_ratios=heights)[:, 0]
     scale = ScalarMappable(about_zero(float(saa["dloss"].abs().quantile(0.98))), HARMS)
     for ax, example, strip in zip(grid, examples, strips, strict=True):
-        _draw_words(ax, strip, len(names) + _TOKENS)
+        _draw_words(ax, strip, pitch)
         _draw_strips(ax, strip, names, scale)
         ax.set_title(f"example {example}", fontsize=7)
         ax.set_xlim(0, room)
@@ -109,7 +111,7 @@ def attribution_strips(
                           aspect=45, shrink=0.75, pad=0.01)  # fmt: skip
     bar.ax.tick_params(length=2, labelsize=6.5)
     legend(figure, [Patch(color=colour, label=name) for name, (colour, _) in CLASSES.items()])
-    return finish(figure, title, [f"Means over {counted(int(saa['n_draws'].max()), 'draw')}."])
+    return finish(figure, title, [_draws(saa)])
 
 
 class Strip(NamedTuple):
@@ -135,6 +137,13 @@ def _strip(saa: pd.DataFrame, names: Sequence[str], texts: Sequence[str], room: 
     return Strip(words, list(tokens["categories"]), harms.to_numpy(float), layout(words, room))
 
 
+def _draws(saa: pd.DataFrame) -> str:
+    """How sure the numbers are, in words."""
+    said = f"Means over {counted(int(saa['n_draws'].max()), 'draw')}"
+    largest = saa["se"].max()
+    return f"{said}." if np.isnan(largest) else f"{said}, standard errors up to {largest:.2g} nats."
+
+
 def _draw_words(ax: Axes, strip: Strip, pitch: float) -> None:
     """Write the tokens, underlined where they are of a class, `pitch` rows a line."""
     left, width, line = strip.at
@@ -144,7 +153,7 @@ def _draw_words(ax: Axes, strip: Strip, pitch: float) -> None:
                 ha="center", va="center")  # fmt: skip
         for name in CLASSES.keys() & kinds.split("; "):
             ax.bar(x + 0.15, 0.16, wide - 0.3, y + 0.8, color=CLASSES[name][0], align="edge")
-    ax.set_ylim(pitch * (1 + line.max()) - _TOKENS + 1, 0)
+    ax.set_ylim(pitch * (1 + line.max()) - _TOKENS + 1.15, 0)
 
 
 def _draw_strips(ax: Axes, strip: Strip, names: Sequence[str], scale: ScalarMappable) -> None:
@@ -190,9 +199,13 @@ def attribution_scatter(
     ax.set_xlabel(f"harm of {short(first_head)} (nats)")
     ax.set_ylabel(f"harm of {short(second_head)} (nats)")
     said = "not defined" if np.isnan(rho) else minus(f"{rho:.2f}")
-    figure.legend(loc="outside right upper", borderaxespad=0.4, handletextpad=0.3,
-                  title=f"Spearman's rho {said}\n")  # fmt: skip
-    return finish(figure, title, ["A mark is a token."])
+    figure.legend(loc="outside right center", borderaxespad=0.4, handletextpad=0.3,
+                  labelspacing=0.9, title=f"Spearman's rho {said}\n")  # fmt: skip
+    return finish(
+        figure,
+        title,
+        ["A mark is a token, its lines are standard errors; those of other tokens are left out."],
+    )
 
 
 def _class_of(categories: str) -> str:
@@ -206,6 +219,6 @@ def _draw_tokens(
     """A mark for each token, with its standard errors where they are known."""
     other = name == "other"
     ax.errorbar(x["dloss"], y["dloss"], floats(y["se"]), floats(x["se"]), fmt=marker,
-                color=colour, ms=2 if other else 3, alpha=0.45 if other else 0.85,
-                elinewidth=0 if other else 0.4, label=f"{name}\n{counted(len(x), 'token')}",
+                color=colour, ms=2 if other else 3.2, alpha=0.4 if other else 0.85,
+                elinewidth=0 if other else 0.5, label=f"{name}\n{counted(len(x), 'token')}",
                 markeredgewidth=0)  # fmt: skip

@@ -68,7 +68,7 @@ def cells(harm: pd.DataFrame, title: str) -> Figure:
     axes[0].set_ylabel("scrubbed: output of")
     axes[1].set_xlabel("head of layer 1")
     bar = figure.colorbar(mesh, ax=list(axes), location="bottom", aspect=45, shrink=0.6,
-                          label="harm: loss scrubbed \N{MINUS SIGN} loss unscrubbed, nats")  # fmt: skip
+                          label="harm: loss \N{MINUS SIGN} loss unscrubbed, nats")  # fmt: skip
     bar.ax.tick_params(length=2, labelsize=6.5)
     return finish(figure, title, ["Pale numbers: the 95 % interval over examples holds 0."])
 

@@ -11,13 +11,16 @@ from jaxtyping import Float64
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
-from matplotlib.colors import LinearSegmentedColormap, Normalize, to_rgb
+from matplotlib.colors import Colormap, LinearSegmentedColormap, Normalize, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from clampsweep.figures.style import BLUE, QUIET, VERMILION, WIDTH, legend_columns, minus, say
 
-UNDEFINED = "undefined: the interval of baseline \N{MINUS SIGN} unscrubbed holds 0"
+UNDEFINED = (
+    "undefined: the interval of "
+    "baseline\N{NO-BREAK SPACE}\N{MINUS SIGN}\N{NO-BREAK SPACE}unscrubbed holds 0"
+)
 
 SHARES = LinearSegmentedColormap.from_list("shares", ["#FFFFFF", "#8FC1DF", BLUE, "#00304D"])
 
@@ -89,7 +92,7 @@ def percent(share: float) -> str:
 def matrix(
     ax: Axes,
     values: Float64[np.ndarray, "row column"],
-    colours: LinearSegmentedColormap,
+    colours: Colormap,
     limits: tuple[float, float],
     edges: float = 0.6,
 ) -> QuadMesh:

@@ -1,9 +1,10 @@
-"""Loss recovered: by hypothesis, coherent beside decoherent, all at once, and over size."""
+"""Loss recovered: by hypothesis, coherent beside decoherent, and all at once."""
 
 from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,12 +16,9 @@ from matplotlib.ticker import FuncFormatter, MultipleLocator
 from clampsweep.figures.style import (
     BLUE,
     QUIET,
-    TARGET_COLOURS,
-    TARGET_MARKERS,
     VERMILION,
     WIDTH,
     floats,
-    minus,
     panels,
     styled,
 )
@@ -40,17 +38,15 @@ from clampsweep.studies.scrubbing.figures.panels import (
 from clampsweep.studies.scrubbing.hypotheses import DECOHERENT
 from clampsweep.words import counted
 
-MAIN = ("CANDIDATES", "CANDIDATE ERB", "NON-ERB UNCOMMON REPEATS")
+_WHAT = "Loss recovered, and in brackets and as a line its 95 % interval over examples."
 
 _LIMITS = (-0.5, 1.5)  # of an axis of loss recovered, however wide an interval is
 
-_NEAR = 0.03  # sizes that share a label
-
 _BAR, _BAND = "#CFE3F0", "#F4F4F4"
 
-_ONE = {"color": BLUE, "marker": "o"}
+_ONE: Mapping[str, Any] = {"color": BLUE, "marker": "o"}
 
-_EACH = {"color": VERMILION, "marker": "D", "markerfacecolor": "white"}
+_EACH: Mapping[str, Any] = {"color": VERMILION, "marker": "D", "markerfacecolor": "white"}
 
 
 @styled
@@ -72,17 +68,15 @@ def recovered(table: pd.DataFrame, hypotheses: Sequence[str], title: str) -> Fig
         own = table[table["category"] == category].set_index("experiment").loc[list(hypotheses)]
         ax.set_title(f"{category}\n{counted(int(own['count'].max()), 'position')}", fontsize=7)
         _shares(ax, limits)
-        places, values = np.arange(len(own)), floats(own["loss_recovered"]).clip(*limits)
-        ax.barh(places, values, 0.6, color=_BAR, linewidth=0, zorder=0.7)
-        _points(ax, own, places, _ONE)
+        _points(ax, own, np.arange(len(own)), _ONE, bars=True)
         if own["undefined"].any():
-            ax.text(0.5, 0.5, textwrap.fill(UNDEFINED, 26), transform=ax.transAxes, color=QUIET,
-                    ha="center", va="center", fontsize=6.5)  # fmt: skip
+            ax.text(0.5, 0.5, textwrap.fill(UNDEFINED, 22), transform=ax.transAxes, color=QUIET,
+                    ha="center", va="center", fontsize=6.5).set_in_layout(False)  # fmt: skip
     for ax in axes[len(categories) :]:
         ax.set_visible(False)
     axes[0].set_yticks(range(len(hypotheses)), [short(name) for name in hypotheses])
     axes[0].set_ylim(len(hypotheses) - 0.5, -0.5)
-    return finish(figure, title, ["Loss recovered with its 95 % interval over examples."])
+    return finish(figure, title, [_WHAT])
 
 
 @styled
@@ -129,7 +123,7 @@ def coherent(table: pd.DataFrame, names: Sequence[str], title: str) -> Figure:
             Line2D([], [], **_EACH, label="decoherent: a draw for each path"),
         ],
     )  # fmt: skip
-    return finish(figure, title, ["Loss recovered with its 95 % interval over examples."])
+    return finish(figure, title, [_WHAT])
 
 
 @styled
@@ -169,47 +163,6 @@ def heatmap(table: pd.DataFrame, title: str) -> Figure:
     return finish(figure, title, ["Loss recovered, and below it the 95 % interval over examples."])
 
 
-@styled
-def faithfulness(
-    table: pd.DataFrame,
-    curve: Sequence[str],
-    sizes: Sequence[float],
-    curves: pd.DataFrame,
-    title: str,
-    *,
-    categories: Sequence[str] = MAIN,
-) -> Figure:
-    """Faithfulness (loss recovered) over the share of cells kept; CPR and CMD in the legend.
-
-    Args:
-        table: A `RECOVERED` table.
-        curve: Names of the experiments on the curve.
-        sizes: Share of cells that each keeps, ascending.
-        curves: A `CURVES` table.
-        title: What was scrubbed.
-        categories: What to draw.
-    """
-    figure, ((ax,),) = panels(1, 1, 2.7)
-    areas = curves.set_index("category")
-    for category, colour, marker in zip(categories, TARGET_COLOURS, TARGET_MARKERS, strict=False):
-        own = table[table["category"] == category].set_index("experiment").loc[list(curve)]
-        low, high = floats(own["ci_low"]), floats(own["ci_high"])
-        ax.fill_between(sizes, low, high, color=colour, alpha=0.15, linewidth=0)
-        ax.vlines(sizes, low, high, color=colour, linewidth=0.9)
-        ax.plot(sizes, floats(own["loss_recovered"]), color=colour, marker=marker,
-                label=f"{category}: {_areas(areas.loc[category])}")  # fmt: skip
-    for level in (0, 1):
-        ax.axhline(level, color="#777777", linewidth=0.6, linestyle="dashed", zorder=0.8)
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{percent(value)} %"))
-    ax.set_ylabel("faithfulness (loss recovered)")
-    ax.set_xlabel("size: share kept of the cells that baseline scrubs")
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{percent(value)} %"))
-    ax.set_xlim(-0.03, 1.03)
-    _name_sizes(ax, curve, sizes)
-    legend(figure, ax.lines[: len(categories)], columns=1)
-    return finish(figure, title)
-
-
 def _limits(rows: pd.DataFrame) -> tuple[float, float]:
     """Ends of an axis of loss recovered that holds the intervals, as far as they are sensible."""
     low, high = floats(rows["ci_low"]), floats(rows["ci_high"])
@@ -229,37 +182,22 @@ def _shares(ax: Axes, limits: tuple[float, float]) -> None:
     ax.tick_params(axis="y", labelsize=6.5, length=0)
 
 
-def _points(ax: Axes, rows: pd.DataFrame, y: np.ndarray, style: Mapping[str, str]) -> None:
+def _points(
+    ax: Axes, rows: pd.DataFrame, y: np.ndarray, style: Mapping[str, Any], *, bars: bool = False
+) -> None:
     """A mark, an interval and both in words for each row that has a number."""
     known = rows["loss_recovered"].notna().to_numpy()
+    if not known.any():  # marks of nothing would count as at the figure's corner
+        return
     values, low, high = (
         floats(rows.loc[known, column]) for column in ("loss_recovered", "ci_low", "ci_high")
     )
     ends, colour = ax.get_xlim(), style["color"]
+    if bars:
+        ax.barh(y[known], values.clip(*ends), 0.6, color=_BAR, linewidth=0, zorder=0.7)
     ax.hlines(y[known], low.clip(*ends), high.clip(*ends), color=colour, linewidth=1.4)
     ax.plot(values.clip(*ends), y[known], linestyle="none", clip_on=False, ms=3, **style)
     for place, *numbers in zip(y[known], values, low, high, strict=True):
         value, *interval = map(percent, numbers)
         ax.text(1.02, place, f"{value} % ({' to '.join(interval)})", color=colour, fontsize=5.5,
                 transform=ax.get_yaxis_transform(), va="center")  # fmt: skip
-
-
-def _areas(row: pd.Series) -> str:
-    """CPR and CMD with their intervals, in words."""
-    if pd.isna(row["cpr"]):
-        return "undefined"
-    return minus(
-        f"CPR {row['cpr']:.2f} ({row['cpr_low']:.2f} to {row['cpr_high']:.2f}), "
-        f"CMD {row['cmd']:.2f} ({row['cmd_low']:.2f} to {row['cmd_high']:.2f})"
-    )
-
-
-def _name_sizes(ax: Axes, curve: Sequence[str], sizes: Sequence[float]) -> None:
-    """Write the experiments' names above the panel, those of one place as one."""
-    named: dict[float, list[str]] = {}
-    for name, size in zip(curve, sizes, strict=True):
-        near = next((place for place in named if size - place < _NEAR), size)
-        named.setdefault(near, []).append(short(name))
-    for place, names in named.items():
-        ax.text(place, 1.02, "\n".join(names), transform=ax.get_xaxis_transform(), fontsize=6,
-                rotation=35, rotation_mode="anchor", va="bottom")  # fmt: skip
