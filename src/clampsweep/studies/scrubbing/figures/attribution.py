@@ -95,9 +95,8 @@ def attribution_strips(
     names = list(dict.fromkeys(saa["second"]))
     room = int((WIDTH - 0.3 - LETTER * 6.5 * max(len(short(name)) for name in names)) / _LETTER)
     strips = [_strip(saa[saa["example"] == example], names, texts, room) for example in examples]
-    heights = [
-        0.34 + 0.155 * (len(names) + _TOKENS) * (1 + strip.at.line.max()) for strip in strips
-    ]
+    pitch = len(names) + _TOKENS  # rows of a line
+    heights = [0.34 + 0.155 * pitch * (1 + strip.at.line.max()) for strip in strips]
     figure = Figure(figsize=(WIDTH, sum(heights) + 1.1), layout="constrained")
     grid = figure.subplots(len(strips), 1, squeeze=False, height_ratios=heights)[:, 0]
     scale = ScalarMappable(about_zero(float(saa["dloss"].abs().quantile(0.98))), HARMS)

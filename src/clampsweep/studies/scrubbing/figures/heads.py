@@ -70,7 +70,8 @@ def cells(harm: pd.DataFrame, title: str) -> Figure:
     bar = figure.colorbar(mesh, ax=list(axes), location="bottom", aspect=45, shrink=0.6,
                           label="harm: loss \N{MINUS SIGN} loss unscrubbed, nats")  # fmt: skip
     bar.ax.tick_params(length=2, labelsize=6.5)
-    return finish(figure, title, ["Pale numbers: the 95 % interval over examples holds 0."])
+    remark = "Pale numbers: the 95 % interval over examples holds 0. Hatched: not run."
+    return finish(figure, title, [remark])
 
 
 def _embedding_first(upstream: str) -> tuple[int, ...]:
@@ -103,14 +104,14 @@ def heads(table: pd.DataFrame, title: str) -> Figure:
     """
     layers = [own.sort_values("head") for _, own in table.groupby("layer")]
     n_heads = max(map(len, layers))
-    figure = Figure(figsize=(WIDTH, 1.0 + 0.2 * n_heads), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 1.2 + 0.2 * n_heads), layout="constrained")
     axes = figure.subplots(1, len(layers), squeeze=False)[0]
     for ax, own in zip(axes, layers, strict=True):
         values = own[list(SCORES)].to_numpy(float)
         _write(ax, matrix(ax, values, SHARES, (0, 1)), values, 6.5)
         hatch(ax, values)
-        ax.set_xticks(range(len(SCORES)), SCORES)
-        ax.tick_params(axis="x", top=True, labeltop=True, labelbottom=False, labelsize=6.5)
+        ax.set_xticks(range(len(SCORES)), SCORES, rotation=30, ha="left", rotation_mode="anchor")
+        ax.tick_params(axis="x", labeltop=True, labelbottom=False, labelsize=6.5)
         names = [f"{row['layer']}.{row['head']}" for row in own.to_dict("records")]
         ax.set_yticks(range(len(own)), names, fontsize=6.5)
         for row, roles in enumerate(own["roles"]):

@@ -11,16 +11,13 @@ from jaxtyping import Float64
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
-from matplotlib.colors import Colormap, LinearSegmentedColormap, Normalize, to_rgb
+from matplotlib.colors import Colormap, LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from clampsweep.figures.style import BLUE, QUIET, VERMILION, WIDTH, legend_columns, minus, say
 
-UNDEFINED = (
-    "undefined: the interval of "
-    "baseline\N{NO-BREAK SPACE}\N{MINUS SIGN}\N{NO-BREAK SPACE}unscrubbed holds 0"
-)
+UNDEFINED = "undefined: the interval of baseline \N{MINUS SIGN} unscrubbed holds 0"
 
 SHARES = LinearSegmentedColormap.from_list("shares", ["#FFFFFF", "#8FC1DF", BLUE, "#00304D"])
 
@@ -47,7 +44,7 @@ def empty(title: str, words: str) -> Figure:
 
 def finish(figure: Figure, title: str, remarks: Sequence[str] = ()) -> Figure:
     """The figure with its title and remarks above."""
-    lines = [textwrap.fill(line, 112) for line in (title, *remarks)]
+    lines = [textwrap.fill(line, 106) for line in (title, *remarks)]
     figure.suptitle("\n".join(lines), x=0.01, ha="left", linespacing=1.35, color=QUIET)
     return figure
 
@@ -134,7 +131,7 @@ def hatched(x: float = 0, y: float = 0, label: str = "") -> Rectangle:
 
 def ink(mesh: QuadMesh, value: float) -> str:
     """The colour of a number that is written on its own cell: dark on light, or light on dark."""
-    red, green, blue = to_rgb(mesh.to_rgba(value))
+    red, green, blue = mesh.to_rgba(np.array([value]))[0, :3]
     return "#222222" if 0.3 * red + 0.59 * green + 0.11 * blue > 0.5 else "white"
 
 

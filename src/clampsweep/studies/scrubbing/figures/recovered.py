@@ -11,7 +11,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, MultipleLocator
 
 from clampsweep.figures.style import (
     BLUE,
@@ -70,8 +69,8 @@ def recovered(table: pd.DataFrame, hypotheses: Sequence[str], title: str) -> Fig
         _shares(ax, limits)
         _points(ax, own, np.arange(len(own)), _ONE, bars=True)
         if own["undefined"].any():
-            ax.text(0.5, 0.5, textwrap.fill(UNDEFINED, 22), transform=ax.transAxes, color=QUIET,
-                    ha="center", va="center", fontsize=6.5).set_in_layout(False)  # fmt: skip
+            ax.text(0.5, 0.5, _why(own), transform=ax.transAxes, color=QUIET, fontsize=6.5,
+                    ha="center", va="center")  # fmt: skip
     for ax in axes[len(categories) :]:
         ax.set_visible(False)
     axes[0].set_yticks(range(len(hypotheses)), [short(name) for name in hypotheses])
@@ -170,14 +169,20 @@ def _limits(rows: pd.DataFrame) -> tuple[float, float]:
     return max(float(least), _LIMITS[0]), min(float(most), _LIMITS[1])
 
 
+def _why(rows: pd.DataFrame) -> str:
+    """Why a category has no number, in short."""
+    if not rows["count"].any():
+        return "no position"
+    return "undefined:\nbaseline may\ndo no harm"
+
+
 def _shares(ax: Axes, limits: tuple[float, float]) -> None:
     """Loss recovered in percent as the x axis, with lines at nothing and at all."""
     ax.grid(visible=False)
     for level in (0, 1):
         ax.axvline(level, color="#BBBBBB", linewidth=0.7, zorder=0.8)
     ax.set_xlim(*limits)
-    ax.xaxis.set_major_locator(MultipleLocator(0.5))
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{percent(value)} %"))
+    ax.set_xticks([0, 0.5, 1], ["0", "50", "100 %"])
     ax.tick_params(axis="x", labelsize=6.5, labelbottom=True)
     ax.tick_params(axis="y", labelsize=6.5, length=0)
 
