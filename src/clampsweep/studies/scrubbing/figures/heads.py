@@ -49,7 +49,7 @@ def cells(harm: pd.DataFrame, title: str) -> Figure:
             (nats), and the ends of its interval, `low` and `high`.
         title: What was scrubbed, and on which positions.
     """
-    heads, upstream = sorted(set(harm["head"])), sorted(set(harm["upstream"]), key=_embedding_first)
+    heads, upstream = (sorted(set(harm[of]), key=_order) for of in ("head", "upstream"))
     figure = Figure(figsize=(WIDTH, 1.7 + 0.2 * len(upstream)), layout="constrained")
     axes = figure.subplots(1, len(_CHANNELS), sharey=True)
     scale = about_zero(float(harm["harm"].abs().max()))
@@ -74,8 +74,9 @@ def cells(harm: pd.DataFrame, title: str) -> Figure:
     return finish(figure, title, [remark])
 
 
-def _embedding_first(upstream: str) -> tuple[int, ...]:
-    return () if upstream == "E" else tuple(map(int, upstream.split(".")))
+def _order(name: str | int) -> tuple[int, ...]:
+    """Place of a head, `0.3` or `3`, among others; the embedding is before all."""
+    return () if name == "E" else tuple(map(int, str(name).split(".")))
 
 
 def _write(
