@@ -101,7 +101,7 @@ def coherent(table: pd.DataFrame, names: Sequence[str], title: str) -> Figure:
             table[table["experiment"] == which].set_index("category").loc[categories]
             for which in (name, twin)
         )
-        ax.set_title(short(name, 44))
+        ax.set_title(short(name, 30))
         _shares(ax, limits)
         places = np.arange(len(categories))
         ax.barh(places[::2], 1, 1, color=_BAND, linewidth=0, zorder=0.5,
