@@ -1,0 +1,1 @@
+"""The figures of causal scrubbing: tables in, a matplotlib figure out; no pyplot."""
