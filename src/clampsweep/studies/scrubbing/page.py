@@ -46,8 +46,8 @@ def page(
 
     Args:
         saa: A `SAA` table.
-        attention: An `ATTENTION` table; rows of one experiment are shown, differences are made of
-            them.
+        attention: An `ATTENTION` table, with at least one experiment. Its rows of differences are
+            left out: the page subtracts by itself.
         totals: A `TOTALS` table.
         texts: What each token stands for.
         heads: Of layer 1, the first that is shown first.
@@ -88,11 +88,10 @@ def _data(
     own = attention[(attention["second"] == "") & attention["head"].isin(heads)]
     experiments = own["first"].unique().tolist()
     triangles = {
-        _key(*at): _packed(rows)
-        for at, rows in own.groupby(["example", "first", "head"], sort=False)
+        at: _packed(rows) for at, rows in own.groupby(["example", "first", "head"], sort=False)
     }
     sums = {
-        _key(*at): _rounded(rows.sort_values("position")["total"])
+        at: _rounded(rows.sort_values("position")["total"])
         for at, rows in totals.groupby(["example", "experiment", "head"], sort=False)
     }
     return {
@@ -121,9 +120,7 @@ def _example(rows: pd.DataFrame, pairs: Sequence[tuple[str, str]]) -> dict[str, 
         rows: Of `SAA`.
         pairs: In the order of the result's; None for one that the example has no rows of.
     """
-    by_pair = {
-        pair: own.sort_values("position") for pair, own in rows.groupby(["first", "second"])
-    }
+    by_pair = {pair: own.sort_values("position") for pair, own in rows.groupby(["first", "second"])}
     one = next(iter(by_pair.values()))
     names = list(CATEGORIES)
     return {
@@ -146,14 +143,10 @@ def _attribution(rows: pd.DataFrame) -> dict[str, Any]:
 
 
 def _grid(
-    found: Mapping[str, Any], number: Any, experiments: Sequence[str], heads: Sequence[int]
+    found: Mapping[Any, Any], number: Any, experiments: Sequence[str], heads: Sequence[int]
 ) -> list[list[Any]]:
     """What an example has of each experiment and head; None where it has nothing."""
-    return [[found.get(_key(number, name, head)) for head in heads] for name in experiments]
-
-
-def _key(example: Any, experiment: str, head: Any) -> str:
-    return f"{int(example)}/{experiment}/{int(head)}"
+    return [[found.get((number, name, head)) for head in heads] for name in experiments]
 
 
 def _packed(rows: pd.DataFrame) -> str:
@@ -162,7 +155,7 @@ def _packed(rows: pd.DataFrame) -> str:
     n = int(query.max()) + 1
     triangle = np.zeros(n * (n + 1) // 2, dtype="<u2")  # key k of query q at q (q + 1) / 2 + k
     triangle[query * (query + 1) // 2 + key] = np.rint(rows["mean"].to_numpy() * PARTS)
-    return b64encode(compress(triangle.tobytes(), 9)).decode()
+    return b64encode(compress(triangle.tobytes())).decode()
 
 
 def _rounded(values: pd.Series) -> list[float | None]:
