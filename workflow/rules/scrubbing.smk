@@ -1,7 +1,7 @@
 # Causal scrubbing of induction heads, for entries of the section `scrubbing`; the corpus, and the
 # model that is trained on it.
 from clampsweep.studies.scrubbing.published_files import state_file
-from clampsweep.studies.scrubbing.study import KEPT as SCRUBBING_KEPT
+from clampsweep.studies.scrubbing.figures.index import FIGURES as SCRUBBING_FIGURES
 
 SCRUBBING = CONFIG.of("scrubbing")
 SCRUBBING_DATA = {or_stop(lambda: entry.data): entry for entry in SCRUBBING.values()}
@@ -295,17 +295,76 @@ rule scrubbing_table:
         "../scripts/scrubbing/scrubbing_table.py"
 
 
+def scrubbing_view(wildcards):
+    """Tables of an entry, for its figures and its summary."""
+    entry = SCRUBBING[wildcards.entry]
+    data = scrubbing_data(entry.data)
+    own = [
+        *("table", "curves", "two_heads", "cell_harm", "heads", "saa", "attention"),
+        *("totals", "verdicts", "ledger"),
+    ]
+    return {
+        **{name: f"results/{entry.name}/{name}.parquet" for name in own},
+        "hypotheses": f"results/{entry.name}/hypotheses.json",
+        "examples": data["examples"],
+        "tokens": data["tokens"],
+    }
+
+
+rule scrubbing_figures:
+    input:
+        unpack(scrubbing_view),
+        template="workflow/data/scrubbing/page.html",
+        file=lambda w: SCRUBBING[w.entry].hypotheses,
+    output:
+        figure_files(
+            "scrubbing", [name for name in SCRUBBING_FIGURES if name != "training"]
+        ),
+        page="results/{entry}/tokens.html",
+    log:
+        "logs/scrubbing_figures/{entry}.log",
+    wildcard_constraints:
+        entry=any_of(SCRUBBING),
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=table_memory,
+    params:
+        hypotheses=lambda w: SCRUBBING[w.entry].hypotheses,
+        two_heads=lambda w: list(SCRUBBING[w.entry].two_heads),
+        title=lambda w: SCRUBBING[w.entry].title,
+        about=lambda w: SCRUBBING[w.entry].about,
+        code=code_of("scrubbing/scrubbing_figures"),
+    message:
+        "Drawing {wildcards.entry}"
+    script:
+        "../scripts/scrubbing/scrubbing_figures.py"
+
+
+rule scrubbing_training:
+    input:
+        model=lambda w: fetched(SCRUBBING[w.entry].model),
+    output:
+        figure_files("scrubbing", ["training"]),
+    log:
+        "logs/scrubbing_training/{entry}.log",
+    wildcard_constraints:
+        entry=any_of(name for name, entry in SCRUBBING.items() if entry.curve),
+    conda:
+        "../../environment.yml"
+    params:
+        curve=lambda w: SCRUBBING[w.entry].curve,
+        title=lambda w: SCRUBBING[w.entry].model.name,
+        code=code_of("scrubbing/scrubbing_training"),
+    message:
+        "Drawing the training of the model of {wildcards.entry}"
+    script:
+        "../scripts/scrubbing/scrubbing_training.py"
+
+
 rule scrubbing_report:
     input:
-        tokens=lambda w: scrubbing_data(SCRUBBING[w.entry].data)["tokens"],
-        table="results/{entry}/table.parquet",
-        curves="results/{entry}/curves.parquet",
-        two_heads="results/{entry}/two_heads.parquet",
-        totals="results/{entry}/totals.parquet",
-        saa="results/{entry}/saa.parquet",
-        hypotheses="results/{entry}/hypotheses.json",
-        verdicts="results/{entry}/verdicts.parquet",
-        ledger="results/{entry}/ledger.parquet",
+        unpack(scrubbing_view),
     output:
         summary="results/{entry}/summary.md",
         html=report(
@@ -323,7 +382,7 @@ rule scrubbing_report:
     params:
         title=lambda w: SCRUBBING[w.entry].title,
         two_heads=lambda w: list(SCRUBBING[w.entry].two_heads),
-        files=SCRUBBING_KEPT,
+        files=lambda w: CONFIG.described(w.entry),
         code=code_of("scrubbing/scrubbing_report"),
     message:
         "Reporting {wildcards.entry}"

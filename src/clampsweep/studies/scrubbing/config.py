@@ -78,6 +78,24 @@ class ScrubbingEntry:
         return f"{model}, {self.examples.number:,} examples of {self.examples.length} tokens"
 
     @property
+    def about(self) -> str:
+        """What the page of tokens says of itself."""
+        pairs = "; ".join(f"{second} against {first}" for first, second in self.attribution.pairs)
+        return (
+            f"{self.title}. Attribution of the first {self.attribution.examples}: {pairs}, mean of "
+            f"{self.attribution.draws} draws. Attention: mean of {self.attention.draws} draws."
+        )
+
+    @property
+    def curve(self) -> str | None:
+        """Table of the model's training, beside its files; None if it has none."""
+        if not isinstance(self.model, ModelSpec):
+            return None
+        path = f"{self.model.origin}/curve.parquet"
+        made = self.model.by == "scrubbing"
+        return path if made or (self.model.source == "path" and Path(path).is_file()) else None
+
+    @property
     def loading(self) -> dict[str, Any] | None:
         """How the model is loaded, as a rule's parameter; None for a published one."""
         return self.model.loading() if isinstance(self.model, ModelSpec) else None

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 
-from clampsweep.ledger import Conclusions, controls_table
+from clampsweep.ledger import controls_table
 from clampsweep.markdown import code, join, plain, table
 from clampsweep.studies.scrubbing.attention_means import parroting
 from clampsweep.studies.scrubbing.hypotheses import BASELINE, RANDOM, UNSCRUBBED
 from clampsweep.studies.scrubbing.judge import BEATS, DIFFER, RECOVERS
 from clampsweep.studies.scrubbing.roles import LAYER_OF
+from clampsweep.studies.scrubbing.two_heads import attribution_correlation
+from clampsweep.studies.scrubbing.view import View
 
 SHOWN = ("CANDIDATES", "CANDIDATE ERB", "NON-ERB UNCOMMON REPEATS", "OVERALL")
 """Categories of the first table, in its order."""
@@ -26,45 +28,17 @@ _HOW_TO_READ = (
 _N_PARROTED = 12
 
 
-class Tables(NamedTuple):
-    """What the summary is made of.
-
-    Attributes:
-        table: `RECOVERED`.
-        curves: `CURVES`.
-        two_heads: `TWO_HEADS`.
-        totals: `TOTALS`.
-        resolved: What `resolved.resolved` gives.
-        texts: What each token stands for.
-        correlation: Of the two heads' attributions over tokens; nan if there is none.
-    """
-
-    table: pd.DataFrame
-    curves: pd.DataFrame
-    two_heads: pd.DataFrame
-    totals: pd.DataFrame
-    resolved: Mapping[str, Any]
-    texts: Sequence[str]
-    correlation: float
-
-
-def summary(
-    found: Tables,
-    concluded: Conclusions,
-    pair: Sequence[str],
-    title: str,
-    files: Mapping[str, str],
-) -> str:
+def summary(found: View, pair: Sequence[str], title: str, files: Mapping[str, str]) -> str:
     """The answers in Markdown.
 
     Args:
-        found: Tables of the entry.
-        concluded: Its verdicts and their controls.
+        found: View of the entry, its verdicts among them.
         pair: Experiments that scrub one head each.
         title: What the entry is.
         files: What there is, path to description.
     """
     kept = "\n".join(f"- {code(path)}: {plain(what)}" for path, what in files.items())
+    concluded = found.concluded
     blocks = [
         f"# Causal scrubbing: {plain(title)}",
         _headline(concluded.verdicts),
@@ -109,7 +83,7 @@ def _heads(roles: Mapping[str, Sequence[int]]) -> str:
     return f"Heads by role, best first: {'; '.join(said)}."
 
 
-def _recovered(found: Tables) -> str:
+def _recovered(found: View) -> str:
     """Loss recovered with its interval, by experiment; means of the loss at both ends."""
     cells = found.table.set_index(["experiment", "category"])
     rows = []
@@ -171,7 +145,7 @@ def _number(value: Any, times: float, unit: str, form: str = ".0f") -> str:
     return "" if value is None or pd.isna(value) else f"{times * value:{form}}{unit}"
 
 
-def _two(found: Tables, verdicts: pd.DataFrame, pair: Sequence[str]) -> list[str]:
+def _two(found: View, verdicts: pd.DataFrame, pair: Sequence[str]) -> list[str]:
     said = verdicts[verdicts["claim"] == DIFFER].set_index("by")["words"]
     rows = []
     for row in found.two_heads.to_dict("records"):
@@ -192,15 +166,14 @@ def _two(found: Tables, verdicts: pd.DataFrame, pair: Sequence[str]) -> list[str
         "harms there copies what came before, whatever stood before it."
     )
     blocks = [about, table(("category", *map(code, pair), "difference", "verdict"), rows)]
-    if not pd.isna(found.correlation):
-        blocks.append(
-            f"Their attributions agree over tokens by Spearman's rank correlation "
-            f"{found.correlation:.2f}."
-        )
+    agree = attribution_correlation(found.saa, *pair)
+    if not pd.isna(agree):
+        said = f"Spearman's rank correlation of their attributions over tokens is {agree:.2f}."
+        blocks.append(said)
     return blocks
 
 
-def _parroted(found: Tables) -> str:
+def _parroted(found: View) -> str:
     own = found.totals[found.totals["experiment"] == UNSCRUBBED]
     if own.empty:
         own = found.totals[found.totals["experiment"] == found.totals["experiment"].iloc[0]]

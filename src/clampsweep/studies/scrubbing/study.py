@@ -8,6 +8,7 @@ from clampsweep.config.contract import Study, figure_files
 from clampsweep.shards.shard import Item
 from clampsweep.shards.work import Work
 from clampsweep.studies.scrubbing.config import ScrubbingEntry, parse
+from clampsweep.studies.scrubbing.figures.index import FIGURES
 from clampsweep.studies.scrubbing.hypotheses import UNSCRUBBED
 from clampsweep.studies.scrubbing.items import (
     BLOCK,
@@ -39,7 +40,6 @@ KEPT = {
     "attention.parquet": "where induction heads look, under two experiments, and the difference",
     "totals.parquet": "attention that each token gets from all that can see it",
 }
-FIGURES: Mapping[str, str] = {}
 
 
 def works(entry: ScrubbingEntry) -> Sequence[Work]:
@@ -90,7 +90,8 @@ def works(entry: ScrubbingEntry) -> Sequence[Work]:
 
 def files(entry: ScrubbingEntry) -> Mapping[str, str]:
     """Every file that is kept of an entry, relative to `results/`, and what it is."""
-    return {f"{entry.name}/{file}": what for file, what in (KEPT | figure_files(FIGURES)).items()}
+    drawn = {name: what for name, what in FIGURES.items() if name != "training" or entry.curve}
+    return {f"{entry.name}/{file}": what for file, what in (KEPT | figure_files(drawn)).items()}
 
 
 def inputs(entry: ScrubbingEntry) -> Sequence[str]:

@@ -63,7 +63,9 @@ def two_heads(means: Means, first: str, second: str) -> pd.DataFrame:
 
 
 def attribution_correlation(saa: pd.DataFrame, first: str, second: str) -> float:
-    """Spearman's rank correlation of two heads' attributions over tokens; nan if one is constant.
+    """Spearman's rank correlation of two heads' attributions over tokens.
+
+    It is nan if one is constant or missing.
 
     Args:
         saa: A `SAA` table; first tokens are left out.
@@ -72,6 +74,8 @@ def attribution_correlation(saa: pd.DataFrame, first: str, second: str) -> float
     """
     own = saa[(saa["first"] == UNSCRUBBED) & (saa["position"] > 0)]
     wide = own.pivot(index=["example", "position"], columns="second", values="dloss")
+    if not {first, second} <= set(wide.columns):
+        return float("nan")
     pair = wide[[first, second]].dropna().to_numpy()
     if len(pair) < 2 or np.ptp(pair, axis=0).min() == 0:
         return float("nan")
