@@ -27,6 +27,12 @@ reproduce: $(if $(PROFILE),.venv/ready-slurm,.venv/ready)
 	@$(SNAKEMAKE) --report results/report.html --quiet
 	@echo "Report: $(CURDIR)/results/report.html (open it in a browser)"
 
+## scrubbing, or the word of another file in config/: reproduce with that file
+WORDS := $(filter-out config,$(basename $(notdir $(wildcard config/*.yaml))))
+.PHONY: $(WORDS)
+$(WORDS):
+	@$(MAKE) --no-print-directory reproduce CONFIG=config/$@.yaml
+
 ## plan: what `make reproduce` would make, and how long it may take; runs nothing
 plan: $(if $(PROFILE),.venv/ready-slurm,.venv/ready)
 	@said=$$($(SNAKEMAKE) --dry-run 2>&1) || \

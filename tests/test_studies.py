@@ -52,7 +52,7 @@ def workflows(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Loaded]:
     found = {}
     for study in STUDIES:
         folder = tmp_path_factory.mktemp(study.name) / "project"
-        for name in ("config", "promptsets"):
+        for name in ("config", "promptsets", "workflow/data"):
             shutil.copytree(ROOT / name, folder / name)
         with SnakemakeApi(OutputSettings()) as api:
             workflow = api.workflow(

@@ -154,7 +154,7 @@ rule scrubbing_hypotheses:
         "../../environment.yml"
     params:
         hypotheses=lambda w: SCRUBBING[w.entry].hypotheses,
-        thresholds=lambda w: dict(SCRUBBING[w.entry].thresholds),
+        thresholds=lambda w: SCRUBBING[w.entry].wanted["thresholds"],
         code=code_of("scrubbing/scrubbing_hypotheses"),
     message:
         "Resolving the hypotheses of {wildcards.entry}"

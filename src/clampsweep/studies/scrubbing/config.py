@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from clampsweep.config.checker import Checker, Key
 from clampsweep.config.contract import Context
@@ -18,7 +18,8 @@ from clampsweep.studies.scrubbing.published_files import TOKENS, identity
 from clampsweep.studies.scrubbing.reading import read
 
 
-class Examples(NamedTuple):
+@dataclass(frozen=True)
+class Examples:
     """Which examples are scrubbed.
 
     Attributes:
@@ -34,7 +35,8 @@ class Examples(NamedTuple):
     length: int
 
 
-class Pairs(NamedTuple):
+@dataclass(frozen=True)
+class Pairs:
     """What is looked at token by token.
 
     Attributes:
@@ -51,6 +53,16 @@ class Pairs(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Thresholds:
+    """Score from which a head has a role, 0..1."""
+
+    prev: float
+    self: float
+    first: float
+    induction: float
+
+
+@dataclass(frozen=True)
 class ScrubbingEntry:
     """Which model is scrubbed by which hypotheses on which examples."""
 
@@ -62,7 +74,7 @@ class ScrubbingEntry:
     listed: Listed
     examples: Examples
     candidates: float | str
-    thresholds: Mapping[str, float]
+    thresholds: Thresholds
     seed: int
     cells: int
     attribution: Pairs
@@ -109,7 +121,7 @@ class ScrubbingEntry:
             "number": self.examples.number,
             "length": self.examples.length,
             "candidates": self.candidates,
-            "thresholds": dict(self.thresholds),
+            "thresholds": asdict(self.thresholds),
         }
 
     @property
@@ -119,7 +131,7 @@ class ScrubbingEntry:
             file_digest(Path(file)) if isinstance(file, str) else file
             for file in (self.examples.file, self.candidates)
         ]
-        content = [self.model.identity, list(self.examples), *files, dict(self.thresholds)]
+        content = [self.model.identity, asdict(self.examples), *files, asdict(self.thresholds)]
         return json_digest(content)[:16]
 
 
@@ -147,7 +159,7 @@ def parse(context: Context) -> ScrubbingEntry:
         listed=listed,
         examples=examples,
         candidates=_candidates(checker, (*key, "candidates"), entry["candidates"]),
-        thresholds=checker.defaults("scrubbing/thresholds") | entry["thresholds"],
+        thresholds=Thresholds(**(checker.defaults("scrubbing/thresholds") | entry["thresholds"])),
         seed=entry["seed"],
         cells=min(entry["cells"], examples.number),
         two_heads=_names(checker, (*key, "two_heads"), entry["two_heads"], listed),

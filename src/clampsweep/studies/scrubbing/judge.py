@@ -192,7 +192,13 @@ def _against_random(tally: Tally, hypotheses: Sequence[Hypothesis]) -> Iterator[
                 obstacle,
                 "",
                 1 / (1 + len(rows)),
-                [ran(_RANDOM_ONES, len(rows), "upstream parts chosen anew for each channel")],
+                [
+                    ran(
+                        _RANDOM_ONES,
+                        len(rows),
+                        "upstream parts chosen anew for each head and channel",
+                    )
+                ],
             )
 
 

@@ -41,7 +41,7 @@ def summary(found: View, pair: Sequence[str], title: str, files: Mapping[str, st
     concluded = found.concluded
     blocks = [
         f"# Causal scrubbing: {plain(title)}",
-        _headline(concluded.verdicts),
+        _headline(concluded.verdicts, found.resolved["curve"]),
         _heads(found.resolved["roles"]),
         "## What each hypothesis recovers",
         _HOW_TO_READ,
@@ -61,9 +61,11 @@ def summary(found: View, pair: Sequence[str], title: str, files: Mapping[str, st
     return join(blocks)
 
 
-def _headline(verdicts: pd.DataFrame) -> str:
-    """The hypotheses that recover most, and those that do not, on the first category."""
+def _headline(verdicts: pd.DataFrame, curve: Mapping[str, float]) -> str:
+    """What the hypotheses of the curve, or all of them, recover on the first category."""
     own = verdicts[(verdicts["claim"] == RECOVERS) & (verdicts["by"] == SHOWN[0])]
+    if curve:
+        own = own[own["subject"].isin(curve)]
     parts = []
     for words, rows in own.groupby("words", sort=False):
         names = [f"{row['subject']}{_percent(row)}" for row in rows.to_dict("records")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 
 from clampsweep.config.contract import Study, figure_files
 from clampsweep.shards.shard import Item
@@ -72,7 +73,7 @@ def works(entry: ScrubbingEntry) -> Sequence[Work]:
     parameters = {
         "data": entry.data,
         "seed": entry.seed,
-        "thresholds": dict(entry.thresholds),
+        "thresholds": asdict(entry.thresholds),
     }
     return [
         Work(

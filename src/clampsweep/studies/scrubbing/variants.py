@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from clampsweep.studies.scrubbing.cells import REFERENCE, Experiment, compiled, unscrubbed
-from clampsweep.studies.scrubbing.hypotheses import CHANNELS, DECOHERENT, RANDOM, Hypothesis
+from clampsweep.studies.scrubbing.hypotheses import DECOHERENT, RANDOM, Hypothesis
 from clampsweep.studies.scrubbing.roles import Roles
 
 
@@ -70,13 +70,9 @@ def decoherent(experiment: Experiment) -> Experiment:
 def shuffled(experiment: Experiment, number: int) -> Experiment:
     """The same number of cells of each head's channel, of upstream parts chosen at random.
 
-    All heads get the same parts where the hypothesis gives them the same.
-
     Args:
         experiment: What a hypothesis scrubs.
         number: Of the random hypothesis; the same number gives the same one.
     """
-    rng, cells = np.random.default_rng([number]), experiment.cells.copy()
-    for channel in range(len(CHANNELS)):
-        cells[:, channel] = cells[:, channel][:, rng.permutation(cells.shape[2])]
+    cells = np.random.default_rng([number]).permuted(experiment.cells, axis=2)
     return experiment._replace(name=f"{experiment.name}{RANDOM}{number}", cells=cells)
