@@ -128,7 +128,6 @@ rule scrubbing_data:
     resources:
         mem_mb=4000,
     params:
-        published=lambda w: SCRUBBING_DATA[w.data].published,
         model=lambda w: SCRUBBING_DATA[w.data].loading,
         wanted=lambda w: SCRUBBING_DATA[w.data].wanted,
         code=code_of("scrubbing/scrubbing_data"),
@@ -180,7 +179,6 @@ rule scrubbing_losses:
     params:
         table="LOSSES",
         model=scrubbing_loading("scrubbing_losses"),
-        published=lambda w: scrubbing_folder("scrubbing_losses", w),
         code=code_of("scrubbing/scrubbing_shard"),
     message:
         "Losses of shard {wildcards.shard}"
@@ -199,7 +197,6 @@ use rule scrubbing_losses as scrubbing_cells with:
     params:
         table="CELLS",
         model=scrubbing_loading("scrubbing_cells"),
-        published=lambda w: scrubbing_folder("scrubbing_cells", w),
         code=code_of("scrubbing/scrubbing_shard"),
     message:
         "One input scrubbed at a time, shard {wildcards.shard}"
@@ -216,7 +213,6 @@ use rule scrubbing_losses as scrubbing_saa with:
     params:
         table="SAA",
         model=scrubbing_loading("scrubbing_saa"),
-        published=lambda w: scrubbing_folder("scrubbing_saa", w),
         code=code_of("scrubbing/scrubbing_shard"),
     message:
         "Attribution, shard {wildcards.shard}"
@@ -233,7 +229,6 @@ use rule scrubbing_losses as scrubbing_attention with:
     params:
         table="ATTENTION",
         model=scrubbing_loading("scrubbing_attention"),
-        published=lambda w: scrubbing_folder("scrubbing_attention", w),
         code=code_of("scrubbing/scrubbing_shard"),
     message:
         "Attention, shard {wildcards.shard}"
@@ -250,7 +245,6 @@ use rule scrubbing_losses as scrubbing_totals with:
     params:
         table="TOTALS",
         model=scrubbing_loading("scrubbing_totals"),
-        published=lambda w: scrubbing_folder("scrubbing_totals", w),
         code=code_of("scrubbing/scrubbing_shard"),
     message:
         "Key totals, shard {wildcards.shard}"

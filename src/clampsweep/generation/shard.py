@@ -72,7 +72,7 @@ def make_own_shard(
     code: str,
     output: Path,
 ) -> None:
-    """The same of an `OwnModel`, which `compute` reads from its own files."""
+    """The same where `compute` loads the model, as a study does with an `OwnModel`."""
     _make(lambda content: (compute(content), content.model), schema, shard, code, output)
 
 

@@ -11,13 +11,20 @@ import pandas as pd
 from jaxtyping import Bool
 
 from clampsweep import tables
+from clampsweep.models.loading import load
+from clampsweep.models.spec import ModelSpec
 from clampsweep.studies.scrubbing import data
 from clampsweep.studies.scrubbing.data import Cut
 from clampsweep.studies.scrubbing.head_scores import head_scores
-from clampsweep.studies.scrubbing.published import read_candidates, read_tokens
+from clampsweep.studies.scrubbing.published import (
+    read_candidates,
+    read_published,
+    read_texts,
+    read_tokens,
+)
 from clampsweep.studies.scrubbing.roles import heads_table, resolve
 from clampsweep.studies.scrubbing.tables import CORPUS
-from clampsweep.studies.scrubbing.weights import Weights
+from clampsweep.studies.scrubbing.weights import Weights, from_model
 
 _TORCH = ".pt"  # ends the original's files
 
@@ -30,19 +37,48 @@ class Prepared(NamedTuple):
     heads: pd.DataFrame
 
 
+class Ready(NamedTuple):
+    """A model that is ready to be scrubbed.
+
+    Attributes:
+        weights: Of the model.
+        tokenizer: Of the model; None if it has none.
+        texts: What each token stands for.
+    """
+
+    weights: Weights
+    tokenizer: Any
+    texts: Sequence[str]
+
+
+def ready(folder: Path, loading: Mapping[str, Any] | None, threads: int) -> Ready:
+    """A model that was fetched, or a published one.
+
+    Args:
+        folder: Of the model.
+        loading: `ModelSpec.loading`; None for a published model.
+        threads: CPU threads.
+
+    Raises:
+        UserError: The folder is damaged, or the model is of another kind.
+    """
+    if loading is None:
+        weights = read_published(folder)
+        return Ready(weights, None, read_texts(folder, weights.d_vocab))
+    model = load(folder, ModelSpec(**loading), threads, "cpu", neurons=False)
+    weights, tokenizer = from_model(model.plain), model.tokenizer
+    return Ready(weights, tokenizer, [tokenizer.decode([one]) for one in range(weights.d_vocab)])
+
+
 def prepare(
-    weights: Weights,
-    tokenizer: Any,
-    texts: Sequence[str],
+    model: Ready,
     source: Path,
     wanted: Mapping[str, Any],
 ) -> Prepared:
     """The tables of an entry.
 
     Args:
-        weights: Of the model.
-        tokenizer: Of the model; None if the examples are token ids.
-        texts: What each token stands for.
+        model: What is scrubbed.
         source: A `CORPUS` table, if `wanted["cut"]`; else a table of examples, or the original's.
         wanted: The entry's `number`, `length`, `candidates`, `thresholds`; `where` it stands in the
             config; `cut`, whether the source is a corpus.
@@ -50,12 +86,13 @@ def prepare(
     Raises:
         UserError: The source is damaged, or holds too little.
     """
-    found = _examples(tokenizer, source, weights.d_vocab, wanted)
+    weights = model.weights
+    found = _examples(model.tokenizer, source, weights.d_vocab, wanted)
     chosen = _candidates(found, weights.d_vocab, wanted)
     begin = int(found.examples["tokens"].iloc[0][0])
     scores = head_scores(weights, begin)
     heads = heads_table(scores, resolve(scores, wanted["thresholds"]))
-    return Prepared(found.examples, data.tokens_table(found.examples, texts, chosen), heads)
+    return Prepared(found.examples, data.tokens_table(found.examples, model.texts, chosen), heads)
 
 
 def _examples(tokenizer: Any, source: Path, d_vocab: int, wanted: Mapping[str, Any]) -> Cut:

@@ -170,8 +170,9 @@ def _two(found: View, verdicts: pd.DataFrame, pair: Sequence[str]) -> list[str]:
     blocks = [about, table(("category", *map(code, pair), "difference", "verdict"), rows)]
     agree = attribution_correlation(found.saa, *pair)
     if not pd.isna(agree):
-        said = f"Spearman's rank correlation of their attributions over tokens is {agree:.2f}."
-        blocks.append(said)
+        blocks.append(
+            f"Spearman's rank correlation of their attributions over tokens is {agree:.2f}."
+        )
     return blocks
 
 

@@ -41,7 +41,8 @@ class _Flags:
     """Categories of examples' positions; those of the last block are kept."""
 
     def __init__(self, data: Data):
-        self._data, self._of = data, ()
+        self._data = data
+        self._of: tuple[int, ...] = ()
         self._found = np.zeros((0, len(CATEGORIES), 0), dtype=bool)
 
     def of(self, examples: Sequence[int]) -> Bool[np.ndarray, "example category pos"]:
@@ -67,7 +68,7 @@ def tally_losses(
     Raises:
         UserError: No shard holds an item.
     """
-    wanted = {}
+    wanted: dict[str, list[str]] = {}
     for name, key in read_plan(plan):
         wanted.setdefault(key, []).append(name.rpartition("/")[0])
     tally, flags = Tally(names, seed), _Flags(data)
@@ -123,4 +124,4 @@ def _once(shards: Sequence[Path], schema: Schema) -> Iterator[tuple[str, pd.Data
 
 
 def _stacked(column: pd.Series) -> Float32[np.ndarray, "example pos"]:
-    return np.stack(column.to_numpy()).astype(np.float32)
+    return np.array(column.tolist(), dtype=np.float32)

@@ -188,7 +188,7 @@ def attribution_scatter(
     x, y = (own[own["second"] == name] for name in (first_head, second_head))
     y = y.loc[x.index]
     figure = Figure(figsize=(WIDTH, 4.6), layout="constrained")
-    ax = figure.add_subplot(aspect="equal")
+    ax = figure.add_subplot(box_aspect=1)
     for name, (colour, marker) in {"other": OTHER, **CLASSES}.items():
         chosen = x["categories"].map(_class_of) == name
         _draw_tokens(ax, x[chosen], y[chosen], colour, marker, name)
@@ -197,6 +197,8 @@ def attribution_scatter(
     ax.axvline(0, color="#BBBBBB", linewidth=0.6, zorder=0.8)
     ax.set_xlabel(f"harm of {short(first_head)} (nats)")
     ax.set_ylabel(f"harm of {short(second_head)} (nats)")
+    ends = [*ax.get_xlim(), *ax.get_ylim()]
+    ax.set(xlim=(min(ends), max(ends)), ylim=(min(ends), max(ends)))
     said = "not defined" if np.isnan(rho) else minus(f"{rho:.2f}")
     figure.legend(loc="outside right center", borderaxespad=0.4, handletextpad=0.3,
                   labelspacing=0.9, title=f"Spearman's rho {said}\n")  # fmt: skip

@@ -35,7 +35,8 @@ def draw(view: View, listed: Listed, pair: Sequence[str], title: str) -> dict[st
     names = [one.name for one in listed.hypotheses if one.decoherent]
     curve = view.resolved["curve"]
     cells = shown.cells_of(view.cell_harm, CELLS_OF)
-    rho = attribution_correlation(view.saa, *pair)
+    first, second = pair
+    rho = attribution_correlation(view.saa, first, second)
     found = {
         "recovered": recovered.recovered(view.table, shown.main_hypotheses(listed), title),
         "coherent": recovered.coherent(view.table, names, title),
@@ -43,7 +44,9 @@ def draw(view: View, listed: Listed, pair: Sequence[str], title: str) -> dict[st
         "faithfulness": faithfulness.faithfulness(
             view.table, list(curve), list(curve.values()), view.curves, title
         ),
-        "attribution_scatter": attribution.attribution_scatter(view.saa, *pair, rho, title),
+        "attribution_scatter": attribution.attribution_scatter(
+            view.saa, pair[0], pair[1], rho, title
+        ),
         "cells": heads.cells(cells, f"{title}; {CELLS_OF}"),
         "heads": heads.heads(view.heads, title),
     }

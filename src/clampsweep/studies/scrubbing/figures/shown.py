@@ -39,7 +39,7 @@ def striking_tokens(saa: pd.DataFrame, n: int, width: int) -> tuple[list[int], t
         width: Of the stretch, tokens.
     """
     size = saa.assign(size=saa["dloss"].abs()).groupby(["example", "position"])["size"].sum()
-    wide = size.unstack(fill_value=0.0)  # [example, position]
+    wide = size.unstack(fill_value=0)  # [example, position]
     best = wide.sum(axis=1).sort_values(ascending=False, kind="stable").index[:n]
     return sorted(map(int, best)), _highest(wide.loc[best].sum().to_numpy(), width)
 
@@ -57,9 +57,9 @@ def striking_attention(attention: pd.DataFrame, head: int, width: int) -> Place:
     if rows.empty:
         return Place(int(attention["example"].iloc[0]), (0, width))
     size = rows.assign(size=rows["mean"].abs()).groupby(["example", "query"])["size"].sum()
-    wide = size.unstack(fill_value=0.0)
+    wide = size.unstack(fill_value=0)
     wide = wide.reindex(columns=range(int(wide.columns.max()) + 1), fill_value=0.0)
-    windows = {int(example): _highest(row.to_numpy(), width) for example, row in wide.iterrows()}
+    windows = {one: _highest(wide.loc[one].to_numpy(), width) for one in wide.index.tolist()}
     best = max(windows, key=lambda one: wide.loc[one].to_numpy()[slice(*windows[one])].sum())
     return Place(best, windows[best])
 
