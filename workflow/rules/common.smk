@@ -116,7 +116,7 @@ def kept_files(wildcards):
     Apart from these, because nothing here waits for a checkpoint: what is missing is seen,
     and what can be made is begun, before neurons or controls are chosen.
     """
-    models = {wanted.model for wanted in (*REQUESTS.values(), *WORKS.values())}
+    models = [wanted.model for wanted in (*REQUESTS.values(), *WORKS.values())]
     listed = [spec for spec in CONFIG.models.values() if spec in models]
     folders = {file for spec in listed for file in [digests(spec), *made_folder(spec)]}
     return [*(f"results/{file}" for file in KEPT), *sorted(folders)]
