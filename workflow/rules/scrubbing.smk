@@ -289,6 +289,26 @@ rule scrubbing_table:
         "../scripts/scrubbing/scrubbing_table.py"
 
 
+rule scrubbing_reference:
+    input:
+        table="results/{entry}/table.parquet",
+        reference=lambda w: SCRUBBING[w.entry].reference,
+    output:
+        reference="results/{entry}/reference.parquet",
+    log:
+        "logs/scrubbing_reference/{entry}.log",
+    wildcard_constraints:
+        entry=any_of(name for name, entry in SCRUBBING.items() if entry.reference),
+    conda:
+        "../../environment.yml"
+    params:
+        code=code_of("scrubbing/scrubbing_reference"),
+    message:
+        "Comparing {wildcards.entry} with published figures"
+    script:
+        "../scripts/scrubbing/scrubbing_reference.py"
+
+
 def scrubbing_view(wildcards):
     """Tables of an entry, for its figures and its summary."""
     entry = SCRUBBING[wildcards.entry]
@@ -296,6 +316,7 @@ def scrubbing_view(wildcards):
     own = [
         *("table", "curves", "two_heads", "cell_harm", "heads", "saa", "attention"),
         *("totals", "verdicts", "ledger"),
+        *(["reference"] if entry.reference else []),
     ]
     return {
         **{name: f"results/{entry.name}/{name}.parquet" for name in own},

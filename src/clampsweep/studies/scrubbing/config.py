@@ -72,6 +72,7 @@ class ScrubbingEntry:
     published: str | None
     hypotheses: str
     listed: Listed
+    reference: str | None
     examples: Examples
     candidates: float | str
     thresholds: Thresholds
@@ -157,6 +158,7 @@ def parse(context: Context) -> ScrubbingEntry:
         published=published,
         hypotheses=entry["hypotheses"],
         listed=listed,
+        reference=_reference(checker, (*key, "reference"), entry.get("reference")),
         examples=examples,
         candidates=_candidates(checker, (*key, "candidates"), entry["candidates"]),
         thresholds=Thresholds(**(checker.defaults("scrubbing/thresholds") | entry["thresholds"])),
@@ -248,4 +250,10 @@ def _names(checker: Checker, key: Key, names: Sequence[str], listed: Listed) -> 
 def _candidates(checker: Checker, key: Key, given: float | str) -> float | str:
     if isinstance(given, str) and not Path(given).is_file():
         raise checker.fault(key, f"no file {given}; give a share such as 0.2, or check the path")
+    return given
+
+
+def _reference(checker: Checker, key: Key, given: str | None) -> str | None:
+    if given is not None and not Path(given).is_file():
+        raise checker.fault(key, f"no file {given}; check the path, or leave the key out")
     return given

@@ -12,6 +12,7 @@ from clampsweep.markdown import code, join, plain, table
 from clampsweep.studies.scrubbing.attention_means import parroting
 from clampsweep.studies.scrubbing.hypotheses import BASELINE, RANDOM, UNSCRUBBED
 from clampsweep.studies.scrubbing.judge import BEATS, DIFFER, RECOVERS
+from clampsweep.studies.scrubbing.reference import DIFFERS, HOLDS, NOT_TESTED
 from clampsweep.studies.scrubbing.roles import LAYER_OF
 from clampsweep.studies.scrubbing.two_heads import attribution_correlation
 from clampsweep.studies.scrubbing.view import View
@@ -53,6 +54,7 @@ def summary(found: View, pair: Sequence[str], title: str, files: Mapping[str, st
         *_two(found, concluded.verdicts, pair),
         "## What induction heads look at wherever it stands",
         _parroted(found),
+        *_published(found.reference),
         "## Controls of the verdicts",
         controls_table(concluded.ledger),
         "## Where everything is",
@@ -174,6 +176,22 @@ def _two(found: View, verdicts: pd.DataFrame, pair: Sequence[str]) -> list[str]:
             f"Spearman's rank correlation of their attributions over tokens is {agree:.2f}."
         )
     return blocks
+
+
+def _published(reference: pd.DataFrame | None) -> list[str]:
+    """How many published figures hold, and those that do not."""
+    if reference is None:
+        return []
+    counts = reference["status"].value_counts()
+    said = ", ".join(f"{counts.get(status, 0)} {status}" for status in (HOLDS, DIFFERS, NOT_TESTED))
+    rows = [
+        [code(row["experiment"]), row["category"], row["figure"], f"{row['published']:.3f}",
+         f"{row['found']:.3f}", f"{row['tolerance']:.3f}"]
+        for row in reference[reference["status"] == DIFFERS].to_dict("records")
+    ]  # fmt: skip
+    head = ("experiment", "category", "figure", "published", "found", "tolerance")
+    listed = [table(head, rows)] if rows else []
+    return ["## Against published figures", f"{len(reference)} figures: {said}.", *listed]
 
 
 def _parroted(found: View) -> str:

@@ -42,6 +42,8 @@ KEPT = {
     "totals.parquet": "attention that each token gets from all that can see it",
 }
 
+COMPARED = {"reference.parquet": "published figures beside the entry's: which hold, which differ"}
+
 
 def works(entry: ScrubbingEntry) -> Sequence[Work]:
     """Losses, cells, attributions, attention and key totals, in shards."""
@@ -91,13 +93,14 @@ def works(entry: ScrubbingEntry) -> Sequence[Work]:
 
 def files(entry: ScrubbingEntry) -> Mapping[str, str]:
     """Every file that is kept of an entry, relative to `results/`, and what it is."""
+    kept = {**KEPT, **(COMPARED if entry.reference else {})}
     drawn = {name: what for name, what in FIGURES.items() if name != "training" or entry.curve}
-    return {f"{entry.name}/{file}": what for file, what in (KEPT | figure_files(drawn)).items()}
+    return {f"{entry.name}/{file}": what for file, what in (kept | figure_files(drawn)).items()}
 
 
 def inputs(entry: ScrubbingEntry) -> Sequence[str]:
     """The local files that it reads."""
-    given = (entry.hypotheses, entry.examples.file, entry.candidates)
+    given = (entry.hypotheses, entry.reference, entry.examples.file, entry.candidates)
     return [file for file in given if isinstance(file, str)]
 
 

@@ -14,6 +14,7 @@ from clampsweep.errors import UserError
 from clampsweep.ledger import Conclusions
 from clampsweep.studies.scrubbing.faithfulness import CURVES
 from clampsweep.studies.scrubbing.recovered import RECOVERED
+from clampsweep.studies.scrubbing.reference import REFERENCE
 from clampsweep.studies.scrubbing.roles import HEADS
 from clampsweep.studies.scrubbing.tables import ATTENTION, EXAMPLES, SAA, TOKENS, TOTALS
 from clampsweep.studies.scrubbing.tallying import CELL_HARM
@@ -36,6 +37,7 @@ class View(NamedTuple):
         texts: What each token stands for, by its id.
         resolved: What `resolved.resolved` gives.
         concluded: Verdicts, and the ledger of their controls.
+        reference: `REFERENCE`; None if there are no published figures to compare with.
     """
 
     table: pd.DataFrame
@@ -50,6 +52,7 @@ class View(NamedTuple):
     texts: Sequence[str]
     resolved: Mapping[str, Any]
     concluded: Conclusions
+    reference: pd.DataFrame | None = None
 
     @property
     def induction(self) -> list[int]:
@@ -97,5 +100,11 @@ def read_view(files: Mapping[str, Path | str]) -> View:
         resolved = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: missing or damaged; delete it and run again") from error
-    concluded = ledger.read(files["verdicts"], files["ledger"])
-    return View(**known, texts=tokens["text"].tolist(), resolved=resolved, concluded=concluded)
+    beside = files.get("reference")
+    return View(
+        **known,
+        texts=tokens["text"].tolist(),
+        resolved=resolved,
+        concluded=ledger.read(files["verdicts"], files["ledger"]),
+        reference=tables.read(beside, REFERENCE) if beside else None,
+    )
