@@ -135,7 +135,7 @@ KEPT = {
 }
 
 
-@pytest.mark.parametrize("file", ["published.yaml", "hypotheses.yaml"])
+@pytest.mark.parametrize("file", ["published_hypotheses.yaml", "hypotheses.yaml"])
 def test_our_files_hold_the_published_experiments_on_the_published_heads(file):
     listed = read(DATA / file)
     found = {one.name: one for one in experiments(listed.hypotheses, PUBLISHED)}
@@ -156,7 +156,7 @@ def test_our_files_hold_the_published_experiments_on_the_published_heads(file):
 def test_the_published_file_names_the_heads_that_the_roles_of_ours_stand_for():
     ours, published = (
         {one.name: one for one in experiments(read(DATA / file).hypotheses, PUBLISHED)}
-        for file in ("hypotheses.yaml", "published.yaml")
+        for file in ("hypotheses.yaml", "published_hypotheses.yaml")
     )
     same = {
         "all-decoherent": "all-decoherent",
@@ -176,7 +176,10 @@ def test_the_published_file_names_the_heads_that_the_roles_of_ours_stand_for():
 
 
 def test_the_whole_of_a_head_is_scrubbed_in_scrub_15_and_no_other():
-    found = {e.name: e for e in experiments(read(DATA / "published.yaml").hypotheses, PUBLISHED)}
+    found = {
+        e.name: e
+        for e in experiments(read(DATA / "published_hypotheses.yaml").hypotheses, PUBLISHED)
+    }
     assert found["scrub-1.5"].cells[5].all()
     assert found["scrub-1.5"].cells.sum() == 27
     # 1.5-e46k: 0.0 and 0.7 into the key of 1.5

@@ -8,7 +8,7 @@ recovered within three hundredths.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -99,28 +99,23 @@ def compare(table: pd.DataFrame, figures: list[Figure]) -> pd.DataFrame:
         table: A `RECOVERED` table.
         figures: What `read_reference` gives.
     """
-    rows = table.set_index(["experiment", "category"])
-    found = [_row(one, rows) for one in figures]
+    rows = {(row["experiment"], row["category"]): row for row in table.to_dict("records")}
+    n_examples = max(int(table["n_examples"].max()), 1)
+    found = [_row(one, rows.get((one.experiment, one.category)), n_examples) for one in figures]
     return pd.DataFrame(found, columns=list(REFERENCE.columns))
 
 
-def _row(one: Figure, rows: pd.DataFrame) -> dict[str, Any]:
+def _row(one: Figure, row: Mapping[Any, Any] | None, n_examples: int) -> dict[str, Any]:
+    """A row of `REFERENCE`."""
     own: dict[str, Any] = dict(one._asdict(), found=None, status=NOT_TESTED)
-    if (one.experiment, one.category) not in rows.index:
+    if row is None:
         return own
-    row = rows.loc[(one.experiment, one.category)]
-    n = max(int(row["n_examples"]), 1)
     value, tolerance = {
-        "mean": (row["mean"], 3 * (row["variance"] / n) ** 0.5),
-        "positions of an example": (row["count"] / _n_examples(rows), one.tolerance),
+        "mean": (row["mean"], 3 * (row["variance"] / max(row["n_examples"], 1)) ** 0.5),
+        "positions of an example": (row["count"] / n_examples, one.tolerance),
         "loss recovered": (row["loss_recovered"], one.tolerance),
     }[one.figure]
     if pd.isna(value) or pd.isna(tolerance):
         return own
     status = HOLDS if abs(value - one.published) <= tolerance else DIFFERS
     return {**own, "found": float(value), "tolerance": float(tolerance), "status": status}
-
-
-def _n_examples(rows: pd.DataFrame) -> int:
-    """Number of all examples."""
-    return max(int(rows["n_examples"].max()), 1)
