@@ -109,7 +109,8 @@ class Forward:
 
     def logits(self, residual: Float[Tensor, "pos d"]) -> Float[Tensor, "pos d_vocab"]:
         """Logits of what stands in the residual stream at the end."""
-        return self.normed(self.weights.norm, residual) @ self.weights.W_U + self.weights.b_U
+        normed = self.normed(self.weights.norm, residual)
+        return torch.addmm(self.weights.b_U, normed, self.weights.W_U)
 
     def nll(
         self, residual: Float[Tensor, "pos d_model"], labels: Int[Tensor, " pos"]

@@ -106,8 +106,10 @@ def _cell(name: str, row: Mapping[str, Any]) -> str:
         return f"{row['mean']:.3f} nats"
     if row["undefined"]:
         return "undefined"
-    low, high = (f"{100 * row[name]:.0f}" for name in ("ci_low", "ci_high"))
-    return f"{100 * row['loss_recovered']:.0f} % [{low}, {high}]"
+    value, low, high = (
+        f"{round(100 * row[name]) + 0:d}" for name in ("loss_recovered", "ci_low", "ci_high")
+    )
+    return f"{value} % [{low}, {high}]"
 
 
 def _curves(curves: pd.DataFrame, sizes: Mapping[str, float]) -> list[str]:

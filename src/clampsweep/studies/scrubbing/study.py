@@ -12,9 +12,7 @@ from clampsweep.studies.scrubbing.config import ScrubbingEntry, parse
 from clampsweep.studies.scrubbing.figures.index import FIGURES
 from clampsweep.studies.scrubbing.hypotheses import UNSCRUBBED
 from clampsweep.studies.scrubbing.items import (
-    BLOCK,
     cell_items,
-    contents,
     losses_items,
     pair_items,
     total_items,
@@ -22,7 +20,7 @@ from clampsweep.studies.scrubbing.items import (
 from clampsweep.studies.scrubbing.tables import ATTENTION, CELLS, LOSSES, SAA, TOTALS
 from clampsweep.tables import Schema
 
-_SHARD = 200  # examples under all experiments: half a minute of one core
+_ITEMS = 250  # blocks under an experiment that make a shard: two minutes of one core
 
 KEPT = {
     "summary.md": "the answers, in words and numbers",
@@ -52,8 +50,8 @@ def works(entry: ScrubbingEntry) -> Sequence[Work]:
     seen = dict.fromkeys(name for pair in attention.pairs for name in pair)
     draws = {"n_draws": attention.draws}
     items: dict[str, tuple[Sequence[Item], Schema, int]] = {
-        "losses": (losses_items(listed, number), LOSSES, _SHARD // BLOCK * len(contents(listed))),
-        "cells": (cell_items(entry.cells), CELLS, _SHARD // BLOCK),
+        "losses": (losses_items(listed, number), LOSSES, _ITEMS),
+        "cells": (cell_items(entry.cells), CELLS, 4),
         "saa": (
             pair_items(listed, attribution.pairs, attribution.examples, n_draws=attribution.draws),
             SAA,

@@ -222,4 +222,4 @@ def _draw_tokens(
     ax.errorbar(x["dloss"], y["dloss"], floats(y["se"]), floats(x["se"]), fmt=marker,
                 color=colour, ms=2 if other else 3.2, alpha=0.4 if other else 0.85,
                 elinewidth=0 if other else 0.5, label=f"{name}\n{counted(len(x), 'token')}",
-                markeredgewidth=0)  # fmt: skip
+                markeredgewidth=0, rasterized=other)  # fmt: skip
