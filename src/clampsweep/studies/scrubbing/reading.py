@@ -72,7 +72,11 @@ def parse(content: Mapping[str, Any], where: str) -> Listed:
             "inputs of the heads, which loss recovered is measured from"
         )
     curve = content.get("curve", [])
-    for i, name in enumerate(curve if isinstance(curve, list) else [curve]):
+    if not isinstance(curve, list):
+        raise UserError(
+            f"{where}: curve: got {curve!r}; write a list of names from {BASELINE} to {UNSCRUBBED}"
+        )
+    for i, name in enumerate(curve):
         if name not in names:
             _unknown(name, names, f"{where}: curve[{i}]")
     return Listed(found, tuple(curve))
