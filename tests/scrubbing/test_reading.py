@@ -32,7 +32,6 @@ WHOLE = entry(
     edit={"prev2": "first"},
     sampler="func(last-token)",
     decoherent=True,
-    controls=3,
 )
 
 
@@ -49,7 +48,8 @@ def test_an_entry_is_read_as_it_stands():
     )
     assert one.edit == {"prev2": "first"}
     assert one.sampler == Sampler("func", "last-token")
-    assert (one.decoherent, one.controls) == (True, 3)
+    assert one.decoherent
+    assert parsed(entry(controls=3)).hypotheses[1].controls == 3
     assert found.curve == ("baseline", "one", "unscrubbed")
 
 
@@ -66,10 +66,10 @@ def test_what_is_left_out_has_its_default():
 
 
 def test_the_content_is_what_stands_in_the_file_but_for_the_keys_that_decide_no_loss():
-    content = parsed(WHOLE).hypotheses[1].content
-    assert content == {key: WHOLE[key] for key in ("heads", "groups", "edit", "sampler")}
-    again = parse_one({**content, "name": "two"}, "there")
     one = parsed(WHOLE).hypotheses[1]
+    assert one.content == {key: WHOLE[key] for key in ("heads", "groups", "edit", "sampler")}
+    assert parsed(entry(controls=3)).hypotheses[1].content == parsed(entry()).hypotheses[1].content
+    again = parse_one({**one.content, "name": "two"}, "there")
     assert (again.heads, again.groups, again.edit, again.sampler) == (
         one.heads,
         one.groups,
@@ -139,6 +139,10 @@ FAULTS = {
     "half a control": (entry(controls=1.5), ".controls: got 1.5; write a number from 0 to 1000"),
     "controls below 0": (entry(controls=-1), ".controls: got -1; write a number from 0 to 1000"),
     "controls left empty": (entry(controls=None), ".controls: got None; write a number from 0"),
+    "controls of an edit": (
+        entry(controls=3, edit={"prev1": "zero"}),
+        ".controls: got 3 beside an edit; random hypotheses are of cells in groups, so leave out",
+    ),
     "too many controls": (
         entry(controls=1001),
         ".controls: got 1001; write a number from 0 to 1000; 20 or more can tell",
