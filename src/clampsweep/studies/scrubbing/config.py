@@ -9,12 +9,13 @@ from typing import Any
 
 from clampsweep.config.checker import Checker, Key
 from clampsweep.config.contract import Context
+from clampsweep.errors import UserError
 from clampsweep.models.spec import ModelSpec
 from clampsweep.provenance import file_digest, json_digest
 from clampsweep.shards.work import OwnModel
 from clampsweep.studies.scrubbing.hypotheses import Listed
 from clampsweep.studies.scrubbing.items import contents
-from clampsweep.studies.scrubbing.published_files import TOKENS, identity
+from clampsweep.studies.scrubbing.published_files import TOKENS, identity, vocabulary_file
 from clampsweep.studies.scrubbing.reading import read
 
 
@@ -127,12 +128,20 @@ class ScrubbingEntry:
     @property
     def data(self) -> str:
         """Digest of all that decides examples, lists of tokens and scores of heads."""
-        files = [
-            file_digest(Path(file)) if isinstance(file, str) else file
-            for file in (self.examples.file, self.candidates)
+        words = vocabulary_file(Path(self.published)) if self.published else None
+        content = [
+            self.model.identity,
+            {**asdict(self.examples), "file": _content(self.examples.file)},
+            _content(self.candidates),
+            asdict(self.thresholds),
+            _content(words),
         ]
-        content = [self.model.identity, asdict(self.examples), *files, asdict(self.thresholds)]
         return json_digest(content)[:16]
+
+
+def _content(given: Path | str | float | None) -> str | float | None:
+    """Digest of a file that is given; of what is none, that itself."""
+    return file_digest(given) if isinstance(given, Path | str) else given
 
 
 def parse(context: Context) -> ScrubbingEntry:
@@ -144,7 +153,7 @@ def parse(context: Context) -> ScrubbingEntry:
     checker, key = context.checker, context.key
     entry = {**checker.defaults("scrubbing/entry"), **context.entry}
     model, published = _model(checker, key, entry, context.models), entry.get("published")
-    listed = read(entry["hypotheses"])
+    listed = _listed(checker, (*key, "hypotheses"), entry["hypotheses"])
     examples = _examples(checker, (*key, "examples"), entry["examples"], model, context.models)
     parts = {
         part: _pairs(checker, (*key, part), entry[part], listed, examples)
@@ -159,7 +168,7 @@ def parse(context: Context) -> ScrubbingEntry:
         listed=listed,
         examples=examples,
         candidates=_candidates(checker, (*key, "candidates"), entry["candidates"]),
-        thresholds=Thresholds(**(checker.defaults("scrubbing/thresholds") | entry["thresholds"])),
+        thresholds=_thresholds(checker, (*key, "thresholds"), entry["thresholds"]),
         seed=entry["seed"],
         cells=min(entry["cells"], examples.number),
         two_heads=_names(checker, (*key, "two_heads"), entry["two_heads"], listed),
@@ -183,7 +192,10 @@ def _model(
                 f"no folder {folder}; download the model's repository into it, such as "
                 "ArthurConmy/redwood_attn_2l (docs/scrubbing.md)",
             )
-        return OwnModel(identity(folder))
+        try:
+            return OwnModel(identity(folder))
+        except UserError as error:
+            raise checker.fault((*key, "published"), str(error)) from error
     model: ModelSpec = checker.choose((*key, "model"), entry["model"], models, "model")
     if model.n_layers != 2 or model.d_mlp:
         raise checker.fault(
@@ -192,6 +204,15 @@ def _model(
             "models with two layers and no MLP (n_layers: 2, d_mlp: 0)",
         )
     return model
+
+
+def _listed(checker: Checker, key: Key, path: str) -> Listed:
+    if not Path(path).is_file():
+        raise checker.fault(key, f"no file {path}; check the path")
+    try:
+        return read(path)
+    except UserError as error:
+        raise checker.fault(key, str(error)) from error
 
 
 def _examples(
@@ -209,11 +230,13 @@ def _examples(
         if not Path(entry["file"]).is_file():
             raise checker.fault((*key, "file"), f"no file {entry['file']}; check the path")
         return Examples(None, entry["file"], entry["number"], entry["length"])
-    if isinstance(model, OwnModel) and "corpus" not in entry:
+    if isinstance(model, OwnModel):
         raise checker.fault(
-            key, f"lacks examples.file; name the published examples, such as its {TOKENS}"
+            (*key, "corpus") if "corpus" in entry else key,
+            "a published model has no tokenizer that a corpus can be cut with; give file: its "
+            f"published examples, such as {TOKENS}",
         )
-    name = entry.get("corpus", getattr(model, "name", ""))
+    name = entry.get("corpus", model.name)
     made = checker.choose((*key, "corpus"), name, models, "model")
     if made.by != "scrubbing" or not made.recipe:
         raise checker.fault(
@@ -246,6 +269,13 @@ def _names(checker: Checker, key: Key, names: Sequence[str], listed: Listed) -> 
 
 
 def _candidates(checker: Checker, key: Key, given: float | str) -> float | str:
-    if isinstance(given, str) and not Path(given).is_file():
+    if not isinstance(given, str):
+        return checker.finite(key, given)
+    if not Path(given).is_file():
         raise checker.fault(key, f"no file {given}; give a share such as 0.2, or check the path")
     return given
+
+
+def _thresholds(checker: Checker, key: Key, given: Mapping[str, float]) -> Thresholds:
+    entry = {**checker.defaults("scrubbing/thresholds"), **given}
+    return Thresholds(**{role: checker.finite((*key, role), entry[role]) for role in entry})
