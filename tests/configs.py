@@ -6,6 +6,7 @@ A module's tests take the folder that the config speaks of by `folder = configs.
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,6 +18,7 @@ from snakemake.utils import update_config
 
 from clampsweep.config import parse as parse_module
 from clampsweep.config.entries import Config
+from clampsweep.config.schemas import join
 from clampsweep.errors import UserError
 from clampsweep.models.spec import folder_digest
 from clampsweep.registry import STUDIES
@@ -101,9 +103,17 @@ def merge(*contents: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
+@functools.cache
+def schemas() -> dict[str, dict[str, Any]]:
+    """The real schemas; reading them takes longer than all else of a parse."""
+    return join(SCHEMAS, STUDIES)
+
+
 def parse_files(contents: Mapping[str, dict[str, Any]]) -> Config:
     """The config that files say together, each given as its name and content."""
-    return parse_module.parse(merge(*contents.values()), contents, SCHEMAS, STUDIES)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parse_module, "join", lambda *_: schemas())
+        return parse_module.parse(merge(*contents.values()), contents, SCHEMAS, STUDIES)
 
 
 def parse(**files: str) -> Config:

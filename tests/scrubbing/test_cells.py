@@ -7,19 +7,18 @@ import numpy as np
 import pytest
 
 from clampsweep.errors import UserError
-from clampsweep.studies.scrubbing.cells import REFERENCE, Experiment, Source, unscrubbed
+from clampsweep.studies.scrubbing.cells import REFERENCE, Experiment, Source, compiled
 from clampsweep.studies.scrubbing.reading import parse
-from clampsweep.studies.scrubbing.variants import decoherent, experiments
 from scrubbing.models import ROLES  # heads 0 to 3; prev 0.0 0.2, self 0.1, induction 1.3 1.1
 
 
-def compiled(**content: Any) -> Experiment:
+def experiment(**content: Any) -> Experiment:
     entry = {"name": "baseline", "heads": "induction", **content}
-    return experiments(parse({"hypotheses": [entry]}, "h.yaml").hypotheses, ROLES)[1]
+    return compiled(parse({"hypotheses": [entry]}, "h.yaml").hypotheses[0], ROLES)
 
 
 def test_each_group_is_a_number_and_what_is_in_none_is_0():
-    found = compiled(
+    found = experiment(
         heads="induction1", groups=[{"q": "L0-prev1", "skip": "E"}, {"v": ["E", "0.3"]}]
     )
     assert found.sources == (REFERENCE, Source(1), Source(2))
@@ -33,50 +32,25 @@ def test_each_group_is_a_number_and_what_is_in_none_is_0():
 
 
 def test_a_rank_is_the_place_by_score_not_by_number():
-    one, two = (compiled(heads=f"induction{rank}", groups=[{"q": "E"}]) for rank in (1, 2))
+    one, two = (experiment(heads=f"induction{rank}", groups=[{"q": "E"}]) for rank in (1, 2))
     assert np.argwhere(one.cells).tolist() == [[3, 0, 0]]
     assert np.argwhere(two.cells).tolist() == [[1, 0, 0]]
 
 
 def test_all_cells_and_skip_leave_nothing_of_the_reference():
-    found = compiled(heads="L1", groups=[{**dict.fromkeys("qkv", "all"), "skip": "all"}])
+    found = experiment(heads="L1", groups=[{**dict.fromkeys("qkv", "all"), "skip": "all"}])
     assert (found.cells == 1).all() and (found.skip == 1).all()
     assert found.kept == 0
 
 
 def test_an_edit_is_in_every_cell_of_the_head_whatever_else_is_drawn_there():
-    found = compiled(groups=[{"q": "0.0"}], edit={"0.0": "zero"})
+    found = experiment(groups=[{"q": "0.0"}], edit={"0.0": "zero"})
     of_head = {found.sources[i] for i in {*found.cells[..., 1].flat, found.skip[1]}}
     assert of_head == {Source(0, "zero"), Source(1, "zero")}
     assert not found.cells[..., [0, 2, 3, 4]].any()
     assert found.draws == (1,)
-    alone = compiled(edit={"0.0": "zero"})
+    alone = experiment(edit={"0.0": "zero"})
     assert alone.draws == ()
-
-
-def test_decoherent_draws_differ_between_any_two_cells_and_scrub_the_same():
-    coherent = compiled(groups=[{"q": "L0", "k": {"of": "prev1", "keep": [-1, 0]}}])
-    apart = decoherent(coherent)
-    assert apart.name == "baseline-decoherent"
-    assert ((apart.cells != 0) == (coherent.cells != 0)).all()
-    assert len(apart.draws) == (coherent.cells != 0).sum() == 2 * 5
-    windowed = {apart.sources[i].keep for i in apart.cells[:, 1].flat if i}
-    assert windowed == {(-1, 0)}
-
-
-def test_a_path_has_the_same_draw_in_every_decoherent_experiment():
-    narrow = decoherent(compiled(groups=[{"v": "0.2"}]))
-    wide = decoherent(compiled(groups=[{"q": "all", "v": "L0"}]))
-    draws = [one.sources[one.cells[1, 2, 3]].draw for one in (narrow, wide)]
-    assert draws[0] == draws[1] > 0
-
-
-def test_unscrubbed_comes_first_and_decoherent_forms_stand_beside_theirs():
-    entry = {"name": "baseline", "heads": "L1", "groups": [{"q": "E"}], "decoherent": True}
-    listed = parse({"hypotheses": [entry]}, "h.yaml")
-    names = [one.name for one in experiments(listed.hypotheses, ROLES)]
-    assert names == ["unscrubbed", "baseline", "baseline-decoherent"]
-    assert not unscrubbed(4).cells.any()
 
 
 @pytest.mark.parametrize(
@@ -110,4 +84,4 @@ def test_unscrubbed_comes_first_and_decoherent_forms_stand_beside_theirs():
 )
 def test_what_fits_no_model_or_overlaps_is_one_line(content, message):
     with pytest.raises(UserError, match=re.escape(f"h.yaml: hypotheses[0] (baseline){message}")):
-        compiled(**content)
+        experiment(**content)

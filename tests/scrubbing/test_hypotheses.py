@@ -1,125 +1,20 @@
+"""The files of hypotheses that are shipped hold the experiments of the published table."""
+
 from __future__ import annotations
 
-import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from clampsweep.errors import UserError
 from clampsweep.studies.scrubbing.faithfulness import sizes
-from clampsweep.studies.scrubbing.hypotheses import Listed, Term
-from clampsweep.studies.scrubbing.reading import parse, read
+from clampsweep.studies.scrubbing.reading import read
 from clampsweep.studies.scrubbing.roles import Roles
-from clampsweep.studies.scrubbing.samplers import Sampler
 from clampsweep.studies.scrubbing.variants import experiments
 
 DATA = Path(__file__).parents[2] / "workflow/data/scrubbing"
-EVERY = {"q": "all", "k": "all", "v": "all"}
-BASELINE = {"name": "baseline", "heads": "induction", "groups": [EVERY]}
 PUBLISHED = Roles(
     8, {"prev": (0, 6), "self": (1, 2, 3, 5), "first": (4, 7), "induction": (5, 6)}, {}
 )
-
-
-def parsed(*entries: dict[str, Any], **others: Any) -> Listed:
-    return parse({"hypotheses": [BASELINE, *entries], **others}, "h.yaml")
-
-
-def entry(**changes: Any) -> dict[str, Any]:
-    return {"name": "one", "heads": "induction", "groups": [{"q": "L0"}], **changes}
-
-
-def test_an_entry_is_read_as_it_stands():
-    window = {"of": "prev1", "keep": [-1, -1], "pattern": "reference"}
-    found = parsed(
-        entry(
-            heads=["1.5", "induction2"],
-            groups=[{"q": ["E", "L0-prev1-self"], "k": window}, {"skip": "0.3"}],
-            edit={"prev2": "first"},
-            sampler="func(last-token)",
-            decoherent=True,
-        ),
-        curve=["baseline", "one", "unscrubbed"],
-    )
-    one = found.hypotheses[1]
-    assert one.heads == ("1.5", "induction2")
-    assert one.groups == (
-        {
-            "q": (Term(("E",)), Term(("L0", "prev1", "self"))),
-            "k": (Term(("prev1",), "reference", (-1, -1)),),
-        },
-        {"skip": (Term(("0.3",)),)},
-    )
-    assert one.edit == {"prev2": "first"}
-    assert one.sampler == Sampler("func", "last-token")
-    assert one.decoherent
-    assert found.curve == ("baseline", "one", "unscrubbed")
-
-
-FAULTS = {
-    "name": (entry(name="a b"), "hypotheses[1].name: got 'a b'; write letters"),
-    "key": (entry(group=[]), "hypotheses[1]: unknown 'group'; choose among name, heads"),
-    "nothing": (entry(groups=[]), "hypotheses[1] (one): scrubs nothing; write groups"),
-    "empty group": (entry(groups=[{}]), "groups[0]: scrubs nothing; write what is drawn"),
-    "no group": (entry(groups=[1]), "groups[0]: got 1; write keys with values"),
-    "empty cells": (entry(groups=[{"q": []}]), "groups[0].q: scrubs nothing"),
-    "no heads": (
-        {"name": "one", "groups": [{"q": "E"}]},
-        "hypotheses[1] (one).heads: missing; write 'induction'",
-    ),
-    "channel": (entry(groups=[{"w": "E"}]), "groups[0]: unknown 'w'; choose among q, k, v, skip"),
-    "word": (entry(groups=[{"q": "L0-mlp"}]), "groups[0].q: got 'L0-mlp'; write E, L0, all"),
-    "number": (entry(heads=[1.5]), ".heads: got the number 1.5; write heads in quotes: '1.5'"),
-    "less": (entry(heads="L1-induction"), ".heads: got 'L1-induction'; write a role"),
-    "edit": (entry(edit={"prev1": "half"}), ".edit.prev1: unknown 'half'; choose among previous"),
-    "edited": (entry(edit={"E": "zero"}), ".edit: got 'E'; write a role, or a head"),
-    "sampler": (entry(sampler="cond"), ".sampler: got 'cond'; write exact, uncond, fixed"),
-    "feature": (entry(sampler="func(mood)"), ".sampler: got 'func(mood)'; write exact"),
-    "decoherent": (entry(decoherent="yes"), ".decoherent: got 'yes'; write true or false"),
-    "window": (
-        entry(groups=[{"q": {"of": "L0", "keep": [0, 1]}}]),
-        "groups[0].q.keep: got [0, 1]; write two offsets",
-    ),
-    "no window": (
-        entry(groups=[{"q": {"of": "L0", "pattern": "window"}}]),
-        "groups[0].q.keep: missing",
-    ),
-    "pattern": (
-        entry(groups=[{"q": {"of": "L0", "pattern": "mean"}}]),
-        "groups[0].q.pattern: unknown 'mean'; choose among draw, reference, window",
-    ),
-    "term key": (entry(groups=[{"q": {"heads": "L0"}}]), "groups[0].q: unknown 'heads'"),
-    "twice": (BASELINE, "hypotheses[1] (baseline).name: 'baseline' stands here twice"),
-    "taken": (entry(name="unscrubbed"), "'unscrubbed' stands here twice"),
-}
-
-
-@pytest.mark.parametrize("case", FAULTS)
-def test_a_fault_is_one_line_that_names_the_key(case):
-    content, message = FAULTS[case]
-    with pytest.raises(UserError, match=re.escape(message)) as caught:
-        parsed(content)
-    assert str(caught.value).startswith("h.yaml: hypotheses[1]")
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ({}, "h.yaml: hypotheses: got None; write a list of hypotheses"),
-        ({"hypotheses": [entry()]}, "h.yaml: hypotheses: none is named 'baseline'"),
-        (
-            {"hypotheses": [BASELINE], "curve": ["baseline", "two"]},
-            "h.yaml: curve[1]: unknown 'two'; choose among unscrubbed, baseline",
-        ),
-        ({"hypotheses": [BASELINE], "more": 1}, "h.yaml: unknown 'more'"),
-        ({"hypotheses": ["all"]}, "h.yaml: hypotheses[0]: got 'all'; write keys with values"),
-    ],
-)
-def test_a_fault_of_the_file_is_one_line(content, message):
-    with pytest.raises(UserError, match=re.escape(message)):
-        parse(content, "h.yaml")
-
 
 # Kept inputs of head 1.5 (channel -> upstream parts) in the experiments of the published table.
 E, HEADS = "E", [f"0.{head}" for head in range(8)]

@@ -76,7 +76,7 @@ def cut_corpus(corpus: pd.DataFrame, tokenizer: Any, length: int, number: int, w
     """
     examples = cut(corpus[corpus["held_out"]], tokenizer, length, where)
     apart = cut(corpus[~corpus["held_out"]], tokenizer, length, where)
-    return _cut(examples, apart, number, where)
+    return _cut(examples, apart, length, number, where)
 
 
 def cut_file(path: Path, length: int, number: int, where: str) -> Cut:
@@ -105,49 +105,52 @@ def cut_rows(rows: pd.DataFrame, path: Path, length: int, number: int, where: st
         where: Place in the config, for messages.
     """
     found = rows.copy()
-    shortest = int(found["tokens"].map(len).min()) - 1
+    shortest = min(map(len, found["tokens"]), default=length + 1) - 1
     if shortest < length:
         raise UserError(
             f"{where}.length: got {length}, and an example of {path} has {shortest} predictions; "
             "ask for no more"
         )
     found["tokens"] = [tokens[: length + 1] for tokens in found["tokens"]]
-    return _cut(found[:number], found[number:], number, where)
+    return _cut(found[:number], found[number:], length, number, where)
 
 
-def _cut(examples: pd.DataFrame, apart: pd.DataFrame, number: int, where: str) -> Cut:
+def _cut(examples: pd.DataFrame, apart: pd.DataFrame, length: int, number: int, where: str) -> Cut:
     if len(examples) < number:
         raise UserError(
             f"{where}.number: got {number}, and there are {len(examples)} examples; ask for fewer"
         )
-    others = np.array(apart["tokens"][:N_APART].tolist())
-    return Cut(examples[:number].reset_index(drop=True), others)
+    others = np.array(apart["tokens"][:N_APART].tolist(), dtype=np.int64)
+    return Cut(examples[:number].reset_index(drop=True), others.reshape(-1, length + 1))
 
 
 def read_chosen(path: Path, d_vocab: int) -> Bool[np.ndarray, " d_vocab"]:
     """Whether each token is on a list of candidates.
 
     Args:
-        path: A text file, a token id on each line.
+        path: A text file, a token id on each line; empty lines are passed over.
         d_vocab: Number of tokens of the model.
 
     Raises:
         UserError: It cannot be read, or a line is no token id.
     """
     chosen = np.zeros(d_vocab, dtype=bool)
+    ids = {str(token): token for token in range(d_vocab)}
     for number, line in enumerate(_lines(path), 1):
-        if not line.isdecimal() or int(line) >= d_vocab:
+        word = line.strip()
+        if word and word not in ids:
             raise UserError(
-                f"{path}: line {number}: got {line[:20]!r}; write a token id from 0 to "
+                f"{path}: line {number}: got {word[:20]!r}; write a token id from 0 to "
                 f"{d_vocab - 1} on each line"
             )
-        chosen[int(line)] = True
+        if word:
+            chosen[ids[word]] = True
     return chosen
 
 
 def _lines(path: Path) -> Sequence[str]:
     try:
-        return path.read_text(encoding="utf-8").split()
+        return path.read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: cannot be read as text; give a file of token ids") from error
 

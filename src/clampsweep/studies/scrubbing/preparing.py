@@ -11,6 +11,7 @@ import pandas as pd
 from jaxtyping import Bool
 
 from clampsweep import tables
+from clampsweep.errors import UserError
 from clampsweep.models.loading import load
 from clampsweep.models.spec import ModelSpec
 from clampsweep.studies.scrubbing import data
@@ -60,14 +61,22 @@ def ready(folder: Path, loading: Mapping[str, Any] | None, threads: int) -> Read
         threads: CPU threads.
 
     Raises:
-        UserError: The folder is damaged, or the model is of another kind.
+        UserError: The folder is damaged, or the model is of another kind or depth.
     """
     if loading is None:
         weights = read_published(folder)
-        return Ready(weights, None, read_texts(folder, weights.d_vocab))
-    model = load(folder, ModelSpec(**loading), threads, "cpu", neurons=False)
-    weights, tokenizer = from_model(model.plain), model.tokenizer
-    return Ready(weights, tokenizer, [tokenizer.decode([one]) for one in range(weights.d_vocab)])
+        found = Ready(weights, None, read_texts(folder, weights.d_vocab))
+    else:
+        model = load(folder, ModelSpec(**loading), threads, "cpu", neurons=False)
+        weights, tokenizer = from_model(model.plain), model.tokenizer
+        texts = [tokenizer.decode([one]) for one in range(weights.d_vocab)]
+        found = Ready(weights, tokenizer, texts)
+    if len(weights.layers) != 2:
+        raise UserError(
+            f"{folder}: the model has {len(weights.layers)} layer(s), and scrubbing is of models "
+            "with 2"
+        )
+    return found
 
 
 def prepare(
@@ -84,10 +93,16 @@ def prepare(
             config; `cut`, whether the source is a corpus.
 
     Raises:
-        UserError: The source is damaged, or holds too little.
+        UserError: The source is damaged, holds too little, or does not fit the model.
     """
     weights = model.weights
+    if wanted["length"] > weights.n_ctx:
+        raise UserError(
+            f"{wanted['where']}.examples.length: got {wanted['length']}, and the model's context "
+            f"is {weights.n_ctx} tokens; ask for no more"
+        )
     found = _examples(model.tokenizer, source, weights.d_vocab, wanted)
+    _check_tokens(found, weights.d_vocab, source)
     chosen = _candidates(found, weights.d_vocab, wanted)
     begin = int(found.examples["tokens"].iloc[0][0])
     scores = head_scores(weights, begin)
@@ -104,6 +119,17 @@ def _examples(tokenizer: Any, source: Path, d_vocab: int, wanted: Mapping[str, A
         names = {"example": [str(row) for row in range(len(rows))], "package": "", "file": ""}
         return data.cut_rows(pd.DataFrame({**names, "tokens": rows}), source, length, number, where)
     return data.cut_file(source, length, number, where)
+
+
+def _check_tokens(found: Cut, d_vocab: int, source: Path) -> None:
+    """Refuse examples of another model's tokens."""
+    tokens = np.concatenate([found.examples["tokens"].tolist(), found.apart])
+    unknown = tokens[(tokens < 0) | (tokens >= d_vocab)]
+    if unknown.size:
+        raise UserError(
+            f"{source}: an example holds token {unknown[0]}, and the model has tokens 0 to "
+            f"{d_vocab - 1}; give examples in this model's own tokens"
+        )
 
 
 def _candidates(

@@ -21,7 +21,7 @@ from tokenizers.decoders import ByteLevel
 from torch import Tensor
 
 from clampsweep.errors import UserError, explain_os_error, reason
-from clampsweep.studies.scrubbing.published_files import CONFIG, VOCABULARY, state_file
+from clampsweep.studies.scrubbing.published_files import CONFIG, state_file, vocabulary_file
 from clampsweep.studies.scrubbing.weights import Layer, Learned, Norm, Shortformer, Weights
 
 EPS = 1e-5  # of TransformerLens's norms; the files do not say it
@@ -147,8 +147,8 @@ def read_texts(folder: Path, d_vocab: int) -> list[str]:
     Raises:
         UserError: The file is damaged.
     """
-    texts, path = [f"<{token}>" for token in range(d_vocab)], folder / VOCABULARY
-    if path.is_file():
+    texts, path = [f"<{token}>" for token in range(d_vocab)], vocabulary_file(folder)
+    if path:
         decode = ByteLevel().decode
         for word, token in _read_json(path).items():
             if type(token) is not int or not 0 <= token < d_vocab:

@@ -34,6 +34,12 @@ def state_file(folder: Path) -> Path:
     return found[0]
 
 
+def vocabulary_file(folder: Path) -> Path | None:
+    """What the tokens of a folder's model stand for; None if that is not there."""
+    path = folder / VOCABULARY
+    return path if path.is_file() else None
+
+
 def identity(folder: Path) -> str:
     """Digest of a model's files, 32 hex digits.
 

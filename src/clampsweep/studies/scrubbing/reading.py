@@ -72,7 +72,11 @@ def parse(content: Mapping[str, Any], where: str) -> Listed:
             "inputs of the heads, which loss recovered is measured from"
         )
     curve = content.get("curve", [])
-    for i, name in enumerate(curve if isinstance(curve, list) else [curve]):
+    if not isinstance(curve, list):
+        raise UserError(
+            f"{where}: curve: got {curve!r}; write a list of names from {BASELINE} to {UNSCRUBBED}"
+        )
+    for i, name in enumerate(curve):
         if name not in names:
             _unknown(name, names, f"{where}: curve[{i}]")
     return Listed(found, tuple(curve))
@@ -104,14 +108,9 @@ def parse_one(content: Any, where: str) -> Hypothesis:
         _word(word, f"{where}.edit")
         if pattern not in FIXED:
             _unknown(pattern, FIXED, f"{where}.edit.{word}")
-    decoherent, controls = content.get("decoherent", False), content.get("controls", 0)
+    decoherent = content.get("decoherent", False)
     if not isinstance(decoherent, bool):
         raise UserError(f"{where}.decoherent: got {decoherent!r}; write true or false")
-    if type(controls) is not int or not 0 <= controls <= _MOST_CONTROLS:
-        raise UserError(
-            f"{where}.controls: got {controls!r}; write a number from 0 to {_MOST_CONTROLS}; 20 or "
-            "more can tell a hypothesis from random ones of its size"
-        )
     return Hypothesis(
         name,
         tuple(_word(word, f"{where}.heads") for word in _listed(content.get("heads", []))),
@@ -119,10 +118,26 @@ def parse_one(content: Any, where: str) -> Hypothesis:
         dict(edit),
         parse_sampler(content.get("sampler", UNCOND.kind), f"{where}.sampler"),
         decoherent,
-        controls,
+        _controls(content, f"{where}.controls"),
         {key: value for key, value in content.items() if key not in _NO_LOSS},
         where,
     )
+
+
+def _controls(content: Mapping[str, Any], where: str) -> int:
+    """Number of random hypotheses; an edit has none, as it is of a head and not of cells."""
+    controls = content.get("controls", 0)
+    if type(controls) is not int or not 0 <= controls <= _MOST_CONTROLS:
+        raise UserError(
+            f"{where}: got {controls!r}; write a number from 0 to {_MOST_CONTROLS}; 20 or more can "
+            "tell a hypothesis from random ones of its size"
+        )
+    if controls and content.get("edit"):
+        raise UserError(
+            f"{where}: got {controls} beside an edit; random hypotheses are of cells in groups, "
+            "so leave out controls, or edit"
+        )
+    return controls
 
 
 def _group(content: Any, where: str) -> dict[str, tuple[Term, ...]]:

@@ -8,7 +8,8 @@ from dataclasses import asdict
 from clampsweep.config.contract import Study, figure_files
 from clampsweep.shards.shard import Item
 from clampsweep.shards.work import Work
-from clampsweep.studies.scrubbing.config import ScrubbingEntry, parse
+from clampsweep.studies.scrubbing.config import parse
+from clampsweep.studies.scrubbing.entry import ScrubbingEntry
 from clampsweep.studies.scrubbing.figures.index import FIGURES
 from clampsweep.studies.scrubbing.hypotheses import UNSCRUBBED
 from clampsweep.studies.scrubbing.items import (
