@@ -20,14 +20,15 @@ class Place(NamedTuple):
 
 
 def main_hypotheses(listed: Listed) -> list[str]:
-    """The first hypotheses that scrub the heads that `baseline` scrubs.
+    """The first hypotheses that scrub the heads that `baseline` scrubs; of any heads if none does.
 
     Args:
         listed: The hypotheses.
     """
     heads = next(one.heads for one in listed.hypotheses if one.name == BASELINE)
-    alike = [one.name for one in listed.hypotheses if one.heads == heads and one.name != BASELINE]
-    return alike[:MOST]
+    others = [one for one in listed.hypotheses if one.name != BASELINE]
+    alike = [one for one in others if one.heads == heads]
+    return [one.name for one in (alike or others)[:MOST]]
 
 
 def striking_tokens(saa: pd.DataFrame, n: int, width: int) -> tuple[list[int], tuple[int, int]]:
