@@ -127,6 +127,7 @@ rule scrubbing_data:
     threads: CONFIG.compute.threads
     resources:
         mem_mb=4000,
+        where=lambda w: SCRUBBING_DATA[w.data].where,  # for messages; another entry may share it
     params:
         model=lambda w: SCRUBBING_DATA[w.data].loading,
         wanted=lambda w: SCRUBBING_DATA[w.data].wanted,
