@@ -15,7 +15,7 @@ import attention_only
 from clampsweep.errors import UserError
 from clampsweep.studies.scrubbing.published import read_candidates, read_published, read_tokens
 from clampsweep.studies.scrubbing.weights import Learned, Shortformer
-from scrubbing.authors_files import IDS, hooked, redwood, save, state_of, wanted
+from scrubbing.published_folders import IDS, hooked, redwood, save, state_of, wanted
 
 
 def close(found: np.ndarray, right: np.ndarray) -> bool:

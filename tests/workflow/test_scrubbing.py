@@ -34,7 +34,7 @@ from clampsweep.studies.scrubbing.variants import experiments
 from clampsweep.studies.scrubbing.view import View, read_view
 from clampsweep.studies.scrubbing.weights import from_model
 from clampsweep.texts.pinned import read_plan
-from scrubbing.authors_files import redwood
+from scrubbing.published_folders import redwood
 
 MODEL = "workflow/data/scrubbing/model"
 EXAMPLES_FILE = "workflow/data/scrubbing/examples.parquet"

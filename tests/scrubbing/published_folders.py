@@ -1,4 +1,4 @@
-"""Published models in the files of their authors, small and with random weights."""
+"""Small stand-ins of the published models, in their authors' layout, with random weights."""
 
 from __future__ import annotations
 
