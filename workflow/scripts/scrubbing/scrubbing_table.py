@@ -22,7 +22,7 @@ with reported(snakemake.log[0]):
     for name, paths in (("losses", losses), ("cells", cells)):
         tables.check_code(paths, params.shards_code[name], f"scrubbing_{name}")
     names = list(resolved["experiments"])
-    tally = tally_losses(Path(given.plan), losses, data, names, params.seed)
+    tally = tally_losses(Path(given.losses_plan), losses, data, names, params.seed)
     table, curve = recovered_table(tally), resolved["curve"]
     shards = [path.stem for path in (*losses, *cells)]
     facts = provenance.record(code=params.code, shards=shards)
@@ -32,6 +32,7 @@ with reported(snakemake.log[0]):
     tables.write(sizes, output.curves, CURVES, facts)
     pair = two_heads(tally.means, *params.two_heads)
     tables.write(pair, output.two_heads, TWO_HEADS, facts)
-    tables.write(cell_harm(cells, data, params.seed), output.cell_harm, CELL_HARM, facts)
+    harm = cell_harm(Path(given.cells_plan), cells, data, params.seed)
+    tables.write(harm, output.cell_harm, CELL_HARM, facts)
     found = judge(tally, listed.hypotheses, params.two_heads)
     ledger.write(found, output.verdicts, output.ledger, facts)
