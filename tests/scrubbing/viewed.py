@@ -1,0 +1,113 @@
+"""All tables of an entry on the small model, as its jobs make them, in a folder of a test."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from clampsweep import ledger, tables
+from clampsweep.shards.shard import KEY, Item, Shard, of_shard
+from clampsweep.studies.scrubbing import items
+from clampsweep.studies.scrubbing.data import tokens_table
+from clampsweep.studies.scrubbing.faithfulness import CURVES, curves_table
+from clampsweep.studies.scrubbing.hypotheses import Listed
+from clampsweep.studies.scrubbing.judge import judge
+from clampsweep.studies.scrubbing.recovered import RECOVERED, recovered_table
+from clampsweep.studies.scrubbing.resolved import resolved
+from clampsweep.studies.scrubbing.roles import HEADS
+from clampsweep.studies.scrubbing.shards import compute
+from clampsweep.studies.scrubbing.tables import (
+    ATTENTION,
+    CELLS,
+    EXAMPLES,
+    LOSSES,
+    SAA,
+    TOKENS,
+    TOTALS,
+)
+from clampsweep.studies.scrubbing.tallying import CELL_HARM, cell_harm, tally_losses
+from clampsweep.studies.scrubbing.two_heads import TWO_HEADS, two_heads
+from clampsweep.tables import Schema
+from scrubbing import small
+from scrubbing.models import D_VOCAB, ROLES, weights
+
+DATA = small.data()
+PAIR = ("scrub-1", "scrub-2")
+LISTED = small.listed(
+    {"name": "naive", "heads": "induction", "decoherent": True, "controls": 2,
+     "groups": [{"q": "L0", "k": ["E", "L0-prev1"]}]},
+    {"name": "scrub-1", "heads": "induction1", "groups": [small.WHOLE]},
+    {"name": "scrub-2", "heads": "induction2", "groups": [small.WHOLE]},
+    curve=["baseline", "naive", "unscrubbed"],
+)  # fmt: skip
+ATTRIBUTED = [("unscrubbed", "scrub-1"), ("unscrubbed", "scrub-2"), ("baseline", "naive")]
+LOOKED_AT = [("unscrubbed", "naive"), ("unscrubbed", "scrub-1")]
+HOSTILE = ("|", "`", "``|", "a|b", "\n", "<script>", "*x*", " \\", "[a](b)", "\t", "&amp;", "# ")
+TEXTS = [*HOSTILE, *(f"t{token}" for token in range(len(HOSTILE), D_VOCAB))]
+
+
+def _made(work: str, some: Sequence[Item]) -> pd.DataFrame:
+    """Rows of items, by key."""
+    shard = Shard(f"scrubbing_{work}", "model", small.PARAMETERS, small.keyed(some))
+    found = compute(weights(torch.float32), shard, DATA)
+    return pd.concat([rows.assign(**{KEY: key}) for key, rows in found], ignore_index=True)
+
+
+def _shard(
+    folder: Path, work: str, some: Sequence[Item], schema: Schema
+) -> tuple[Path, list[Path]]:
+    """A plan and the one shard that holds all of it."""
+    plan, shard = folder / f"{work}.json", folder / f"{work}.shard.parquet"
+    plan.write_text(json.dumps({"rows": [[one.name, one.name] for one in some]}))
+    tables.write(_made(work, some), shard, of_shard(schema), {})
+    return plan, [shard]
+
+
+def write(
+    folder: Path,
+    listed: Listed = LISTED,
+    looked_at: Sequence[tuple[str, str]] = LOOKED_AT,
+    attributed: Sequence[tuple[str, str]] = ATTRIBUTED,
+) -> dict[str, Path]:
+    """Path of each table by name, as `view.read_view` wants them."""
+    n = len(DATA.tokens)
+    found = resolved(listed, ROLES, "h.yaml")
+    (folder / "hypotheses.json").write_text(json.dumps(found))
+    tally = tally_losses(
+        *_shard(folder, "losses", items.losses_items(listed, n), LOSSES), DATA,
+        list(found["experiments"]), 0,
+    )  # fmt: skip
+    cells = _shard(folder, "cells", items.cell_items(4), CELLS)
+    some = {
+        "saa": (items.pair_items(listed, attributed, 3, n_draws=3), SAA),
+        "attention": (
+            items.pair_items(listed, looked_at, 2, n_draws=2, n_tokens=12), ATTENTION,
+        ),
+        "totals": (items.total_items(listed, ["unscrubbed", "naive"], 3, n_draws=2), TOTALS),
+    }  # fmt: skip
+    examples = pd.DataFrame(
+        {"example": map(str, range(n)), "package": "p", "file": "f", "tokens": list(DATA.tokens)}
+    )
+    tokens = tokens_table(examples, TEXTS, DATA.lists.candidates)
+    frames = {
+        "table": (recovered_table(tally), RECOVERED),
+        "curves": (
+            curves_table(tally.means, list(found["curve"]), list(found["curve"].values())), CURVES,
+        ),
+        "two_heads": (two_heads(tally.means, *PAIR), TWO_HEADS),
+        "cell_harm": (cell_harm(*cells, DATA, 0), CELL_HARM),
+        "heads": (DATA.heads, HEADS),
+        "examples": (examples, EXAMPLES),
+        "tokens": (tokens.sample(frac=1, random_state=0), TOKENS),
+        **{name: (_made(name, own).rename(columns={KEY: "item"}), schema)
+           for name, (own, schema) in some.items()},
+    }  # fmt: skip
+    for name, (frame, schema) in frames.items():
+        tables.write(frame, folder / f"{name}.parquet", schema, {})
+    files = {name: folder / f"{name}.parquet" for name in (*frames, "verdicts", "ledger")}
+    ledger.write(judge(tally, listed.hypotheses, PAIR), files["verdicts"], files["ledger"], {})
+    return files | {"hypotheses": folder / "hypotheses.json"}
