@@ -45,6 +45,17 @@ def striking_tokens(saa: pd.DataFrame, n: int, width: int) -> tuple[list[int], t
     return sorted(map(int, best)), _highest(wide.loc[best].sum().to_numpy(), width)
 
 
+def first_pair(attention: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the first pair of experiments: two pairs may share one.
+
+    Args:
+        attention: An `ATTENTION` table.
+    """
+    pairs = attention[attention["second"] != ""]
+    first = (pairs[["first", "second"]] == pairs[["first", "second"]].iloc[0]).all(axis=1)
+    return attention[attention["item"].isin(pairs.loc[first, "item"])]
+
+
 def striking_attention(attention: pd.DataFrame, head: int, width: int) -> Place:
     """Where a head looks most differently under two experiments, the first token left out.
 
