@@ -1,4 +1,4 @@
-"""The tables of an entry on the small model, made once."""
+"""The tables of an entry on the planted model, made once."""
 
 from __future__ import annotations
 

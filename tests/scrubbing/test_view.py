@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from clampsweep.errors import UserError
-from clampsweep.studies.scrubbing.view import View, read_view
+from clampsweep.studies.scrubbing.view import read_view
 from scrubbing import viewed
 
 
@@ -35,15 +35,15 @@ def test_texts_are_by_token_though_the_table_is_in_another_order(files, view):
     assert view.words(2) == [viewed.TEXTS[token] for token in tokens]
 
 
-def test_induction_heads_are_in_the_order_of_their_scores(view):
-    assert view.induction == [3, 1]
-    other = {"roles": {**view.resolved["roles"], "induction": [2, 1, 3]}}
-    assert view._replace(resolved=other).induction == [1, 3], "those alone that were looked at"
-
-
-def test_without_induction_heads_all_that_were_looked_at_are_shown(view):
-    bare: View = view._replace(resolved={"roles": {**view.resolved["roles"], "induction": []}})
-    assert bare.induction == [1, 3]
+@pytest.mark.parametrize(
+    ("induction", "shown"), [([0], [0]), ([2, 3, 1], [3, 1]), ([], [1, 3]), ([0], [1, 3])]
+)
+def test_induction_heads_are_in_the_order_of_their_scores_or_all_that_were_looked_at(
+    view, induction, shown
+):
+    roles = {"roles": {**view.resolved["roles"], "induction": induction}}
+    totals = view.totals if shown == [0] else pd.DataFrame({"head": [1, 3, 3, 1]})
+    assert view._replace(resolved=roles, totals=totals).induction == shown
 
 
 @pytest.mark.parametrize(

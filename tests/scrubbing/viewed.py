@@ -1,4 +1,4 @@
-"""All tables of an entry on the small model, as its jobs make them, in a folder of a test."""
+"""All tables of an entry on the planted model, as its jobs make them, in a folder of a test."""
 
 from __future__ import annotations
 
@@ -6,19 +6,22 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
-import torch
 
 from clampsweep import ledger, tables
 from clampsweep.shards.shard import KEY, Item, Shard, of_shard
 from clampsweep.studies.scrubbing import items
-from clampsweep.studies.scrubbing.data import tokens_table
+from clampsweep.studies.scrubbing.data import Data, tokens_table
 from clampsweep.studies.scrubbing.faithfulness import CURVES, curves_table
+from clampsweep.studies.scrubbing.head_scores import head_scores
 from clampsweep.studies.scrubbing.hypotheses import Listed
 from clampsweep.studies.scrubbing.judge import judge
+from clampsweep.studies.scrubbing.masks import Lists
+from clampsweep.studies.scrubbing.planted import BOS, planted
 from clampsweep.studies.scrubbing.recovered import RECOVERED, recovered_table
 from clampsweep.studies.scrubbing.resolved import resolved
-from clampsweep.studies.scrubbing.roles import HEADS
+from clampsweep.studies.scrubbing.roles import HEADS, THRESHOLDS, heads_table, resolve
 from clampsweep.studies.scrubbing.shards import compute
 from clampsweep.studies.scrubbing.tables import (
     ATTENTION,
@@ -33,27 +36,36 @@ from clampsweep.studies.scrubbing.tallying import CELL_HARM, cell_harm, tally_lo
 from clampsweep.studies.scrubbing.two_heads import TWO_HEADS, two_heads
 from clampsweep.tables import Schema
 from scrubbing import small
-from scrubbing.models import D_VOCAB, ROLES, weights
 
-DATA = small.data()
+PLANTED = planted(n_examples=12)
+_SCORES = head_scores(PLANTED.weights, BOS)
+ROLES = resolve(_SCORES, THRESHOLDS)
+_D_VOCAB = PLANTED.weights.d_vocab
+DATA = Data(
+    PLANTED.tokens,
+    Lists(np.ones(_D_VOCAB, bool), np.zeros(_D_VOCAB, bool), np.arange(_D_VOCAB)),
+    heads_table(_SCORES, ROLES),
+)
 PAIR = ("scrub-1", "scrub-2")
+CIRCUIT = {"q": "all-E", "k": "all-0.0", "v": "all-E"}  # what the planted circuit does not need
 LISTED = small.listed(
-    {"name": "naive", "heads": "induction", "decoherent": True, "controls": 2,
-     "groups": [{"q": "L0", "k": ["E", "L0-prev1"]}]},
-    {"name": "scrub-1", "heads": "induction1", "groups": [small.WHOLE]},
-    {"name": "scrub-2", "heads": "induction2", "groups": [small.WHOLE]},
-    curve=["baseline", "naive", "unscrubbed"],
+    {"name": "circuit", "heads": "induction", "decoherent": True, "controls": 2,
+     "groups": [CIRCUIT]},
+    {"name": "wrong", "heads": "induction", "groups": [{**CIRCUIT, "k": "all-E"}]},
+    {"name": "scrub-1", "heads": "1.0", "groups": [small.WHOLE]},
+    {"name": "scrub-2", "heads": "1.1", "groups": [small.WHOLE]},
+    curve=["baseline", "circuit", "unscrubbed"],
 )  # fmt: skip
-ATTRIBUTED = [("unscrubbed", "scrub-1"), ("unscrubbed", "scrub-2"), ("baseline", "naive")]
-LOOKED_AT = [("unscrubbed", "naive"), ("unscrubbed", "scrub-1")]
+ATTRIBUTED = [("unscrubbed", "scrub-1"), ("unscrubbed", "scrub-2"), ("baseline", "circuit")]
+LOOKED_AT = [("unscrubbed", "wrong"), ("unscrubbed", "circuit")]
 HOSTILE = ("|", "`", "``|", "a|b", "\n", "<script>", "*x*", " \\", "[a](b)", "\t", "&amp;", "# ")
-TEXTS = [*HOSTILE, *(f"t{token}" for token in range(len(HOSTILE), D_VOCAB))]
+TEXTS = [*HOSTILE, *(f"t{token}" for token in range(len(HOSTILE), _D_VOCAB))]
 
 
 def _made(work: str, some: Sequence[Item]) -> pd.DataFrame:
     """Rows of items, by key."""
     shard = Shard(f"scrubbing_{work}", "model", small.PARAMETERS, small.keyed(some))
-    found = compute(weights(torch.float32), shard, DATA)
+    found = compute(PLANTED.weights, shard, DATA)
     return pd.concat([rows.assign(**{KEY: key}) for key, rows in found], ignore_index=True)
 
 
@@ -72,6 +84,7 @@ def write(
     listed: Listed = LISTED,
     looked_at: Sequence[tuple[str, str]] = LOOKED_AT,
     attributed: Sequence[tuple[str, str]] = ATTRIBUTED,
+    totals: Sequence[str] = ("unscrubbed", "wrong"),
 ) -> dict[str, Path]:
     """Path of each table by name, as `view.read_view` wants them."""
     n = len(DATA.tokens)
@@ -85,9 +98,9 @@ def write(
     some = {
         "saa": (items.pair_items(listed, attributed, 3, n_draws=3), SAA),
         "attention": (
-            items.pair_items(listed, looked_at, 2, n_draws=2, n_tokens=12), ATTENTION,
+            items.pair_items(listed, looked_at, 2, n_draws=2, n_tokens=40), ATTENTION,
         ),
-        "totals": (items.total_items(listed, ["unscrubbed", "naive"], 3, n_draws=2), TOTALS),
+        "totals": (items.total_items(listed, totals, 3, n_draws=2), TOTALS),
     }  # fmt: skip
     examples = pd.DataFrame(
         {"example": map(str, range(n)), "package": "p", "file": "f", "tokens": list(DATA.tokens)}
