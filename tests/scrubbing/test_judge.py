@@ -253,22 +253,30 @@ def test_a_category_without_positions_is_no_test_of_heads_and_raises_no_others_p
     assert row[["estimate", "p", "q"]].isna().all()
 
 
-def test_resamples_without_a_position_are_no_evidence():
-    # Of the second category one example is left: a third of the resamples do not have it.
-    made = Made({"scrub-1": shares(0.2, 0), "scrub-2": shares(0.8, 0)}, [])
+def judged(made: Made, n_with_second: int) -> pd.DataFrame:
+    """Conclusions where only some examples have a position in the second category."""
     flags = made.flags.copy()
-    flags[1:, 1] = False
+    flags[n_with_second:, 1] = False
     tally = Tally(list(made.nll), SEED)
     for name, nll in made.nll.items():
         tally.add(name, list(range(N)), nll, flags)
-    hypotheses = small.listed(*map(hypothesis, PAIR)).hypotheses
-    rows = judge(tally, hypotheses, PAIR).verdicts.set_index(["claim", "subject", "by"])
-    n_known = (WEIGHTS[:, 0] > 0).sum()
-    assert 500 < n_known < 700
-    by = list(CATEGORIES)[1]
-    assert rows.loc[(RECOVERS, "scrub-2", by), "p"] == pytest.approx(1 / (1 + n_known))
-    assert rows.loc[(RECOVERS, "scrub-1", by), "p"] == 1
-    assert rows.loc[(DIFFER, "scrub-1 and scrub-2", by), "p"] == pytest.approx(2 / (1 + n_known))
+    found = judge(tally, small.listed(*map(hypothesis, PAIR)).hypotheses, PAIR).verdicts
+    return found[found["by"] == list(CATEGORIES)[1]].set_index(["claim", "subject"])
+
+
+def test_resamples_without_a_position_are_no_evidence():
+    rows = judged(Made({"scrub-1": shares(0.2, 0), "scrub-2": shares(0.8, 0)}, []), 2)
+    n_known = (WEIGHTS[:, :2].sum(1) > 0).sum()
+    assert 800 < n_known < 930  # e to the -2 of 1,000 have neither
+    assert rows.loc[(RECOVERS, "scrub-2"), "p"] == pytest.approx(1 / (1 + n_known))
+    assert rows.loc[(RECOVERS, "scrub-1"), "p"] == 1
+    assert rows.loc[(DIFFER, "scrub-1 and scrub-2"), "p"] == pytest.approx(2 / (1 + n_known))
+
+
+def test_of_one_example_nothing_can_be_told():
+    rows = judged(Made({"scrub-1": shares(0.2, 0), "scrub-2": shares(0.8, 0)}, []), 1)
+    assert (rows["verdict"] == "untestable").all() and (rows["n"] == 1).all()
+    assert rows[["low", "high", "p", "q"]].isna().all(axis=None)
 
 
 # ---- the ledger

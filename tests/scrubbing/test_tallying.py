@@ -179,3 +179,16 @@ def test_a_block_of_cells_that_no_shard_holds_is_named_in_a_line(tmp_path):
     some = [write(tmp_path / "shards/0.parquet", [cell_rows(5, "b")], CELLS)]
     with pytest.raises(UserError, match=r"plan\.json: no shard holds '0' \(a\); delete "):
         cell_harm(cell_plan(tmp_path), some, DATA, SEED)
+
+
+def test_where_one_example_has_all_positions_there_is_no_interval(tmp_path):
+    # Of the first five examples, token 1 is in the first alone, and more than once.
+    assert [1 in one[:-1] for one in DATA.tokens[:5]] == [True, False, False, False, False]
+    only = DATA._replace(lists=DATA.lists._replace(candidates=np.arange(48) == 1))
+    shard = write(tmp_path / "shards/0.parquet", [cell_rows(0, "a")], CELLS)
+    rows = cell_harm(pinned(tmp_path, [("0", "a")]), [shard], only, SEED)
+    rows = rows[rows["category"] == "CANDIDATES"]
+    chosen = DATA.tokens[0, :-1] == 1
+    means = DLOSS[:, 0].astype(float)[:, chosen].mean(1)
+    assert sorted(rows["harm"]) == pytest.approx(sorted(means))
+    assert rows[["low", "high"]].isna().all(axis=None)

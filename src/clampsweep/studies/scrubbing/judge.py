@@ -55,7 +55,10 @@ WORDS = {
     },
 }
 
-_NOTHING = "baseline and unscrubbed do not differ here (the interval of their difference holds 0)"
+_NOTHING = (
+    "baseline and unscrubbed do not differ here (the interval of their difference holds 0, or "
+    "fewer than 2 examples have a position)"
+)
 
 _EXACT = "its draws are the example itself, so nothing is scrubbed"
 
