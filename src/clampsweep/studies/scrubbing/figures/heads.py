@@ -70,7 +70,7 @@ def cells(harm: pd.DataFrame, title: str) -> Figure:
     bar = figure.colorbar(mesh, ax=list(axes), location="bottom", aspect=45, shrink=0.6,
                           label="harm: loss \N{MINUS SIGN} loss unscrubbed, nats")  # fmt: skip
     bar.ax.tick_params(length=2, labelsize=6.5)
-    remark = "Pale numbers: the 95 % interval over examples holds 0, or is not known. Hatched: no number."
+    remark = "Pale: the 95 % interval over examples holds 0, or is unknown. Hatched: no number."
     return finish(figure, title, [remark])
 
 
