@@ -58,7 +58,22 @@ LISTED = small.listed(
 )  # fmt: skip
 ATTRIBUTED = [("unscrubbed", "scrub-1"), ("unscrubbed", "scrub-2"), ("baseline", "circuit")]
 LOOKED_AT = [("unscrubbed", "wrong"), ("unscrubbed", "circuit")]
-HOSTILE = ("|", "`", "``|", "a|b", "\n", "<script>", "*x*", " \\", "[a](b)", "\t", "&amp;", "# ")
+HOSTILE = (
+    "|",
+    "`",
+    "``|",
+    "a|b",
+    "\n",
+    "<script>",
+    "*x*",
+    " \\",
+    "[a](b)",
+    "\t",
+    "&amp;",
+    "# ",
+    "\\|",
+    "",
+)
 TEXTS = [*HOSTILE, *(f"t{token}" for token in range(len(HOSTILE), _D_VOCAB))]
 
 
