@@ -15,7 +15,7 @@ from clampsweep.shards.work import OwnModel
 from clampsweep.studies.scrubbing.hypotheses import Listed
 from clampsweep.studies.scrubbing.items import contents
 from clampsweep.studies.scrubbing.published_files import TOKENS, identity
-from clampsweep.studies.scrubbing.reading import read
+from clampsweep.studies.scrubbing.reading import check_fixed, read
 
 
 @dataclass(frozen=True)
@@ -145,6 +145,7 @@ def parse(context: Context) -> ScrubbingEntry:
     model, published = _model(checker, key, entry, context.models), entry.get("published")
     listed = read(entry["hypotheses"])
     examples = _examples(checker, (*key, "examples"), entry["examples"], model, context.models)
+    check_fixed(listed, examples.number)
     parts = {
         part: _pairs(checker, (*key, part), entry[part], listed, examples)
         for part in ("attribution", "attention")

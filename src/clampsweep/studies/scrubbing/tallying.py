@@ -124,10 +124,10 @@ def _planned(
             if names := wanted.pop(str(key), None):
                 yield names, rows.sort_values("example", kind="stable")
     if wanted:
-        key, names = next(iter(wanted.items()))
+        missing, (name, *_) = next(iter(wanted.items()))
         folder = shards[0].parent if shards else "results/shards"
         raise UserError(
-            f"{plan}: no shard holds {names[0]!r} ({key}); delete {folder} and run again"
+            f"{plan}: no shard holds {name!r} ({missing}); delete {folder} and run again"
         )
 
 
