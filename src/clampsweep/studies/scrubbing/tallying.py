@@ -120,8 +120,8 @@ def _planned(
     for name, key in read_plan(plan):
         wanted.setdefault(key, []).append(name)
     for path in shards:
-        for key, rows in tables.read(path, schema).groupby(KEY, sort=False):
-            if names := wanted.pop(str(key), None):
+        for held, rows in tables.read(path, schema).groupby(KEY, sort=False):
+            if names := wanted.pop(str(held), None):
                 yield names, rows.sort_values("example", kind="stable")
     if wanted:
         missing, (name, *_) = next(iter(wanted.items()))
