@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,14 +13,12 @@ import pandas as pd
 from clampsweep import ledger, tables
 from clampsweep.shards.shard import KEY, Item, Shard, of_shard
 from clampsweep.studies.scrubbing import items
+from clampsweep.studies.scrubbing.concluding import TABLES, conclude
 from clampsweep.studies.scrubbing.data import Data, tokens_table
-from clampsweep.studies.scrubbing.faithfulness import CURVES, curves_table
 from clampsweep.studies.scrubbing.head_scores import head_scores
 from clampsweep.studies.scrubbing.hypotheses import Listed
-from clampsweep.studies.scrubbing.judge import judge
 from clampsweep.studies.scrubbing.masks import Lists
 from clampsweep.studies.scrubbing.planted import BOS, planted
-from clampsweep.studies.scrubbing.recovered import RECOVERED, recovered_table
 from clampsweep.studies.scrubbing.resolved import resolved
 from clampsweep.studies.scrubbing.roles import HEADS, THRESHOLDS, heads_table, resolve
 from clampsweep.studies.scrubbing.shards import compute
@@ -32,9 +31,6 @@ from clampsweep.studies.scrubbing.tables import (
     TOKENS,
     TOTALS,
 )
-from clampsweep.studies.scrubbing.tallying import CELL_HARM, cell_harm, tally_losses
-from clampsweep.studies.scrubbing.two_heads import TWO_HEADS, two_heads
-from clampsweep.tables import Schema
 from scrubbing import small
 
 PLANTED = planted(n_examples=12)
@@ -84,14 +80,18 @@ def _made(work: str, some: Sequence[Item]) -> pd.DataFrame:
     return pd.concat([rows.assign(**{KEY: key}) for key, rows in found], ignore_index=True)
 
 
-def _shard(
-    folder: Path, work: str, some: Sequence[Item], schema: Schema
-) -> tuple[Path, list[Path]]:
-    """A plan and the one shard that holds all of it."""
-    plan, shard = folder / f"{work}.json", folder / f"{work}.shard.parquet"
-    plan.write_text(json.dumps({"rows": [[one.name, one.name] for one in some]}))
-    tables.write(_made(work, some), shard, of_shard(schema), {})
-    return plan, [shard]
+def sharded(folder: Path, listed: Listed = LISTED) -> dict[str, Any]:
+    """Plans of losses and cells, and of each the one shard that holds all of it."""
+    found: dict[str, Any] = {}
+    for work, some, schema in (
+        ("losses", items.losses_items(listed, len(DATA.tokens)), LOSSES),
+        ("cells", items.cell_items(4), CELLS),
+    ):
+        plan, shard = folder / f"{work}.json", folder / f"{work}.shard.parquet"
+        plan.write_text(json.dumps({"rows": [[one.name, one.name] for one in some]}))
+        tables.write(_made(work, some), shard, of_shard(schema), {})
+        found |= {f"{work}_plan": plan, work: [shard]}
+    return found
 
 
 def write(
@@ -103,13 +103,12 @@ def write(
 ) -> dict[str, Path]:
     """Path of each table by name, as `view.read_view` wants them."""
     n = len(DATA.tokens)
-    found = resolved(listed, ROLES, "h.yaml")
-    (folder / "hypotheses.json").write_text(json.dumps(found))
-    tally = tally_losses(
-        *_shard(folder, "losses", items.losses_items(listed, n), LOSSES), DATA,
-        list(found["experiments"]), 0,
-    )  # fmt: skip
-    cells = _shard(folder, "cells", items.cell_items(4), CELLS)
+    (folder / "hypotheses.json").write_text(json.dumps(resolved(listed, ROLES, "h.yaml")))
+    examples = pd.DataFrame(
+        {"example": map(str, range(n)), "package": "p", "file": "f", "tokens": list(DATA.tokens)}
+    )
+    tokens = tokens_table(examples, TEXTS, DATA.lists.candidates)
+    tokens = tokens.assign(common=DATA.lists.common).sample(frac=1, random_state=0)
     some = {
         "saa": (items.pair_items(listed, attributed, 3, n_draws=3), SAA),
         "attention": (
@@ -117,25 +116,20 @@ def write(
         ),
         "totals": (items.total_items(listed, totals, 3, n_draws=2), TOTALS),
     }  # fmt: skip
-    examples = pd.DataFrame(
-        {"example": map(str, range(n)), "package": "p", "file": "f", "tokens": list(DATA.tokens)}
-    )
-    tokens = tokens_table(examples, TEXTS, DATA.lists.candidates)
     frames = {
-        "table": (recovered_table(tally), RECOVERED),
-        "curves": (
-            curves_table(tally.means, list(found["curve"]), list(found["curve"].values())), CURVES,
-        ),
-        "two_heads": (two_heads(tally.means, *PAIR), TWO_HEADS),
-        "cell_harm": (cell_harm(*cells, DATA, 0), CELL_HARM),
         "heads": (DATA.heads, HEADS),
         "examples": (examples, EXAMPLES),
-        "tokens": (tokens.sample(frac=1, random_state=0), TOKENS),
+        "tokens": (tokens, TOKENS),
         **{name: (_made(name, own).rename(columns={KEY: "item"}), schema)
            for name, (own, schema) in some.items()},
     }  # fmt: skip
+    names = (*frames, *TABLES, "verdicts", "ledger")
+    files = {name: folder / f"{name}.parquet" for name in names}
+    files["hypotheses"] = folder / "hypotheses.json"
     for name, (frame, schema) in frames.items():
-        tables.write(frame, folder / f"{name}.parquet", schema, {})
-    files = {name: folder / f"{name}.parquet" for name in (*frames, "verdicts", "ledger")}
-    ledger.write(judge(tally, listed.hypotheses, PAIR), files["verdicts"], files["ledger"], {})
-    return files | {"hypotheses": folder / "hypotheses.json"}
+        tables.write(frame, files[name], schema, {})
+    found = conclude(files | sharded(folder, listed), listed, PAIR, 0)
+    for name, schema in TABLES.items():
+        tables.write(getattr(found, name), files[name], schema, {})
+    ledger.write(found.concluded, files["verdicts"], files["ledger"], {})
+    return files
