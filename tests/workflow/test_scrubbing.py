@@ -317,13 +317,12 @@ def test_damaged_files_and_a_role_that_no_head_has_are_each_named_in_a_line(done
     ]
     write(done, "roles.yaml", [*OURS, {**more, "groups": [{"k": "frist"}]}])
     (said,) = done.run("-n").errors()
-    assert said.startswith("error: roles.yaml: hypotheses[4] (f).groups[0].k: ")
-    assert "'frist'" in said
+    assert "roles.yaml: hypotheses[4] (f).groups[0].k: got 'frist'; write " in said
     write(done, "roles.yaml", [*OURS, {**more, "groups": [{"k": "E"}], "sampler": "fixed(24)"}])
-    assert done.run("-n").errors() == [
-        "error: roles.yaml: hypotheses[4] (f).sampler: got fixed(24); there are examples 0 to 23, "
-        "see examples.number"
-    ]
+    (said,) = done.run("-n").errors()
+    assert (
+        "roles.yaml: hypotheses[4] (f).sampler: got fixed(24); there are examples 0 to 23" in said
+    )
 
 
 def largest(project: Project, work: str) -> str:
