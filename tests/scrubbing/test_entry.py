@@ -50,7 +50,6 @@ def test_a_corpus_is_cut_and_a_file_is_read():
     assert entry(scrubbing()).wanted["cut"] is True
     wanted = entry(of_published(candidates="candidates.txt")).wanted
     assert wanted == {
-        "where": "scrubbing.one",
         "cut": False,
         "number": 1000,
         "length": 300,

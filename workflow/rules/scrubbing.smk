@@ -127,6 +127,7 @@ rule scrubbing_data:
     threads: CONFIG.compute.threads
     resources:
         mem_mb=4000,
+        where=lambda w: SCRUBBING_DATA[w.data].where,  # for messages; another entry may share it
     params:
         model=lambda w: SCRUBBING_DATA[w.data].loading,
         wanted=lambda w: SCRUBBING_DATA[w.data].wanted,
@@ -253,8 +254,9 @@ use rule scrubbing_losses as scrubbing_totals with:
 rule scrubbing_table:
     input:
         unpack(lambda w: scrubbing_data(SCRUBBING[w.entry].data)),
-        plan=lambda w: str(work_plan(f"{w.entry}/losses").path),
+        losses_plan=lambda w: str(work_plan(f"{w.entry}/losses").path),
         losses=lambda w: shards_of(f"{w.entry}/losses"),
+        cells_plan=lambda w: str(work_plan(f"{w.entry}/cells").path),
         cells=lambda w: shards_of(f"{w.entry}/cells"),
         hypotheses="results/{entry}/hypotheses.json",
         file=lambda w: SCRUBBING[w.entry].hypotheses,

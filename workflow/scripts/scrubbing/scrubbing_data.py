@@ -11,8 +11,9 @@ with reported(snakemake.log[0]):
     from clampsweep.studies.scrubbing.tables import EXAMPLES, TOKENS
 
     given, params, output = snakemake.input, snakemake.params, snakemake.output
+    wanted = {**params.wanted, "where": snakemake.resources.where}
     model = ready(Path(given.model).parent, params.model, snakemake.threads)
-    found = prepare(model, Path(given.source), params.wanted)
+    found = prepare(model, Path(given.source), wanted)
     facts = provenance.record(code=params.code)
     tables.write(found.examples, output.examples, EXAMPLES, facts)
     tables.write(found.tokens, output.tokens, TOKENS, facts)

@@ -15,7 +15,7 @@ from clampsweep.studies.scrubbing.entry import Examples, Pairs, ScrubbingEntry, 
 from clampsweep.studies.scrubbing.hypotheses import Listed
 from clampsweep.studies.scrubbing.items import contents
 from clampsweep.studies.scrubbing.published_files import TOKENS, identity
-from clampsweep.studies.scrubbing.reading import read
+from clampsweep.studies.scrubbing.reading import check_fixed, read
 
 
 def parse(context: Context) -> ScrubbingEntry:
@@ -29,6 +29,7 @@ def parse(context: Context) -> ScrubbingEntry:
     model, published = _model(checker, key, entry, context.models), entry.get("published")
     listed = _listed(checker, (*key, "hypotheses"), entry["hypotheses"])
     examples = _examples(checker, (*key, "examples"), entry["examples"], model, context.models)
+    check_fixed(listed, examples.number)
     parts = {
         part: _pairs(checker, (*key, part), entry[part], listed, examples)
         for part in ("attribution", "attention")

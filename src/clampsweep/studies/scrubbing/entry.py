@@ -112,7 +112,6 @@ class ScrubbingEntry:
     def wanted(self) -> dict[str, Any]:
         """What is wanted of examples, candidates and heads, as a rule's parameter."""
         return {
-            "where": self.where,
             "cut": self.examples.file is None,
             "number": self.examples.number,
             "length": self.examples.length,

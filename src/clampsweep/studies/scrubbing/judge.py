@@ -17,7 +17,6 @@ from clampsweep.statistics import benjamini_hochberg, rank_interval, rank_p
 from clampsweep.studies.scrubbing.hypotheses import (
     BASELINE,
     DECOHERENT,
-    RANDOM,
     Hypothesis,
 )
 from clampsweep.studies.scrubbing.masks import CATEGORIES
@@ -56,7 +55,10 @@ WORDS = {
     },
 }
 
-_NOTHING = "baseline and unscrubbed do not differ here (the interval of their difference holds 0)"
+_NOTHING = (
+    "baseline and unscrubbed do not differ here (the interval of their difference holds 0, or "
+    "fewer than 2 examples have a position)"
+)
 
 _EXACT = "its draws are the example itself, so nothing is scrubbed"
 
@@ -104,7 +106,7 @@ def _concluded(one: _Found, q: float | None) -> dict[str, Any]:
         untestable=one.untestable,
         vacuous=one.vacuous,
     )
-    none = {UNTESTABLE: "no number", VACUOUS: "says nothing"}
+    none = {UNTESTABLE: "cannot be tested", VACUOUS: "says nothing"}
     return {**row, "words": (WORDS[one.claim.name] | none)[row["verdict"]]}
 
 
@@ -114,7 +116,8 @@ def _corrected(found: Sequence[_Found]) -> list[float | None]:
     for name in WORDS:
         at = [
             i for i, one in enumerate(found)
-            if one.claim.name == name and one.result.p is not None and not one.untestable
+            if one.claim.name == name and one.result.p is not None
+            and not (one.untestable or one.vacuous)
         ]  # fmt: skip
         adjusted = benjamini_hochberg([float(found[i].result.p or 0) for i in at])
         for i, q in zip(at, adjusted.tolist(), strict=True):
@@ -130,16 +133,15 @@ def _recoveries(tally: Tally, hypotheses: Sequence[Hypothesis]) -> Iterator[_Fou
         row = tally.experiments.index(name)
         controls = [_random(hypothesis, name), _decoherent(hypothesis, name)]
         for c, category in enumerate(CATEGORIES):
-            resampled = ratios.resampled[:, row, c]
             yield _Found(
                 Claim("scrubbing", RECOVERS, name, "greater", "share of the loss", category),
                 Result(
                     ratios.mean[row, c], low[row, c], high[row, c], MOST,
-                    int(tally.n_examples[row, c]), _one_sided(resampled <= MOST),
+                    int(tally.n_examples[row, c]), _one_sided(ratios.resampled[:, row, c], MOST),
                 ),
                 f"loss recovered over {tally.count[row, c]:,} positions, resampled by example",
                 _NOTHING if undefined[c] else "",
-                _EXACT if hypothesis.sampler.kind == "exact" else "",
+                _vacuous(hypothesis),
                 None,
                 controls,
             )  # fmt: skip
@@ -152,6 +154,10 @@ def _judged(hypotheses: Sequence[Hypothesis]) -> Iterator[tuple[Hypothesis, str]
             for name, which in one.variants.items():
                 if not isinstance(which, int):
                     yield one, name
+
+
+def _vacuous(hypothesis: Hypothesis) -> str:
+    return _EXACT if hypothesis.sampler.kind == "exact" else ""
 
 
 def _random(hypothesis: Hypothesis, name: str) -> Control:
@@ -171,7 +177,11 @@ def _against_random(tally: Tally, hypotheses: Sequence[Hypothesis]) -> Iterator[
     """Does a hypothesis recover more than random ones that keep as much?"""
     ratios, undefined = recovered_of(tally.means)
     for one in hypotheses:
-        rows = [tally.experiments.index(name) for name in one.variants if RANDOM in name]
+        rows = [
+            tally.experiments.index(name)
+            for name, which in one.variants.items()
+            if isinstance(which, int)
+        ]
         if not rows:
             continue
         for c, category in enumerate(CATEGORIES):
@@ -190,7 +200,7 @@ def _against_random(tally: Tally, hypotheses: Sequence[Hypothesis]) -> Iterator[
                 f"its rank among {len(rows)} random hypotheses that keep as many cells of each "
                 "channel",
                 obstacle,
-                "",
+                _vacuous(one),
                 1 / (1 + len(rows)),
                 [
                     ran(
@@ -210,10 +220,17 @@ def _differences(tally: Tally, pair: Sequence[str]) -> Iterator[_Found]:
     low, high = interval(resampled)
     for c, category in enumerate(CATEGORIES):
         estimate = means.mean[first, c] - means.mean[second, c]
-        p = min(1.0, 2 * _one_sided(resampled[:, c] * np.sign(estimate) <= 0))
+        p = _one_sided(resampled[:, c] * np.sign(estimate), 0)
         yield _Found(
             Claim("scrubbing", DIFFER, f"{pair[0]} and {pair[1]}", "different", "nats", category),
-            Result(estimate, low[c], high[c], 0.0, int(tally.n_examples[first, c]), p),
+            Result(
+                estimate,
+                low[c],
+                high[c],
+                0.0,
+                int(tally.n_examples[first, c]),
+                None if p is None else min(1.0, 2 * p),
+            ),
             f"mean loss under {pair[0]} minus that under {pair[1]}",
             "",
             "",
@@ -222,6 +239,7 @@ def _differences(tally: Tally, pair: Sequence[str]) -> Iterator[_Found]:
         )
 
 
-def _one_sided(against: np.ndarray) -> float:
-    """P value: share of resamples that speak against, as if one more did."""
-    return float((1 + against.sum()) / (1 + len(against)))
+def _one_sided(resampled: np.ndarray, null: float) -> float | None:
+    """P value: share of resamples not above null, as if one more were not; None without any."""
+    known = resampled[np.isfinite(resampled)]
+    return float((1 + (known <= null).sum()) / (1 + len(known))) if len(known) else None

@@ -82,6 +82,24 @@ def parse(content: Mapping[str, Any], where: str) -> Listed:
     return Listed(found, tuple(curve))
 
 
+def check_fixed(listed: Listed, number: int) -> None:
+    """Refuse a sampler `fixed` of an example that is not there.
+
+    Args:
+        listed: The hypotheses.
+        number: Of examples.
+
+    Raises:
+        UserError: There is one.
+    """
+    for one in listed.hypotheses:
+        if one.sampler.kind == "fixed" and int(one.sampler.of) >= number:
+            raise UserError(
+                f"{one.where}.sampler: got fixed({one.sampler.of}); there are examples 0 to "
+                f"{number - 1}, see examples.number"
+            )
+
+
 def parse_one(content: Any, where: str) -> Hypothesis:
     """One hypothesis; see `parse`.
 

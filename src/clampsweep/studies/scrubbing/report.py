@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -64,10 +65,10 @@ def summary(found: View, pair: Sequence[str], title: str, files: Mapping[str, st
 
 
 def _headline(verdicts: pd.DataFrame, curve: Mapping[str, float]) -> str:
-    """What the hypotheses of the curve, or all of them, recover on the first category."""
+    """What the hypotheses of the curve, or all if none is on it, recover on the first category."""
     own = verdicts[(verdicts["claim"] == RECOVERS) & (verdicts["by"] == SHOWN[0])]
-    if curve:
-        own = own[own["subject"].isin(curve)]
+    on_it = own["subject"].isin(curve)
+    own = own[on_it] if on_it.any() else own
     parts = []
     for words, rows in own.groupby("words", sort=False):
         names = [f"{row['subject']}{_percent(row)}" for row in rows.to_dict("records")]
@@ -158,7 +159,8 @@ def _two(found: View, verdicts: pd.DataFrame, pair: Sequence[str]) -> list[str]:
         if pd.isna(row["difference"]):
             continue
         parts = [
-            f"{row[value]:+.3f} [{row[low]:+.3f}, {row[high]:+.3f}]"
+            f"{row[value]:+.3f}"
+            + ("" if pd.isna(row[low]) else f" [{row[low]:+.3f}, {row[high]:+.3f}]")
             for value, low, high in (
                 ("first_harm", "first_low", "first_high"),
                 ("second_harm", "second_low", "second_high"),
@@ -201,12 +203,15 @@ def _parroted(found: View) -> str:
     if own.empty:
         own = found.totals[found.totals["experiment"] == found.totals["experiment"].iloc[0]]
     rows = []
-    for head in sorted(own["head"].unique()):
+    for head in sorted(own["head"].unique().tolist()):
         most = parroting(own, head, _N_PARROTED)
         tokens = [
-            f"{code(found.texts[row['token']])} {row['total']:.2f}"
+            f"{code(json.dumps(found.texts[row['token']], ensure_ascii=False))} {row['total']:.2f}"
             for row in most.to_dict("records")
         ]
         rows.append([f"1.{head}", ", ".join(tokens) or "none occurs three times"])
-    about = "Tokens by mean attention from all positions that can see them, of those seen thrice."
+    about = (
+        "Tokens, in quotes, by mean attention from all positions that can see them, of those seen "
+        "thrice."
+    )
     return join([about, table(("head", "tokens"), rows)])

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Int
 
+from clampsweep.errors import UserError
 from clampsweep.studies.scrubbing.cells import Experiment
 from clampsweep.studies.scrubbing.faithfulness import sizes
 from clampsweep.studies.scrubbing.hypotheses import CHANNELS, Listed
@@ -37,6 +40,19 @@ def resolved(listed: Listed, roles: Roles, where: str) -> dict[str, Any]:
         "experiments": {one.name: _of(one) for one in found},
         "curve": curve,
     }
+
+
+def read_resolved(path: Path | str) -> dict[str, Any]:
+    """What was resolved, as it was written.
+
+    Raises:
+        UserError: The file is missing or damaged.
+    """
+    try:
+        found: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: missing or damaged; delete it and run again") from error
+    return found
 
 
 def _of(experiment: Experiment) -> dict[str, Any]:

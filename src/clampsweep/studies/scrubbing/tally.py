@@ -93,9 +93,14 @@ class Tally:
 
     @property
     def means(self) -> Means:
-        """Mean losses and their resamples."""
+        """Mean losses and their resamples; these are nan too where one example has all positions.
+
+        Nothing then tells how examples differ.
+        """
         with np.errstate(invalid="ignore", divide="ignore"):
-            return Means(self.experiments, self._total / self.count, self._totals / self._counts)
+            mean, resampled = self._total / self.count, self._totals / self._counts
+        resampled[:, self.n_examples < 2] = np.nan
+        return Means(self.experiments, mean, resampled)
 
     def _weights(self, examples: tuple[int, ...]) -> Float64[np.ndarray, "resample example"]:
         """How often each example is drawn, by its number alone."""

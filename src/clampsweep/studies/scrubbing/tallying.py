@@ -68,34 +68,29 @@ def tally_losses(
     Raises:
         UserError: No shard holds an item.
     """
-    wanted: dict[str, list[str]] = {}
-    for name, key in read_plan(plan):
-        wanted.setdefault(key, []).append(name.rpartition("/")[0])
     tally, flags = Tally(names, seed), _Flags(data)
-    for key, rows in _once(shards, of_shard(LOSSES)):
+    for items, rows in _planned(plan, shards, of_shard(LOSSES)):
         examples, nll = rows["example"].tolist(), _stacked(rows["nll"])
-        for name in wanted.pop(key, []):
-            tally.add(name, examples, nll, flags.of(examples))
-    if wanted:
-        key, names = next(iter(wanted.items()))
-        raise UserError(
-            f"{plan}: no shard holds {names[0]!r} ({key}); delete results/shards/scrubbing_losses "
-            "and run again"
-        )
+        for item in items:
+            tally.add(item.rpartition("/")[0], examples, nll, flags.of(examples))
     return tally
 
 
-def cell_harm(shards: Sequence[Path], data: Data, seed: int) -> pd.DataFrame:
+def cell_harm(plan: Path, shards: Sequence[Path], data: Data, seed: int) -> pd.DataFrame:
     """The table `CELL_HARM`.
 
     Args:
-        shards: Tables of the shards of `CELLS`.
+        plan: The pinned plan of the cells.
+        shards: Tables of its shards.
         data: Of the entry.
         seed: Of the bootstrap.
+
+    Raises:
+        UserError: No shard holds an item.
     """
     tally: Tally | None = None
     flags, places = _Flags(data), []
-    for _, rows in _once(shards, of_shard(CELLS)):
+    for _, rows in _planned(plan, shards, of_shard(CELLS)):
         groups = dict(list(rows.groupby(_CELL, sort=False)))
         if tally is None:
             places = list(groups)
@@ -113,14 +108,27 @@ def cell_harm(shards: Sequence[Path], data: Data, seed: int) -> pd.DataFrame:
     return found.assign(harm=tally.means.mean.ravel(), low=low.ravel(), high=high.ravel())
 
 
-def _once(shards: Sequence[Path], schema: Schema) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Each item's key and rows, once, though two shards may hold it; examples in order."""
-    done = set()
+def _planned(
+    plan: Path, shards: Sequence[Path], schema: Schema
+) -> Iterator[tuple[Sequence[str], pd.DataFrame]]:
+    """Names and rows of each item of a plan, once; examples in order.
+
+    Two shards may hold an item, and shards may hold items of other plans. Items of the same content
+    have one key.
+    """
+    wanted: dict[str, list[str]] = {}
+    for name, key in read_plan(plan):
+        wanted.setdefault(key, []).append(name)
     for path in shards:
-        for key, rows in tables.read(path, schema).groupby(KEY, sort=False):
-            if key not in done:
-                done.add(key)
-                yield str(key), rows.sort_values("example", kind="stable")
+        for held, rows in tables.read(path, schema).groupby(KEY, sort=False):
+            if names := wanted.pop(str(held), None):
+                yield names, rows.sort_values("example", kind="stable")
+    if wanted:
+        missing, (name, *_) = next(iter(wanted.items()))
+        folder = shards[0].parent if shards else "results/shards"
+        raise UserError(
+            f"{plan}: no shard holds {name!r} ({missing}); delete {folder} and run again"
+        )
 
 
 def _stacked(column: pd.Series) -> Float32[np.ndarray, "example pos"]:

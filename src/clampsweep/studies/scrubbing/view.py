@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,11 +9,11 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from clampsweep import ledger, tables
-from clampsweep.errors import UserError
 from clampsweep.ledger import Conclusions
 from clampsweep.studies.scrubbing.faithfulness import CURVES
 from clampsweep.studies.scrubbing.recovered import RECOVERED
 from clampsweep.studies.scrubbing.reference import REFERENCE
+from clampsweep.studies.scrubbing.resolved import read_resolved
 from clampsweep.studies.scrubbing.roles import HEADS
 from clampsweep.studies.scrubbing.tables import ATTENTION, EXAMPLES, SAA, TOKENS, TOTALS
 from clampsweep.studies.scrubbing.tallying import CELL_HARM
@@ -95,16 +94,11 @@ def read_view(files: Mapping[str, Path | str]) -> View:
     """
     known = {name: tables.read(files[name], schema) for name, schema in _SCHEMAS.items()}
     tokens = tables.read(files["tokens"], TOKENS).sort_values("token")
-    path = Path(files["hypotheses"])
-    try:
-        resolved = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: missing or damaged; delete it and run again") from error
     beside = files.get("reference")
     return View(
         **known,
         texts=tokens["text"].tolist(),
-        resolved=resolved,
+        resolved=read_resolved(files["hypotheses"]),
         concluded=ledger.read(files["verdicts"], files["ledger"]),
         reference=tables.read(beside, REFERENCE) if beside else None,
     )

@@ -186,6 +186,10 @@ def attribution_scatter(
         ["example", "position"]
     )
     x, y = (own[own["second"] == name] for name in (first_head, second_head))
+    if x.empty or y.empty:
+        return empty(
+            title, "Not attributed: both heads against unscrubbed (key attribution.pairs)."
+        )
     y = y.loc[x.index]
     figure = Figure(figsize=(WIDTH, 4.6), layout="constrained")
     ax = figure.add_subplot(box_aspect=1)

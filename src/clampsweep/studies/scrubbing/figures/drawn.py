@@ -65,9 +65,8 @@ def _strips(view: View, title: str) -> Figure:
 
 
 def _attention(view: View, title: str) -> Figure:
-    head = view.induction[0]
-    place = shown.striking_attention(view.attention, head, PREFIX)
+    """The best induction head under the first pair of experiments."""
+    head, own = view.induction[0], shown.first_pair(view.attention)
+    place = shown.striking_attention(own, head, PREFIX)
     words = view.words(place.example)
-    return attention.attention(
-        view.attention, place.example, head, words, title, window=place.window
-    )
+    return attention.attention(own, place.example, head, words, title, window=place.window)

@@ -17,7 +17,13 @@ from clampsweep.figures.style import (
     panels,
     styled,
 )
-from clampsweep.studies.scrubbing.figures.panels import finish, legend, percent, short
+from clampsweep.studies.scrubbing.figures.panels import (
+    empty,
+    finish,
+    legend,
+    percent,
+    short,
+)
 
 MAIN = ("CANDIDATES", "CANDIDATE ERB", "NON-ERB UNCOMMON REPEATS")
 
@@ -44,6 +50,8 @@ def faithfulness(
         title: What was scrubbed.
         categories: What to draw.
     """
+    if not curve:
+        return empty(title, "The file of hypotheses has no curve.")
     figure, ((ax,),) = panels(1, 1, 2.7)
     areas = curves.set_index("category")
     for category, colour, marker in zip(categories, TARGET_COLOURS, TARGET_MARKERS, strict=False):

@@ -61,7 +61,7 @@ def cells(harm: pd.DataFrame, title: str) -> Figure:
         )
         mesh = matrix(ax, values, HARMS, (scale.vmin or 0, scale.vmax or 0))
         hatch(ax, values)
-        _write(ax, mesh, values, min(5.5, 44 / len(heads)), (low <= 0) & (high >= 0))
+        _write(ax, mesh, values, min(5.5, 44 / len(heads)), ~((low > 0) | (high < 0)))
         ax.set_xticks(range(len(heads)), [str(head) for head in heads], fontsize=6)
         ax.set_title(f"into {words}")
     axes[0].set_yticks(range(len(upstream)), upstream, fontsize=6.5)
@@ -70,7 +70,7 @@ def cells(harm: pd.DataFrame, title: str) -> Figure:
     bar = figure.colorbar(mesh, ax=list(axes), location="bottom", aspect=45, shrink=0.6,
                           label="harm: loss \N{MINUS SIGN} loss unscrubbed, nats")  # fmt: skip
     bar.ax.tick_params(length=2, labelsize=6.5)
-    remark = "Pale numbers: the 95 % interval over examples holds 0. Hatched: not run."
+    remark = "Pale: the 95 % interval over examples holds 0, or is unknown. Hatched: no number."
     return finish(figure, title, [remark])
 
 

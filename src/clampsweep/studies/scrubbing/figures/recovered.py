@@ -57,6 +57,8 @@ def recovered(table: pd.DataFrame, hypotheses: Sequence[str], title: str) -> Fig
         hypotheses: Names of the experiments to draw, from top to bottom.
         title: What was scrubbed.
     """
+    if not hypotheses:
+        return empty(title, "There is no hypothesis beside baseline.")
     categories = list(dict.fromkeys(table["category"]))
     columns = min(3, len(categories))
     rows = -(-len(categories) // columns)

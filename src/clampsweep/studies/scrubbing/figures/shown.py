@@ -20,14 +20,15 @@ class Place(NamedTuple):
 
 
 def main_hypotheses(listed: Listed) -> list[str]:
-    """The first hypotheses that scrub the heads that `baseline` scrubs.
+    """The first hypotheses that scrub the heads that `baseline` scrubs; of any heads if none does.
 
     Args:
         listed: The hypotheses.
     """
     heads = next(one.heads for one in listed.hypotheses if one.name == BASELINE)
-    alike = [one.name for one in listed.hypotheses if one.heads == heads and one.name != BASELINE]
-    return alike[:MOST]
+    others = [one for one in listed.hypotheses if one.name != BASELINE]
+    alike = [one for one in others if one.heads == heads]
+    return [one.name for one in (alike or others)[:MOST]]
 
 
 def striking_tokens(saa: pd.DataFrame, n: int, width: int) -> tuple[list[int], tuple[int, int]]:
@@ -42,6 +43,17 @@ def striking_tokens(saa: pd.DataFrame, n: int, width: int) -> tuple[list[int], t
     wide = size.unstack(fill_value=0)  # [example, position]
     best = wide.sum(axis=1).sort_values(ascending=False, kind="stable").index[:n]
     return sorted(map(int, best)), _highest(wide.loc[best].sum().to_numpy(), width)
+
+
+def first_pair(attention: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the first pair of experiments: two pairs may share one.
+
+    Args:
+        attention: An `ATTENTION` table.
+    """
+    pairs = attention[attention["second"] != ""]
+    first = (pairs[["first", "second"]] == pairs[["first", "second"]].iloc[0]).all(axis=1)
+    return attention[attention["item"].isin(pairs.loc[first, "item"])]
 
 
 def striking_attention(attention: pd.DataFrame, head: int, width: int) -> Place:
