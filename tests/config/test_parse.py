@@ -324,7 +324,8 @@ def test_an_accepted_models_parts_and_terms_decide_nothing_of_what_it_says():
     assert specs[2].wheels == tuple((part["package"], part["file"]) for part in PARTS)
 
 
-OVERLAYS = sorted(path.stem for path in (ROOT / "config").glob("*.yaml"))
+DOWNLOADED = "scrubbing_published"  # an overlay whose files are to be downloaded first
+OVERLAYS = sorted({path.stem for path in (ROOT / "config").glob("*.yaml")} - {DOWNLOADED})
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
@@ -341,6 +342,18 @@ def test_the_shipped_configs_are_accepted_once_their_terms_are(overlay, monkeypa
     assert bool(asking) == (overlay == "gemma3_270m")
     assert set(parsed.run) <= set(parsed.names)
     assert parsed.run and parsed.files
+
+
+def test_a_shipped_config_whose_files_are_not_downloaded_says_so(tmp_path, monkeypatch):
+    contents = {
+        f"config/{name}.yaml": read_yaml(ROOT / f"config/{name}.yaml")
+        for name in ("config", DOWNLOADED)
+    }
+    monkeypatch.chdir(tmp_path)
+    for folder in ("promptsets", "workflow"):
+        Path(folder).symlink_to(ROOT / folder)
+    with pytest.raises(UserError, match=r"published: no folder resources/\S+; download the model"):
+        parse_files(contents)
 
 
 # Names of entries, and sections of studies
