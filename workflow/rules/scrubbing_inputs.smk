@@ -36,7 +36,7 @@ def scrubbing_folder(rule, wildcards):
 
 
 def scrubbing_inputs(rule):
-    """What a shard of a rule is made on: examples, lists, heads; the model or its files."""
+    """Examples, lists and heads that shards are made on, and the model or its files."""
 
     def found(wildcards):
         data = scrubbing_pinned(rule, wildcards).parameters["data"]
