@@ -41,7 +41,7 @@ def test_a_title_says_model_and_examples():
 def test_the_page_says_what_is_shown():
     found = entry(scrubbing(attribution={"examples": 3, "draws": 4, **pairs("all", "scrub-1")}))
     assert found.about == (
-        "attn, 1,000 examples of 300 tokens. Attribution of the first 3: scrub-1 against all, "
+        "Attribution of the first 3: scrub-1 against all, "
         "mean of 4 draws. Attention: mean of 16 draws."
     )
 

@@ -231,7 +231,7 @@ def test_two_heads_differ_where_one_harms_more_on_either_side(heads):
     assert list(rows.index) == list(CATEGORIES)
     assert rows["verdict"].tolist()[:3] == ["supported", "supported", "inconclusive"]
     assert rows["words"].tolist()[:3] == [
-        "one head harms more than the other", "one head harms more than the other",
+        "their losses differ", "their losses differ",
         "no difference found",
     ]  # fmt: skip
     for c in range(C - 1):
@@ -306,3 +306,18 @@ def test_a_name_that_looks_like_a_random_one_is_a_hypothesis_of_its_own():
     made = Made({"a-random-b": shares(0.9)}, [hypothesis("a-random-b")])
     assert made.rows(BEATS).empty
     assert not math.isnan(made.rows(RECOVERS, "a-random-b")["estimate"].iloc[0])
+
+
+@pytest.mark.parametrize(("own", "verdict"), [(5, "supported"), (6, "untestable")])
+def test_draws_of_func_that_are_mostly_the_example_itself_are_no_test(own, verdict):
+    made = Made({"h": shares(0.9)}, [hypothesis("h", sampler="func(last-token)")])
+    made.tally.add_draws("h", own, 100)
+    hypotheses = small.listed(
+        hypothesis("h", sampler="func(last-token)"), *map(hypothesis, PAIR)
+    ).hypotheses
+    found = judge(made.tally, hypotheses, PAIR).verdicts
+    row = found[(found["claim"] == RECOVERS) & (found["subject"] == "h")].iloc[0]
+    assert row["verdict"] == verdict
+    if verdict == "untestable":
+        assert row["reason"].startswith("6 % of its draws are the example itself")
+        assert row["reason"].endswith("has its last-token")

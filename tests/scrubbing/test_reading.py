@@ -131,6 +131,14 @@ FAULTS = {
         "groups[0].q.pattern: unknown 'mean'; choose among draw, reference, window",
     ),
     "of nothing": (entry(groups=[{"q": {"keep": [0, 0]}}]), "groups[0].q.of: got None; write E"),
+    "a part of the embedding": (
+        entry(groups=[{"q": {"of": "E", "keep": [0, 0]}}]),
+        "groups[0].q: got of: E with a part that stays; the embedding has no attention",
+    ),
+    "a pattern of all": (
+        entry(groups=[{"q": {"of": "all-prev", "pattern": "zero"}}]),
+        "groups[0].q: got of: all-prev with a part that stays",
+    ),
     "term key": (entry(groups=[{"q": {"heads": "L0"}}]), "groups[0].q: unknown 'heads'"),
     "twice": (BASELINE, "hypotheses[1] (baseline).name: 'baseline' stands here twice"),
     "taken": (entry(name="unscrubbed"), "'unscrubbed' stands here twice"),
@@ -145,7 +153,7 @@ FAULTS = {
     ),
     "too many controls": (
         entry(controls=1001),
-        ".controls: got 1001; write a number from 0 to 1000; 20 or more can tell",
+        ".controls: got 1001; write a number from 0 to 1000; 39 let a hypothesis",
     ),
 }
 

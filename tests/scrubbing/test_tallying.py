@@ -192,3 +192,7 @@ def test_where_one_example_has_all_positions_there_is_no_interval(tmp_path):
     means = DLOSS[:, 0].astype(float)[:, chosen].mean(1)
     assert sorted(rows["harm"]) == pytest.approx(sorted(means))
     assert rows[["low", "high"]].isna().all(axis=None)
+
+
+def test_draws_that_are_the_example_itself_are_counted(found):
+    assert found.draws.tolist() == [[1, N]] * len(NAMES)  # example 0 is drawn for all

@@ -90,7 +90,7 @@ class ScrubbingEntry:
         """What the page of tokens says of itself."""
         pairs = "; ".join(f"{second} against {first}" for first, second in self.attribution.pairs)
         return (
-            f"{self.title}. Attribution of the first {self.attribution.examples}: {pairs}, mean of "
+            f"Attribution of the first {self.attribution.examples}: {pairs}, mean of "
             f"{self.attribution.draws} draws. Attention: mean of {self.attention.draws} draws."
         )
 

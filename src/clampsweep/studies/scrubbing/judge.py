@@ -14,11 +14,7 @@ import numpy as np
 from clampsweep import ledger
 from clampsweep.ledger import Conclusions, Control, ran, skipped
 from clampsweep.statistics import benjamini_hochberg, rank_interval, rank_p
-from clampsweep.studies.scrubbing.hypotheses import (
-    BASELINE,
-    DECOHERENT,
-    Hypothesis,
-)
+from clampsweep.studies.scrubbing.hypotheses import BASELINE, DECOHERENT, Hypothesis
 from clampsweep.studies.scrubbing.masks import CATEGORIES
 from clampsweep.studies.scrubbing.recovered import interval, recovered_of
 from clampsweep.studies.scrubbing.tally import Tally
@@ -49,7 +45,7 @@ WORDS = {
         INCONCLUSIVE: "no better than random hypotheses of its size",
     },
     DIFFER: {
-        SUPPORTED: "one head harms more than the other",
+        SUPPORTED: "their losses differ",
         CONTRADICTED: "no difference",
         INCONCLUSIVE: "no difference found",
     },
@@ -61,6 +57,8 @@ _NOTHING = (
 )
 
 _EXACT = "its draws are the example itself, so nothing is scrubbed"
+
+_MOST_OWN = 0.05  # of the draws, that may be the example itself
 
 _RANDOM_ONES = "random hypotheses of its size"
 
@@ -140,7 +138,7 @@ def _recoveries(tally: Tally, hypotheses: Sequence[Hypothesis]) -> Iterator[_Fou
                     int(tally.n_examples[row, c]), _one_sided(ratios.resampled[:, row, c], MOST),
                 ),
                 f"loss recovered over {tally.count[row, c]:,} positions, resampled by example",
-                _NOTHING if undefined[c] else "",
+                _NOTHING if undefined[c] else _unlike(tally, name, hypothesis),
                 _vacuous(hypothesis),
                 None,
                 controls,
@@ -160,6 +158,17 @@ def _vacuous(hypothesis: Hypothesis) -> str:
     return _EXACT if hypothesis.sampler.kind == "exact" else ""
 
 
+def _unlike(tally: Tally, name: str, hypothesis: Hypothesis) -> str:
+    """Why draws of `func` are too few: examples that none is like are drawn for themselves."""
+    own, number = tally.draws[tally.experiments.index(name)]
+    if hypothesis.sampler.kind != "func" or own <= _MOST_OWN * number:
+        return ""
+    return (
+        f"{100 * own / number:.0f} % of its draws are the example itself, because no other has its "
+        f"{hypothesis.sampler.of}"
+    )
+
+
 def _random(hypothesis: Hypothesis, name: str) -> Control:
     if name.endswith(DECOHERENT) or not hypothesis.controls:
         return skipped(_RANDOM_ONES, "not asked for: see the key controls of the hypothesis")
@@ -177,13 +186,10 @@ def _against_random(tally: Tally, hypotheses: Sequence[Hypothesis]) -> Iterator[
     """Does a hypothesis recover more than random ones that keep as much?"""
     ratios, undefined = recovered_of(tally.means)
     for one in hypotheses:
-        rows = [
-            tally.experiments.index(name)
-            for name, which in one.variants.items()
-            if isinstance(which, int)
-        ]
-        if not rows:
+        named = [name for name, which in one.variants.items() if isinstance(which, int)]
+        if not named:
             continue
+        rows = [tally.experiments.index(name) for name in named]
         for c, category in enumerate(CATEGORIES):
             own, others = float(ratios.mean[tally.experiments.index(one.name), c]), []
             result, obstacle = Result(n=len(rows)), _NOTHING
@@ -199,16 +205,10 @@ def _against_random(tally: Tally, hypotheses: Sequence[Hypothesis]) -> Iterator[
                 result,
                 f"its rank among {len(rows)} random hypotheses that keep as many cells of each "
                 "channel",
-                obstacle,
+                obstacle or _unlike(tally, one.name, one),
                 _vacuous(one),
                 1 / (1 + len(rows)),
-                [
-                    ran(
-                        _RANDOM_ONES,
-                        len(rows),
-                        "upstream parts chosen anew for each head and channel",
-                    )
-                ],
+                [ran(_RANDOM_ONES, len(rows), "parts chosen anew for each head and channel")],
             )
 
 

@@ -147,8 +147,8 @@ def _controls(content: Mapping[str, Any], where: str) -> int:
     controls = content.get("controls", 0)
     if type(controls) is not int or not 0 <= controls <= _MOST_CONTROLS:
         raise UserError(
-            f"{where}: got {controls!r}; write a number from 0 to {_MOST_CONTROLS}; 20 or more can "
-            "tell a hypothesis from random ones of its size"
+            f"{where}: got {controls!r}; write a number from 0 to {_MOST_CONTROLS}; 39 let "
+            "a hypothesis be the best of 40"
         )
     if controls and content.get("edit"):
         raise UserError(
@@ -187,6 +187,11 @@ def _term(content: Any, where: str) -> Term:
             "above 0, such as [-1, -1] for the token before"
         )
     words = _words(content.get("of"), f"{where}.of")
+    if words[0] in ("E", "all") and (pattern != "draw" or keep is not None):
+        raise UserError(
+            f"{where}: got of: {'-'.join(words)} with a part that stays; the embedding has no "
+            "attention, so write heads, such as L0, and E apart"
+        )
     return Term(words, pattern, None if keep is None else (keep[0], keep[1]))
 
 

@@ -141,11 +141,16 @@ def _against_random(verdicts: pd.DataFrame) -> str:
     if own.empty:
         return "No hypothesis was held against random ones (key `controls`)."
     rows = [
-        [code(row["subject"]), row["by"], plain(row["words"]), _number(row["estimate"], 100, " %"),
+        [code(row["subject"]), row["by"], plain(_said(row)), _number(row["estimate"], 100, " %"),
          _number(row["null"], 100, " %"), _number(row["q"], 1, "", ".2g")]
         for row in own.to_dict("records")
     ]  # fmt: skip
     return table(("hypothesis", "category", "verdict", "recovers", "random ones", "q"), rows)
+
+
+def _said(row: Mapping[Any, Any]) -> str:
+    """The verdict, with the reason where there is one."""
+    return f"{row['words']}: {row['reason']}" if row["reason"] else str(row["words"])
 
 
 def _number(value: Any, times: float, unit: str, form: str = ".0f") -> str:

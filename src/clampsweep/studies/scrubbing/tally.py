@@ -40,6 +40,7 @@ class Tally:
         experiments: Names.
         count: Number of positions.
         n_examples: Number of examples that have one.
+        draws: Of each experiment, number of draws that are the example itself, and of all.
 
     Args:
         experiments: Names.
@@ -53,6 +54,7 @@ class Tally:
         shape = len(experiments), len(CATEGORIES)
         self.experiments, self._seed = tuple(experiments), seed
         self.count, self.n_examples = np.zeros(shape, dtype=int), np.zeros(shape, dtype=int)
+        self.draws = np.zeros((len(experiments), 2), dtype=int)
         self._total, self._squares = np.zeros(shape), np.zeros(shape)
         self._counts = np.zeros((n_resamples, *shape))
         self._totals = np.zeros((n_resamples, *shape))
@@ -83,6 +85,16 @@ class Tally:
         weights = self._weights(tuple(examples))
         self._counts[:, row] += weights @ count
         self._totals[:, row] += weights @ total
+
+    def add_draws(self, experiment: str, own: int, number: int) -> None:
+        """Take in where an experiment's draws come from.
+
+        Args:
+            experiment: Its name.
+            own: Number of draws that are the example itself.
+            number: Of all.
+        """
+        self.draws[self.experiments.index(experiment)] += own, number
 
     @property
     def variance(self) -> Float64[np.ndarray, "experiment category"]:

@@ -71,8 +71,14 @@ def tally_losses(
     tally, flags = Tally(names, seed), _Flags(data)
     for items, rows in _planned(plan, shards, of_shard(LOSSES)):
         examples, nll = rows["example"].tolist(), _stacked(rows["nll"])
+        own = sum(
+            int((np.asarray(draws) == example).sum())
+            for example, draws in zip(examples, rows["draws"], strict=True)
+        )
         for item in items:
-            tally.add(item.rpartition("/")[0], examples, nll, flags.of(examples))
+            name = item.rpartition("/")[0]
+            tally.add(name, examples, nll, flags.of(examples))
+            tally.add_draws(name, own, int(rows["draws"].map(len).sum()))
     return tally
 
 
