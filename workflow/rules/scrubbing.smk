@@ -264,7 +264,7 @@ rule scrubbing_figures:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=table_memory,
+        mem_mb=4000,
     params:
         hypotheses=lambda w: SCRUBBING[w.entry].hypotheses,
         two_heads=lambda w: list(SCRUBBING[w.entry].two_heads),
