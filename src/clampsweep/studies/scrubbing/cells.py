@@ -129,7 +129,7 @@ def _set(
                 head = "skip" if row == -1 else f"{CHANNELS[row % 3]} of 1.{row // 3}"
                 draw = sources[rows[row, u]].draw - 1
                 raise UserError(
-                    f"{where}: {_upstream_name(u)} -> {head} is scrubbed by groups[{draw}] too; "
+                    f"{where}: {upstream_name(u)} -> {head} is scrubbed by groups[{draw}] too; "
                     "a cell has one draw, so take it out of one of them"
                 )
             rows[row, u] = number
@@ -199,5 +199,10 @@ def _heads_of(word: str, layer: int, roles: Roles, where: str) -> Sequence[int]:
     )
 
 
-def _upstream_name(u: int) -> str:
+def upstream_name(u: int) -> str:
+    """Name of an upstream part: E, or a head of layer 0 such as 0.3.
+
+    Args:
+        u: Its number: 0 is the embedding, 1 + i head i.
+    """
     return "E" if u == 0 else f"0.{u - 1}"

@@ -83,8 +83,7 @@ def _model(
 
 
 def _listed(checker: Checker, key: Key, path: str) -> Listed:
-    if not Path(path).is_file():
-        raise checker.fault(key, f"no file {path}; check the path")
+    _check_file(checker, key, path)
     try:
         return read(path)
     except UserError as error:
@@ -103,8 +102,7 @@ def _examples(
     if "file" in entry:
         if "corpus" in entry:
             raise checker.fault((*key, "file"), "there is corpus: too; leave one of them")
-        if not Path(entry["file"]).is_file():
-            raise checker.fault((*key, "file"), f"no file {entry['file']}; check the path")
+        _check_file(checker, (*key, "file"), entry["file"])
         return Examples(None, entry["file"], entry["number"], entry["length"])
     if isinstance(model, OwnModel):
         raise checker.fault(
@@ -147,8 +145,7 @@ def _names(checker: Checker, key: Key, names: Sequence[str], listed: Listed) -> 
 def _candidates(checker: Checker, key: Key, given: float | str) -> float | str:
     if not isinstance(given, str):
         return checker.finite(key, given)
-    if not Path(given).is_file():
-        raise checker.fault(key, f"no file {given}; give a share such as 0.2, or check the path")
+    _check_file(checker, key, given, "give a share such as 0.2, or check the path")
     return given
 
 
@@ -158,6 +155,11 @@ def _thresholds(checker: Checker, key: Key, given: Mapping[str, float]) -> Thres
 
 
 def _reference(checker: Checker, key: Key, given: str | None) -> str | None:
-    if given is not None and not Path(given).is_file():
-        raise checker.fault(key, f"no file {given}; check the path, or leave the key out")
+    if given is not None:
+        _check_file(checker, key, given, "check the path, or leave the key out")
     return given
+
+
+def _check_file(checker: Checker, key: Key, path: str, remedy: str = "check the path") -> None:
+    if not Path(path).is_file():
+        raise checker.fault(key, f"no file {path}; {remedy}")

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Int
 
 from clampsweep.errors import UserError
-from clampsweep.studies.scrubbing.cells import Experiment
+from clampsweep.studies.scrubbing.cells import Experiment, upstream_name
 from clampsweep.studies.scrubbing.faithfulness import sizes
 from clampsweep.studies.scrubbing.hypotheses import CHANNELS, Listed
 from clampsweep.studies.scrubbing.roles import Roles
@@ -71,4 +71,4 @@ def _of(experiment: Experiment) -> dict[str, Any]:
 
 def _names(row: Int[np.ndarray, " upstream"]) -> list[str]:
     """Upstream parts that are the example's own."""
-    return ["E" if u == 0 else f"0.{u - 1}" for u in np.flatnonzero(row == 0).tolist()]
+    return [upstream_name(u) for u in np.flatnonzero(row == 0).tolist()]

@@ -15,7 +15,13 @@ from clampsweep.studies.scrubbing.attention_means import (
     attention_table,
     totals_table,
 )
-from clampsweep.studies.scrubbing.cells import REFERENCE, Experiment, Source, unscrubbed
+from clampsweep.studies.scrubbing.cells import (
+    REFERENCE,
+    Experiment,
+    Source,
+    unscrubbed,
+    upstream_name,
+)
 from clampsweep.studies.scrubbing.data import Data
 from clampsweep.studies.scrubbing.engine import Engine
 from clampsweep.studies.scrubbing.hypotheses import CHANNELS
@@ -61,10 +67,11 @@ class Bench:
 
 def losses(bench: Bench, items: list[Keyed]) -> Rows:
     """Rows of `LOSSES` of each item; what stands on the same examples is scrubbed together."""
-    ordered = sorted(items, key=lambda one: (one.content["first"], one.content["n"]))
-    for (first, n), group in groupby(
-        ordered, key=lambda one: (one.content["first"], one.content["n"])
-    ):
+
+    def block(item: Keyed) -> tuple[int, int]:
+        return item.content["first"], item.content["n"]
+
+    for (first, n), group in groupby(sorted(items, key=block), key=block):
         own = list(group)
         listed = [bench.experiment(one.content) for one in own]
         examples = range(first, first + n)
@@ -100,7 +107,7 @@ def cells(bench: Bench, items: list[Keyed]) -> Rows:
         rows = []
         for one in found:
             rows += [
-                (h, CHANNELS[c], "E" if u == 0 else f"0.{u - 1}", one.example, nll - one.nll[0])
+                (h, CHANNELS[c], upstream_name(u), one.example, nll - one.nll[0])
                 for (h, c, u), nll in zip(places, one.nll[1:], strict=True)
             ]
         yield (

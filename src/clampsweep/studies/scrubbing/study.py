@@ -11,7 +11,6 @@ from clampsweep.shards.work import Work
 from clampsweep.studies.scrubbing.config import parse
 from clampsweep.studies.scrubbing.entry import ScrubbingEntry
 from clampsweep.studies.scrubbing.figures.index import FIGURES
-from clampsweep.studies.scrubbing.hypotheses import UNSCRUBBED
 from clampsweep.studies.scrubbing.items import (
     cell_items,
     losses_items,
@@ -66,7 +65,7 @@ def works(entry: ScrubbingEntry) -> Sequence[Work]:
             100,
         ),
         "totals": (
-            total_items(listed, list(seen) or [UNSCRUBBED], attribution.examples, **draws),
+            total_items(listed, list(seen), attribution.examples, **draws),
             TOTALS,
             100,
         ),
