@@ -1,0 +1,1 @@
+"""Universal neurons: statistics that are claimed of neurons, and whether they generalise."""
