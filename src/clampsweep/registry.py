@@ -10,6 +10,7 @@ NAMES = (
     "bcr",
     "srm",
     "scrubbing",
+    "universal",
 )
 STUDIES: tuple[Study, ...] = tuple(
     import_module(f"clampsweep.studies.{name}.study").STUDY for name in NAMES

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from clampsweep.config.checker import Checker, Key
 from clampsweep.config.contract import Context
 from clampsweep.models.spec import ModelSpec
-from clampsweep.studies.universal.domains import check_place
 from clampsweep.studies.universal.entry import (
     Agreement,
     Domain,
@@ -56,10 +56,12 @@ def _texts(checker: Checker, key: Key, given: Mapping[str, Any]) -> Texts:
     entry = {**checker.defaults("universal/texts"), **given}
     domains = []
     for name, one in entry["domains"].items():
-        try:
-            check_place(one["file"])
-        except ValueError as error:
-            raise checker.fault((*key, "domains", name, "file"), str(error)) from error
+        file = one["file"]
+        if not Path(file).exists() and not any(Path().glob(file.lstrip("/"))):
+            raise checker.fault(
+                (*key, "domains", name, "file"),
+                f"got {file!r}; no such file or folder, and a pattern that fits none; correct it",
+            )
         domains.append(Domain(name=name, **one))
     if entry["blocks"] > entry["sequences"]:
         raise checker.fault(
