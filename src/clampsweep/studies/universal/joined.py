@@ -83,7 +83,7 @@ def answer(found: pd.DataFrame, turns_on: Sequence[str]) -> Answer:
         found: `VERDICTS` of the question's slices.
         turns_on: Beginnings of the names of claims.
     """
-    own = found[found["claim"].str.startswith(tuple(turns_on))] if len(found) else found
+    own = found[[claim.startswith(tuple(turns_on)) for claim in found["claim"]]]
     counts = {word: int((own["verdict"] == word).sum()) for word in verdicts.OUTCOMES}
     said = ", ".join(f"{n} {word}" for word, n in counts.items() if n) or "no claim"
     why = f"{counted(len(own), 'claim')}: {said}" if len(own) else "nothing was asked"
@@ -105,7 +105,7 @@ def answers(parts: Mapping[str, pd.DataFrame]) -> dict[str, Answer]:
     found = {}
     for name, question in QUESTIONS.items():
         own = [parts[part] for part in question.slices if part in parts]
-        rows = pd.concat(own, ignore_index=True) if own else pd.DataFrame(columns=["claim"])
+        rows = pd.concat(own, ignore_index=True) if own else verdicts.frame([])
         found[name] = answer(rows, question.turns_on)
     return found
 
