@@ -50,7 +50,11 @@ FAULTS = {
         "roles.domain",
         ["unknown domain 'news'"],
     ),
-    "too few shifts": (universal(features={"shifts": 3}), "features.shifts", ["3 is less than", "19"]),
+    "too few shifts": (
+        universal(features={"shifts": 3}),
+        "features.shifts",
+        ["3 is less than", "19"],
+    ),
     "no number": (
         universal(roles={"values": [0.0, float("inf")]}),
         "roles.values[1]",
@@ -71,7 +75,11 @@ FAULTS = {
         "agreement.checkpoints[0]",
         ["small has 2 layers of 40", "tiny 3 of 40", "same training"],
     ),
-    "a cut of nothing": (universal(agreement={"cut": 0}), "agreement.cut", ["0 is less than or equal to"]),
+    "a cut of nothing": (
+        universal(agreement={"cut": 0}),
+        "agreement.cut",
+        ["0 is less than or equal to"],
+    ),
 }
 
 

@@ -34,9 +34,7 @@ def row(claim, verdict, subject="s"):
 
 def told(*counts):
     """Verdicts of one claim, so many of each word."""
-    return frame(
-        row("holds", word, f"{word} {at}") for word, n in counts for at in range(n)
-    )
+    return frame(row("holds", word, f"{word} {at}") for word, n in counts for at in range(n))
 
 
 @pytest.mark.parametrize(
@@ -81,7 +79,11 @@ def test_the_summary_has_the_originals_layout_and_every_claim():
     first, second = found["claims"]
     assert (first["estimate"], first["ci"], first["null"], first["effect"]) == (1, [0.5, 1.5], 0, 1)
     assert (first["q"], first["n"], first["verdict"]) == (0.02, 20, "supported")
-    assert (second["verdict"], second["why"], second["effect"]) == ("vacuous", "it cannot fail", None)
+    assert (second["verdict"], second["why"], second["effect"]) == (
+        "vacuous",
+        "it cannot fail",
+        None,
+    )
 
 
 def test_joined_slices_are_one_and_the_page_shows_the_original_beside_them():

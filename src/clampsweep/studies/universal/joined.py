@@ -83,7 +83,7 @@ def answer(found: pd.DataFrame, turns_on: Sequence[str]) -> Answer:
         found: `VERDICTS` of the question's slices.
         turns_on: Beginnings of the names of claims.
     """
-    own = found[[claim.startswith(tuple(turns_on)) for claim in found["claim"]]]
+    own = found[found["claim"].map(lambda claim: claim.startswith(tuple(turns_on))).astype(bool)]
     counts = {word: int((own["verdict"] == word).sum()) for word in verdicts.OUTCOMES}
     said = ", ".join(f"{n} {word}" for word, n in counts.items() if n) or "no claim"
     why = f"{counted(len(own), 'claim')}: {said}" if len(own) else "nothing was asked"
