@@ -38,7 +38,7 @@ class Question(NamedTuple):
 QUESTIONS: Mapping[str, Question] = {
     "GT1_ModelGeneralization": Question(
         "do the statistics of universal neurons hold in a new model?",
-        "PASS, by base rates of one model without other seeds: 93.3 % negative bias; pooled kurtosis",
+        "PASS, by base rates of one model: 93.3 % negative input bias; pooled kurtosis",
         ("agreement",),
         ("universal",),
     ),
@@ -50,7 +50,7 @@ QUESTIONS: Mapping[str, Question] = {
     ),
     "GT3_MethodGeneralization": Question(
         "does the method carry over to other components and features?",
-        "PASS, by norms of 384 heads that are not all alike; no number neuron found on one text pair",
+        "PASS, by norms of 384 heads that are not all alike; no number neuron on one text pair",
         ("heads", "features"),
         ("head", "embedding", "feature"),
     ),
