@@ -3,6 +3,86 @@
 include: "universal_inputs.smk"
 
 
+# ---- texts
+
+
+rule universal_tokens:
+    input:
+        texts=lambda w: [
+            file for files in universal_files(w).values() for file in files
+        ],
+        model=lambda w: fetched(UNIVERSAL[w.entry].model),
+    output:
+        tokens="results/{entry}/un_tokens.parquet",
+    log:
+        "logs/universal_tokens/{entry}.log",
+    wildcard_constraints:
+        entry=any_of(UNIVERSAL),
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=4000,
+    params:
+        files=lambda w: universal_files(w),
+        cut=lambda w: {
+            "sequences": UNIVERSAL[w.entry].texts.sequences,
+            "context": UNIVERSAL[w.entry].texts.context,
+            "blocks": UNIVERSAL[w.entry].texts.blocks,
+            "prepend_bos": UNIVERSAL[w.entry].model.prepend_bos,
+        },
+        code=code_of("universal/universal_tokens"),
+    message:
+        "Cutting the texts of {wildcards.entry}"
+    script:
+        "../scripts/universal/universal_tokens.py"
+
+
+checkpoint universal_blocks:
+    input:
+        tokens="results/{entry}/un_tokens.parquet",
+    output:
+        listed="results/{entry}/blocks.json",
+    log:
+        "logs/universal_blocks/{entry}.log",
+    wildcard_constraints:
+        entry=any_of(UNIVERSAL),
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        skip=lambda w: UNIVERSAL[w.entry].texts.skip,
+        code=code_of("universal/universal_blocks"),
+    message:
+        "Listing the blocks of texts of {wildcards.entry}"
+    script:
+        "../scripts/universal/universal_blocks.py"
+
+
+rule universal_texts:
+    input:
+        tokens="results/{entry}/un_tokens.parquet",
+    output:
+        section="results/{entry}/texts/section.md",
+    log:
+        "logs/universal_texts/{entry}.log",
+    wildcard_constraints:
+        entry=any_of(UNIVERSAL),
+    conda:
+        "../../environment.yml"
+    params:
+        domains=lambda w: [
+            {"name": one.name, "source": one.source, "licence": one.licence}
+            | {"language": one.language}
+            for one in UNIVERSAL[w.entry].texts.domains
+        ],
+        skip=lambda w: UNIVERSAL[w.entry].texts.skip,
+        code=code_of("universal/universal_texts"),
+    message:
+        "Describing the texts of {wildcards.entry}"
+    script:
+        "../scripts/universal/universal_texts.py"
+
+
 # ---- what joins the slices
 
 
