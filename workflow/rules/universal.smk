@@ -141,6 +141,31 @@ rule universal_heads:
         "Concluding on heads and embedding dimensions of {wildcards.entry}"
     script:
         "../scripts/universal/universal_heads.py"
+# ---- models of other seeds
+
+
+rule universal_make:
+    input:
+        texts=lambda w: sorted(made_by("universal")[w.made]["texts"]),
+    output:
+        made=directory("resources/made/{made}"),
+    log:
+        "logs/universal_make/{made}.log",
+    wildcard_constraints:
+        made=any_of(made_by("universal")),
+    conda:
+        "../../environment.yml"
+    threads: 1  # with one, a killed training goes on to the same weights
+    resources:
+        mem_mb=4000,
+        runtime=lambda w, attempt: attempt * 120,  # minutes
+    params:
+        recipe=lambda w: made_by("universal")[w.made],
+        code=code_of("universal/universal_make"),
+    message:
+        "Training the model {wildcards.made}"
+    script:
+        "../scripts/universal/universal_make.py"
 
 
 # ---- what joins the slices
