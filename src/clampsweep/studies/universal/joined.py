@@ -38,7 +38,7 @@ class Question(NamedTuple):
 QUESTIONS: Mapping[str, Question] = {
     "GT1_ModelGeneralization": Question(
         "do the statistics of universal neurons hold in a new model?",
-        "PASS, by base rates of one model without other seeds: 93.3 % negative bias; pooled kurtosis",
+        "PASS, by base rates of one model: 93.3 % negative input bias; pooled kurtosis",
         ("agreement",),
         ("universal",),
     ),
@@ -50,7 +50,7 @@ QUESTIONS: Mapping[str, Question] = {
     ),
     "GT3_MethodGeneralization": Question(
         "does the method carry over to other components and features?",
-        "PASS, by norms of 384 heads that are not all alike; no number neuron found on one text pair",
+        "PASS, by norms of 384 heads that are not all alike; no number neuron on one text pair",
         ("heads", "features"),
         ("head", "embedding", "feature"),
     ),
@@ -83,7 +83,7 @@ def answer(found: pd.DataFrame, turns_on: Sequence[str]) -> Answer:
         found: `VERDICTS` of the question's slices.
         turns_on: Beginnings of the names of claims.
     """
-    own = found[found["claim"].str.startswith(tuple(turns_on))] if len(found) else found
+    own = found[found["claim"].map(lambda claim: claim.startswith(tuple(turns_on))).astype(bool)]
     counts = {word: int((own["verdict"] == word).sum()) for word in verdicts.OUTCOMES}
     said = ", ".join(f"{n} {word}" for word, n in counts.items() if n) or "no claim"
     why = f"{counted(len(own), 'claim')}: {said}" if len(own) else "nothing was asked"
@@ -105,7 +105,7 @@ def answers(parts: Mapping[str, pd.DataFrame]) -> dict[str, Answer]:
     found = {}
     for name, question in QUESTIONS.items():
         own = [parts[part] for part in question.slices if part in parts]
-        rows = pd.concat(own, ignore_index=True) if own else pd.DataFrame(columns=["claim"])
+        rows = pd.concat(own, ignore_index=True) if own else verdicts.frame([])
         found[name] = answer(rows, question.turns_on)
     return found
 
