@@ -141,6 +141,156 @@ rule universal_heads:
         "Concluding on heads and embedding dimensions of {wildcards.entry}"
     script:
         "../scripts/universal/universal_heads.py"
+# ---- data
+
+
+# Makes a shard of moments: what all statistics of activations are made of.
+rule universal_moments:
+    input:
+        shard="results/shards/universal_moments/{shard}.json",
+        model=shard_model,
+    output:
+        table="results/shards/universal_moments/{shard}.parquet",
+    log:
+        "logs/universal_moments/{shard}.log",
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        **HEAVY,
+        device=CONFIG.compute.device,
+    params:
+        model=shard_loading,
+        code=code_of("universal/universal_moments"),
+    message:
+        "Moments of every neuron, shard {wildcards.shard}"
+    script:
+        "../scripts/universal/universal_moments.py"
+
+
+rule universal_stats:
+    input:
+        plan=lambda w: str(work_plan(f"{w.entry}/moments").path),
+        shards=lambda w: shards_of(f"{w.entry}/moments"),
+    output:
+        stats="results/{entry}/un_stats.parquet",
+        reliability="results/{entry}/un_reliability.parquet",
+        halves="results/{entry}/un_halves.parquet",
+        convergence="results/{entry}/un_convergence.parquet",
+    log:
+        "logs/universal_stats/{entry}.log",
+    wildcard_constraints:
+        entry=any_of(UNIVERSAL),
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=4000,
+    params:
+        domain=lambda w: UNIVERSAL[w.entry].prose,
+        seed=lambda w: UNIVERSAL[w.entry].seed,
+        draws=8,  # of each number of blocks, for the growth of kurtosis with text
+        shards_code=rules.universal_moments.params.code,
+        code=code_of("universal/universal_stats"),
+    message:
+        "Statistics of every neuron of {wildcards.entry}"
+    script:
+        "../scripts/universal/universal_stats.py"
+
+
+rule universal_values:
+    input:
+        tokens="results/{entry}/un_tokens.parquet",
+        model=lambda w: fetched(UNIVERSAL[w.entry].model),
+    output:
+        values="results/{entry}/un_values.parquet",
+        nulls="results/{entry}/un_nulls.parquet",
+        pooled="results/{entry}/un_pooled.parquet",
+    log:
+        "logs/universal_values/{entry}.log",
+    wildcard_constraints:
+        entry=any_of(UNIVERSAL),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        **HEAVY,
+    params:
+        model=lambda w: UNIVERSAL[w.entry].model.loading(),
+        domain=lambda w: UNIVERSAL[w.entry].prose,
+        skip=lambda w: UNIVERSAL[w.entry].texts.skip,
+        seed=lambda w: UNIVERSAL[w.entry].seed,
+        draws=24,  # permutations of up against the gate
+        texts=8,  # whose beginnings' values are pooled
+        code=code_of("universal/universal_values"),
+    message:
+        "Values of every neuron of {wildcards.entry}"
+    script:
+        "../scripts/universal/universal_values.py"
+
+
+rule universal_new_data:
+    input:
+        tokens="results/{entry}/un_tokens.parquet",
+        plan=lambda w: str(work_plan(f"{w.entry}/moments").path),
+        shards=lambda w: shards_of(f"{w.entry}/moments"),
+    output:
+        table="results/{entry}/un_gt2.parquet",
+    log:
+        "logs/universal_new_data/{entry}.log",
+    wildcard_constraints:
+        entry=any_of(UNIVERSAL),
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=4000,
+    params:
+        pairs=lambda w: [list(pair) for pair in UNIVERSAL[w.entry].pairs],
+        seed=lambda w: UNIVERSAL[w.entry].seed,
+        draws=99,  # of blocks dealt out anew
+        shards_code=rules.universal_moments.params.code,
+        code=code_of("universal/universal_new_data"),
+    message:
+        "Comparing domains of {wildcards.entry}"
+    script:
+        "../scripts/universal/universal_new_data.py"
+
+
+rule universal_data:
+    input:
+        stats="results/{entry}/un_stats.parquet",
+        reliability="results/{entry}/un_reliability.parquet",
+        halves="results/{entry}/un_halves.parquet",
+        convergence="results/{entry}/un_convergence.parquet",
+        values="results/{entry}/un_values.parquet",
+        nulls="results/{entry}/un_nulls.parquet",
+        pooled="results/{entry}/un_pooled.parquet",
+        new_data="results/{entry}/un_gt2.parquet",
+    output:
+        figure_files(
+            "universal",
+            ["kurtosis_tokens", "kurtosis_layers", "log_ratios", "domain_ranks"],
+        ),
+        verdicts="results/{entry}/data/verdicts.parquet",
+        ledger="results/{entry}/data/ledger.parquet",
+        section="results/{entry}/data/section.md",
+    log:
+        "logs/universal_data/{entry}.log",
+    wildcard_constraints:
+        entry=any_of(UNIVERSAL),
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=4000,
+    params:
+        title=lambda w: UNIVERSAL[w.entry].title,
+        domain=lambda w: UNIVERSAL[w.entry].prose,
+        code=code_of("universal/universal_data"),
+    message:
+        "Concluding on statistics of activations of {wildcards.entry}"
+    script:
+        "../scripts/universal/universal_data.py"
+
+
 # ---- models of other seeds
 
 

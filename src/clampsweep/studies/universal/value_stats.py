@@ -1,6 +1,7 @@
 """Statistics that need the values themselves, and not only sums of their powers.
 
-Values are [neuron, position], so that a neuron's lie together. Kurtosis is Pearson's (3 for a Gaussian).
+Values are [neuron, position], so that a neuron's lie together. Kurtosis is Pearson's (3 for a
+Gaussian).
 """
 
 from __future__ import annotations
