@@ -94,7 +94,7 @@ def median_difference(
         return Estimate(*[np.nan] * 5)
     value = float(np.median(new[0] - known[0]))
     groups = np.median(new[1:] - known[0], axis=1), np.median(new[0] - known[1:], axis=1)
-    return estimate(value, [group.tolist() for group in groups])
+    return estimate(value, groups)
 
 
 def retention(new: Float64[np.ndarray, " neuron"], known: Float64[np.ndarray, " neuron"]) -> float:

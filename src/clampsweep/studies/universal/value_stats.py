@@ -63,7 +63,7 @@ def l_kurtosis(values: Float[np.ndarray, "neuron pos"]) -> Float64[np.ndarray, "
     spread = 2 * b1 - b0
     ratio = np.full(len(spread), np.nan)
     apart = ranked[:, -1] > ranked[:, 0]
-    return np.divide(20 * b3 - 30 * b2 + 12 * b1 - b0, spread, out=ratio, where=apart)
+    return np.asarray(np.divide(20 * b3 - 30 * b2 + 12 * b1 - b0, spread, out=ratio, where=apart))
 
 
 def product_null(
