@@ -141,6 +141,8 @@ rule universal_heads:
         "Concluding on heads and embedding dimensions of {wildcards.entry}"
     script:
         "../scripts/universal/universal_heads.py"
+
+
 # ---- data
 
 
