@@ -83,6 +83,152 @@ rule universal_texts:
         "../scripts/universal/universal_texts.py"
 
 
+# ---- data
+
+
+# Makes a shard of moments; they are read shard by shard, and never gathered.
+rule universal_moments:
+    input:
+        shard="results/shards/universal_moments/{shard}.json",
+        model=shard_model,
+    output:
+        table="results/shards/universal_moments/{shard}.parquet",
+    log:
+        "logs/universal_moments/{shard}.log",
+    conda:
+        "../../environment.yml"
+    threads: 1  # a second one gains little; another shard gains more
+    priority: 1  # most of the rest waits for them
+    resources:
+        **HEAVY,
+        device=CONFIG.compute.device,
+    params:
+        model=shard_loading,
+        code=code_of("universal/universal_moments"),
+    message:
+        "Moments of shard {wildcards.shard}"
+    script:
+        "../scripts/universal/universal_moments.py"
+
+
+rule universal_stats:
+    input:
+        plan=lambda w: str(work_plan(f"{w.entry}/moments").path),
+        shards=lambda w: shards_of(f"{w.entry}/moments"),
+    output:
+        stats="results/{entry}/un_stats.parquet",
+        reliability="results/{entry}/un_reliability.parquet",
+        halves="results/{entry}/un_halves.parquet",
+        convergence="results/{entry}/un_convergence.parquet",
+    log:
+        "logs/universal_stats/{entry}.log",
+    wildcard_constraints:
+        entry=any_of(UNIVERSAL),
+    conda:
+        "../../environment.yml"
+    priority: 1
+    resources:
+        mem_mb=6000,
+    params:
+        known=lambda w: UNIVERSAL[w.entry].prose,
+        seed=lambda w: UNIVERSAL[w.entry].seed,
+        shards_code=rules.universal_moments.params.code,
+        code=code_of("universal/universal_stats"),
+    message:
+        "Statistics of every neuron of {wildcards.entry}"
+    script:
+        "../scripts/universal/universal_stats.py"
+
+
+rule universal_values:
+    input:
+        tokens="results/{entry}/un_tokens.parquet",
+        model=lambda w: fetched(UNIVERSAL[w.entry].model),
+    output:
+        values="results/{entry}/un_values.parquet",
+        nulls="results/{entry}/un_product_null.parquet",
+        pooled="results/{entry}/un_pooled.parquet",
+    log:
+        "logs/universal_values/{entry}.log",
+    wildcard_constraints:
+        entry=any_of(UNIVERSAL),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    priority: 1
+    resources:
+        **HEAVY,
+    params:
+        model=lambda w: UNIVERSAL[w.entry].model.loading(),
+        domain=lambda w: UNIVERSAL[w.entry].prose,
+        skip=lambda w: UNIVERSAL[w.entry].texts.skip,
+        seed=lambda w: UNIVERSAL[w.entry].seed,
+        draws=3,  # permutations of up against the gate
+        code=code_of("universal/universal_values"),
+    message:
+        "Tails of the activations of {wildcards.entry}"
+    script:
+        "../scripts/universal/universal_values.py"
+
+
+rule universal_gt2:
+    input:
+        plan=lambda w: str(work_plan(f"{w.entry}/moments").path),
+        shards=lambda w: shards_of(f"{w.entry}/moments"),
+    output:
+        gt2="results/{entry}/un_gt2.parquet",
+    log:
+        "logs/universal_gt2/{entry}.log",
+    wildcard_constraints:
+        entry=any_of(UNIVERSAL),
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=6000,
+    params:
+        pairs=lambda w: [list(pair) for pair in UNIVERSAL[w.entry].pairs],
+        draws=99,  # of the blocks of both domains
+        seed=lambda w: UNIVERSAL[w.entry].seed,
+        shards_code=rules.universal_moments.params.code,
+        code=code_of("universal/universal_gt2"),
+    message:
+        "New data against known data, {wildcards.entry}"
+    script:
+        "../scripts/universal/universal_gt2.py"
+
+
+rule universal_data:
+    input:
+        stats="results/{entry}/un_stats.parquet",
+        halves="results/{entry}/un_halves.parquet",
+        convergence="results/{entry}/un_convergence.parquet",
+        values="results/{entry}/un_values.parquet",
+        nulls="results/{entry}/un_product_null.parquet",
+        pooled="results/{entry}/un_pooled.parquet",
+        gt2="results/{entry}/un_gt2.parquet",
+    output:
+        figure_files("universal", ["convergence", "new_data", "layers"]),
+        verdicts="results/{entry}/data/verdicts.parquet",
+        ledger="results/{entry}/data/ledger.parquet",
+        section="results/{entry}/data/section.md",
+    log:
+        "logs/universal_data/{entry}.log",
+    wildcard_constraints:
+        entry=any_of(UNIVERSAL),
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=3000,
+    params:
+        known=lambda w: UNIVERSAL[w.entry].prose,
+        title=lambda w: UNIVERSAL[w.entry].title,
+        code=code_of("universal/universal_data"),
+    message:
+        "Concluding on the activations of {wildcards.entry}"
+    script:
+        "../scripts/universal/universal_data.py"
+
+
 # ---- heads
 
 
