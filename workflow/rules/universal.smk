@@ -229,6 +229,61 @@ rule universal_data:
         "../scripts/universal/universal_data.py"
 
 
+# ---- weights
+
+
+rule universal_weights_table:
+    input:
+        model=lambda w: fetched(UNIVERSAL[w.entry].model),
+    output:
+        weights="results/{entry}/un_weights.parquet",
+        vocab="results/{entry}/un_vocab.parquet",
+        null="results/{entry}/un_vocab_null.parquet",
+    log:
+        "logs/universal_weights_table/{entry}.log",
+    wildcard_constraints:
+        entry=any_of(UNIVERSAL),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    priority: 1
+    resources:
+        **HEAVY,
+    params:
+        model=lambda w: UNIVERSAL[w.entry].model.loading(),
+        directions=2000,  # random ones
+        seed=lambda w: UNIVERSAL[w.entry].seed,
+        code=code_of("universal/universal_weights_table"),
+    message:
+        "Weights of every neuron of {wildcards.entry}"
+    script:
+        "../scripts/universal/universal_weights_table.py"
+
+
+rule universal_weights:
+    input:
+        vocab="results/{entry}/un_vocab.parquet",
+        null="results/{entry}/un_vocab_null.parquet",
+    output:
+        figure_files("universal", ["vocabulary"]),
+        verdicts="results/{entry}/weights/verdicts.parquet",
+        ledger="results/{entry}/weights/ledger.parquet",
+        section="results/{entry}/weights/section.md",
+    log:
+        "logs/universal_weights/{entry}.log",
+    wildcard_constraints:
+        entry=any_of(UNIVERSAL),
+    conda:
+        "../../environment.yml"
+    params:
+        title=lambda w: UNIVERSAL[w.entry].title,
+        code=code_of("universal/universal_weights"),
+    message:
+        "Concluding on the weights of {wildcards.entry}"
+    script:
+        "../scripts/universal/universal_weights.py"
+
+
 # ---- heads
 
 

@@ -1,0 +1,20 @@
+"""Measure the weights of every neuron, and what it does to the vocabulary."""
+
+from pathlib import Path
+
+from clampsweep.errors import reported
+
+with reported(snakemake.log[0]):
+    from clampsweep import provenance, tables
+    from clampsweep.models.loading import load
+    from clampsweep.models.spec import ModelSpec
+    from clampsweep.studies.universal import vocabulary, weights
+
+    params, output = snakemake.params, snakemake.output
+    spec = ModelSpec(**params.model)
+    model = load(Path(snakemake.input.model).parent, spec, snakemake.threads, "cpu")
+    facts = provenance.record(code=params.code)
+    tables.write(weights.weights(model), output.weights, weights.WEIGHTS, facts)
+    tables.write(vocabulary.vocabulary(model), output.vocab, vocabulary.VOCAB, facts)
+    drawn = vocabulary.random_directions(model, params.directions, params.seed)
+    tables.write(drawn, output.null, vocabulary.VOCAB_NULL, facts)
