@@ -7,7 +7,10 @@ import pandas as pd
 
 from clampsweep.studies.universal.claims.weights import FEW_TOKENS, FOLDING, LATE, claims
 from clampsweep.studies.universal.figures import weights as figures
+from clampsweep.studies.universal.gated import GATED_LAYERS
 from clampsweep.studies.universal.report.weights import section
+
+NO_GATES = pd.DataFrame(columns=list(GATED_LAYERS.columns))
 
 
 def tables(n_special, layer=7):
@@ -36,7 +39,7 @@ def tables(n_special, layer=7):
 
 
 def concluded(vocab, null):
-    return {(row["claim"], row["by"]): row for row, _ in claims(vocab, null)}
+    return {(row["claim"], row["by"]): row for row, _ in claims(vocab, null, NO_GATES)}
 
 
 def test_planted_neurons_of_a_late_layer_are_found():

@@ -239,6 +239,8 @@ rule universal_weights_table:
         weights="results/{entry}/un_weights.parquet",
         vocab="results/{entry}/un_vocab.parquet",
         null="results/{entry}/un_vocab_null.parquet",
+        gated="results/{entry}/un_gated.parquet",
+        gated_layers="results/{entry}/un_gated_layers.parquet",
     log:
         "logs/universal_weights_table/{entry}.log",
     wildcard_constraints:
@@ -264,8 +266,9 @@ rule universal_weights:
     input:
         vocab="results/{entry}/un_vocab.parquet",
         null="results/{entry}/un_vocab_null.parquet",
+        gated="results/{entry}/un_gated_layers.parquet",
     output:
-        figure_files("universal", ["vocabulary"]),
+        figure_files("universal", ["vocabulary", "gated"]),
         verdicts="results/{entry}/weights/verdicts.parquet",
         ledger="results/{entry}/weights/ledger.parquet",
         section="results/{entry}/weights/section.md",

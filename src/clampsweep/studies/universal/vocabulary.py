@@ -63,13 +63,13 @@ def vocabulary(model: Model) -> pd.DataFrame:
     Args:
         model: Loaded model.
     """
-    parts = []
+    columns, parts = list(VOCAB.columns), []
     for processing in (RAW, FOLDED):
         rows = _unit_rows(model, processing)
         for layer in tqdm(range(model.n_layers), desc=processing, unit="layer", mininterval=1):
             own = vocab_moments(layer_weights(model, layer, processing).out, rows)
-            place = {"processing": processing, "layer": layer, "neuron": np.arange(len(own))}
-            parts.append(pd.DataFrame({**place, **own.to_dict("series")}))
+            own = own.assign(processing=processing, layer=layer, neuron=np.arange(len(own)))
+            parts.append(own[columns])
     return pd.concat(parts, ignore_index=True)
 
 
@@ -83,11 +83,10 @@ def random_directions(model: Model, n_draws: int, seed: int) -> pd.DataFrame:
     """
     generator = torch.Generator().manual_seed(seed)
     drawn = torch.randn(n_draws, model.d_model, generator=generator, dtype=torch.float64)
-    parts = []
+    columns, parts = list(VOCAB_NULL.columns), []
     for processing in (RAW, FOLDED):
         own = vocab_moments(drawn, _unit_rows(model, processing))
-        place = {"processing": processing, "draw": np.arange(n_draws)}
-        parts.append(pd.DataFrame({**place, **own.to_dict("series")}))
+        parts.append(own.assign(processing=processing, draw=np.arange(n_draws))[columns])
     return pd.concat(parts, ignore_index=True)
 
 

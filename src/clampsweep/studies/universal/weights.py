@@ -9,7 +9,7 @@ for nothing reads the mean. An RMSNorm keeps the mean: nothing is centred there.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -32,7 +32,8 @@ WEIGHTS = Schema(
         "layer": Column("int", "layer, from 0"),
         "neuron": Column("int", "neuron of the layer, from 0"),
         "w_in_norm": Column("float", "norm of what the neuron reads (gated: of its gate)"),
-        "w_up_norm": Column("float", "norm of what its up projection reads; null without", null=True),
+        "w_up_norm": Column("float", "norm of what its up projection reads; null without",
+                            null=True),
         "w_out_norm": Column("float", "norm of what it writes"),
         "input_bias": Column("float", "bias of what it reads (gated: of its gate); null without",
                              null=True),
@@ -89,8 +90,8 @@ def _raw(model: Model, layer: int) -> LayerWeights:
         return LayerWeights(rows_of(module, d_model), None, _out(model, layer), _bias(module))
     named = model.adapter.component_mapping["blocks"].submodules["mlp"]
     if fused := getattr(named, "fused_attr", None):  # one projection: gate, then up
-        module = getattr(model.part(mlp), fused)
-        both, bias = rows_of(module, d_model), _bias(module)
+        joint: Any = getattr(model.part(mlp), fused)
+        both, bias = rows_of(joint, d_model), _bias(joint)
         own = None if bias is None else bias[: model.d_mlp]
         return LayerWeights(both[: model.d_mlp], both[model.d_mlp :], _out(model, layer), own)
     gate, up = model.part(f"{mlp}.gate"), model.part(f"{mlp}.in")
@@ -104,7 +105,7 @@ def _out(model: Model, layer: int) -> Float64[Tensor, "neuron d_model"]:
     return model.output_directions(layer, every, dtype=torch.float64).cpu()
 
 
-def rows_of(module: torch.nn.Module, width: int) -> Float64[Tensor, "out width"]:
+def rows_of(module: Any, width: int) -> Float64[Tensor, "out width"]:
     """Weights of a linear map, a row for each output, whichever way round it keeps them.
 
     Args:
@@ -119,7 +120,7 @@ def rows_of(module: torch.nn.Module, width: int) -> Float64[Tensor, "out width"]
     return rows
 
 
-def _bias(module: torch.nn.Module) -> Float64[Tensor, " out"] | None:
+def _bias(module: Any) -> Float64[Tensor, " out"] | None:
     bias = getattr(module, "bias", None)
     return None if bias is None else bias.detach().double().cpu()
 
@@ -200,7 +201,7 @@ def unembedding(model: Model, processing: str) -> Iterator[Float64[Tensor, "toke
     weight = model.plain.get_output_embeddings().weight.detach()
     known = sorted(at for at in model.tokenizer.get_vocab().values() if at < len(weight))
     norm = read_norm(model.part("ln_final"), model.d_model)
-    parts = torch.tensor(known, device=weight.device).split(_TOKENS_AT_ONCE)
+    parts = torch.split(torch.tensor(known, device=weight.device), _TOKENS_AT_ONCE)
     if processing == RAW:
         for part in parts:
             yield weight[part].double().cpu()

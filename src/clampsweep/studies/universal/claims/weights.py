@@ -10,6 +10,7 @@ from scipy import stats
 
 from clampsweep.ledger import Control, ran
 from clampsweep.statistics import wilson
+from clampsweep.studies.universal.gated import DEPLETING, ENRICHING, OWN, ROTATED
 from clampsweep.studies.universal.vocabulary import CUT
 from clampsweep.studies.universal.weights import FOLDED, RAW
 from clampsweep.verdicts import Claim, Result, conclude
@@ -17,21 +18,24 @@ from clampsweep.verdicts import Claim, Result, conclude
 FEW_TOKENS = "neurons that raise or lower few tokens"
 LATE = "such neurons are in the last quarter of the layers"
 FOLDING = "folding the norms matters"
+EARLY = "gated neurons enrich more in the early half of the layers"
 
 Concluded = list[tuple[dict[str, Any], list[Control]]]
 
 
-def claims(vocab: pd.DataFrame, null: pd.DataFrame) -> Concluded:
+def claims(vocab: pd.DataFrame, null: pd.DataFrame, gated: pd.DataFrame) -> Concluded:
     """Verdicts on the vocabulary statistics, each with its controls.
 
     Args:
         vocab: `VOCAB`.
         null: `VOCAB_NULL`.
+        gated: `GATED_LAYERS`; empty for a model without gates.
     """
     return [
         *(_few_tokens(vocab, null, processing) for processing in (FOLDED, RAW)),
         _late(vocab),
         _folding(vocab),
+        _early(gated),
     ]
 
 
@@ -54,7 +58,9 @@ def _few_tokens(
     total = int((vocab["processing"] == processing).sum())
     drawn = null[null["processing"] == processing]["vocab_kurt"]
     k, m = len(own), int((drawn > CUT).sum())
-    test = stats.fisher_exact([[k, total - k], [m, len(drawn) - m]], alternative="greater")
+    test = stats.fisher_exact(
+        np.array([[k, total - k], [m, len(drawn) - m]]), alternative="greater"
+    )
     share, bounds = k / total, wilson(k, total)
     chance = wilson(m, len(drawn)).high  # what random directions may have at most
     p = float(test.pvalue)
@@ -115,3 +121,46 @@ def _folding(vocab: pd.DataFrame) -> tuple[dict[str, Any], list[Control]]:
     why = f"Spearman of raw and folded vocabulary kurtosis is {value:.2f}, mean over {n} layers"
     result = Result(value, value - reach, value + reach, 0.9, n, p, p)
     return conclude(claim, result, words, why), [control]
+
+
+def net_shares(gated: pd.DataFrame, which: str) -> pd.Series:
+    """Share of a layer's neurons that enrich less that of those that deplete, by layer.
+
+    Args:
+        gated: `GATED_LAYERS`.
+        which: Own weights or rotated ones.
+    """
+    own = gated[gated["weights"] == which]
+    sign = own["class"].isin(ENRICHING).astype(int) - own["class"].isin(DEPLETING).astype(int)
+    nets = (sign * own["n"]).groupby(own["layer"]).sum() / own.groupby("layer")["n"].sum()
+    found: pd.Series = nets.fillna(0.0)
+    return found
+
+
+def _early(gated: pd.DataFrame) -> tuple[dict[str, Any], list[Control]]:
+    """Net enrichment of the first half of the layers less that of the last, layers dealt anew."""
+    n_draws = 2000
+    claim = Claim("universal", EARLY, "all layers", "greater", "difference of net shares")
+    control = ran("orders of the layers", n_draws, "layers dealt out anew")
+    if gated.empty:
+        words = "an MLP without a gate has no such classes"
+        return conclude(claim, Result(), words, words, untestable=words), [control]
+    own, turned = (net_shares(gated, which).to_numpy(float) for which in (OWN, ROTATED))
+    half, n = len(own) // 2, len(own)
+    early, late = own[:half], own[n - half :]
+    value = float(early.mean() - late.mean())
+    rng = np.random.default_rng(0)
+    orders = [rng.permutation(own) for _ in range(n_draws)]
+    drawn = np.array([one[:half].mean() - one[n - half :].mean() for one in orders])
+    p = float((1 + (drawn >= value).sum()) / (1 + n_draws))
+    why = "share that enriches less share that depletes (arXiv 2505.17936), early less late half"
+    rotations = ran("rotated weights", n, f"largest net share {np.abs(turned).max():.3f}")
+    words = f"net share {early.mean():+.3f} in the early half, {late.mean():+.3f} in the late"
+    if half < 2:
+        result = Result(value, null=0.0, n=n)
+        return conclude(claim, result, words, why, untestable="too few layers"), [rotations]
+    test = stats.ttest_ind(early, late, equal_var=False)
+    ends = test.confidence_interval(0.95) if np.ptp(own) > 0 else None
+    low, high = (value, value) if ends is None else (float(ends.low), float(ends.high))
+    result = Result(value, low, high, 0.0, n, p, p)
+    return conclude(claim, result, words, why), [control, rotations]
