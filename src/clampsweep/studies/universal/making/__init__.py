@@ -1,0 +1,1 @@
+"""Making small language models that differ in nothing but the seed."""
