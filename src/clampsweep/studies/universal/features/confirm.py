@@ -41,31 +41,12 @@ class Confirmed(NamedTuple):
     q: Float64[np.ndarray, " pair"]
 
 
-def values_at(
-    model: Model,
-    half: Half,
-    neurons: Sequence[Place],
-    hook: str,
-    progress: Callable[[int], None] = lambda _: None,
-) -> Float[np.ndarray, "sequence pos neuron"]:
-    """Values of some neurons at the positions that count, activation units.
-
-    Args:
-        model: Loaded model.
-        half: The sequences.
-        neurons: Layer and number of each.
-        hook: Hook point, by name.
-        progress: Told the number of sequences done by each pass.
-    """
-    return _captured(model, half, {hook: neurons}, progress)[hook]
-
-
 def values_and_gates(
     model: Model,
     half: Half,
     neurons: Sequence[Place],
     fired: Sequence[Place],
-    progress: Callable[[int], None],
+    progress: Callable[[int], object],
 ) -> tuple[Float[np.ndarray, "sequence pos neuron"], Float[np.ndarray, "sequence pos fired"]]:
     """What some neurons give out, and what goes into the activation function of others."""
     found = _captured(model, half, {MLP_POST: neurons, MLP_PRE: fired}, progress)
@@ -76,12 +57,10 @@ def _captured(
     model: Model,
     half: Half,
     wanted: dict[str, Sequence[Place]],
-    progress: Callable[[int], None],
+    progress: Callable[[int], object],
 ) -> dict[str, Float[np.ndarray, "sequence pos neuron"]]:
     shape = len(half.sequences), half.length
-    found = {
-        hook: np.zeros((*shape, len(own)), dtype=np.float32) for hook, own in wanted.items()
-    }
+    found = {hook: np.zeros((*shape, len(own)), dtype=np.float32) for hook, own in wanted.items()}
     columns: dict[HookPoint, tuple[list[int], list[int]]] = {}
     for hook, own in wanted.items():
         for column, (layer, neuron) in enumerate(own):
@@ -135,12 +114,12 @@ def confirm(
         chance[draw] = away[np.arange(n_pairs), own_column]
         for kind in np.unique(whole):  # blocks dealt anew differ more than sequences turned round
             largest[draw, whole == kind] = away[whole == kind].max()
-    p = np.array([rank_p(own[at], chance[:, at]) for at in range(n_pairs)])
-    p_fwer = np.array([rank_p(own[at], largest[:, at]) for at in range(n_pairs)])
+    p = np.array([rank_p(own[at], chance[:, at].tolist()) for at in range(n_pairs)])
+    p_fwer = np.array([rank_p(own[at], largest[:, at].tolist()) for at in range(n_pairs)])
     labels = found.values.reshape(-1, n_pairs).astype(np.float32)
     sums = block_sums(labels, judged[:, own_column], np.repeat(blocks, found.values.shape[1]))
     ends = intervals(sums, strata)
-    return Confirmed(own, ends, p, p_fwer, benjamini_hochberg(p))
+    return Confirmed(own, ends, p, p_fwer, benjamini_hochberg(p.tolist()))
 
 
 def standardised(

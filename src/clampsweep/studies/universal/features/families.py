@@ -122,7 +122,8 @@ def _is_all_capitals(piece: str) -> bool:
 
 
 def _is_indentation(piece: str) -> bool:
-    return len(piece) > 1 and not piece.strip(" \t")
+    blanks = piece.rpartition("\n")[2]
+    return bool(blanks) and not blanks.strip(" \t") and (len(blanks) > 1 or "\n" in piece)
 
 
 TESTS: tuple[Test, ...] = (
@@ -143,7 +144,7 @@ TESTS: tuple[Test, ...] = (
          lambda s: any(sign in s for sign in "\"'`\N{LEFT DOUBLE QUOTATION MARK}"
                        "\N{RIGHT DOUBLE QUOTATION MARK}")),
     Test("has_newline", FORM, "the token has a line feed", lambda s: "\n" in s),
-    Test("indentation", FORM, "the token is two or more blanks", _is_indentation),
+    Test("indentation", FORM, "the token ends in a line's blanks, or in several", _is_indentation),
     Test("not_ascii", FORM, "the token has a letter beyond ASCII",
          lambda s: any(sign.isalpha() and not sign.isascii() for sign in s)),
 )  # fmt: skip

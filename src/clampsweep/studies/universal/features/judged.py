@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
+from tqdm import tqdm
 
 from clampsweep.models.model import Model
 from clampsweep.studies.universal.features import planted as plants
@@ -53,7 +53,6 @@ def judge(
     truths: pd.DataFrame,
     shifts: int,
     seed: int,
-    progress: Callable[[int], None] = lambda _: None,
 ) -> Found:
     """Measure the candidates on the half that did not choose them.
 
@@ -64,14 +63,14 @@ def judge(
         truths: `TRUTHS`: planted neurons.
         shifts: How often labels are moved.
         seed: Of the draws.
-        progress: Told the number of sequences done by each pass.
     """
     half = parts.confirmation
     is_place = candidates["kind"] == PLACE
     neurons = sorted({*_places(candidates[~is_place]), *_places(truths)})
     column = {place: at for at, place in enumerate(neurons)}
     in_place = candidates[is_place]
-    values, gates = values_and_gates(model, half, neurons, _places(in_place), progress)
+    with tqdm(total=len(half.sequences), unit="text", desc="confirm", mininterval=1) as bar:
+        values, gates = values_and_gates(model, half, neurons, _places(in_place), bar.update)
 
     def test(found: Labels, kind: pd.DataFrame) -> Confirmed:
         chosen = [column[place] for place in _places(kind[kind["rank"] == 1])]
@@ -111,12 +110,10 @@ def _planted_labels(
     truths: pd.DataFrame, values: Float[np.ndarray, "sequence pos planted"], seed: int
 ) -> Labels:
     """Labels of the planted features of confirmation, then of their copies."""
-    wrong = plants.noise(*values.shape, seed=seed + 1)
+    wrong = plants.noise(*values.shape, seed + 1)
     own, copies = plants.labels(truths, values, wrong)
     features = [
-        Feature(name, kind, "planted")
-        for kind in (PLANTED, SHIFTED)
-        for name in truths["feature"]
+        Feature(name, kind, "planted") for kind in (PLANTED, SHIFTED) for name in truths["feature"]
     ]
     return Labels(features, np.concatenate([own, copies], axis=2))
 

@@ -121,7 +121,7 @@ def _by_span(text: str, ends: Sequence[int], span: Span) -> Bool[np.ndarray, " p
     for match in span.pattern.finditer(text):
         marked[match.start() + 1 : match.end() + 1] = 1
     before = np.cumsum(marked)[np.array([0, *ends])]
-    return np.diff(before) > 0
+    return np.asarray(np.diff(before) > 0)
 
 
 def _word_parts(

@@ -61,15 +61,15 @@ def against_shifts(
     others = np.zeros((shifts, neurons))
     for draw in range(shifts):
         others[draw] = information(counted(shift(fires, turns(sequences, length, rng))), n)
-    p = np.array([rank_p(own[at], others[:, at]) for at in range(neurons)])
-    ends = [rank_interval(own[at], others[:, at]) for at in range(neurons)]
+    p = np.array([rank_p(own[at], others[:, at].tolist()) for at in range(neurons)])
+    ends = [rank_interval(own[at], others[:, at].tolist()) for at in range(neurons)]
     return {
         "mi_confirmation": own,
         "low": np.array([one.low if np.isfinite(one.low) else np.nan for one in ends]),
         "high": np.array([one.high if np.isfinite(one.high) else np.nan for one in ends]),
         "null": np.median(others, axis=0),
         "p": p,
-        "q": benjamini_hochberg(p),
+        "q": benjamini_hochberg(p.tolist()),
         "firing_first": counts[0] / n[0],
         "firing_last": counts[-1] / n[-1],
     }

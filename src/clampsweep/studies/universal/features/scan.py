@@ -16,6 +16,7 @@ import pandas as pd
 import torch
 from jaxtyping import Bool, Float, Float64, Int
 from torch import Tensor
+from tqdm import tqdm
 
 from clampsweep.models.capture import Rows, capture
 from clampsweep.models.model import Model
@@ -67,6 +68,15 @@ class Scanned(NamedTuple):
     histogram: pd.DataFrame
 
 
+def scan(model: Model, half: Half, shifts: int, planted: int, seed: int) -> Scanned:
+    """Look at all neurons for those that respond to features; arguments as of `Scan`."""
+    found = Scan(model, half, shifts, planted, seed)
+    with tqdm(total=len(half.sequences), unit="text", desc="scan", mininterval=1) as bar:
+        for done in found.run():
+            bar.update(done)
+    return found.result()
+
+
 class Scan:
     """Looks at all neurons of a model.
 
@@ -114,7 +124,7 @@ class Scan:
         values = np.concatenate(best, axis=1)
         n = len(self._half.found.features)
         own, null, rest = np.split(values, [n, n * (1 + self._shifts)])
-        null = null.reshape(self._shifts, n, -1)
+        null = null.reshape(self._shifts, n, values.shape[1])
         copies = rest[len(self._truths) :]
         chance = float(copies.max()) if len(copies) else np.nan
         names = [one.name for one in self._half.found.features]

@@ -27,7 +27,9 @@ CANDIDATES = Schema(
             "float", f"variance reduction on discovery, 0..1; of {PLACE} information, bits"
         ),
         "null_max": Column(
-            "float", "largest value of any neuron for labels that were shifted; null: none", null=True
+            "float",
+            "largest value of any neuron for labels that were shifted; null: none",
+            null=True,
         ),
     },
     key=("kind", "feature", "rank"),
@@ -138,3 +140,11 @@ HISTOGRAM = Schema(
     },
     key=("low",),
 )
+
+CONFIRMED = {
+    "features": FEATURES,
+    "neurons": FEATURE_NEURONS,
+    "planted": PLANTS,
+    "positions": POSITIONS,
+}
+"""The tables of confirmation, by what rules call them."""

@@ -1,9 +1,9 @@
 """Variance reduction: how much of a neuron's variance a feature of tokens explains.
 
 VR = 1 - [(1 - b) var(v | y=0) + b var(v | y=1)] / var(v), of a neuron's values v, a feature y and
-the share b of positions that have it (Gurnee et al. 2024, section 4.3). By the law of total variance
-this is b (1 - b) (mean(v | y=1) - mean(v | y=0))^2 / var(v), the squared correlation of v and y: sums
-of v over the positions of a feature are enough, and no squares by feature are needed.
+the share b of positions that have it (Gurnee et al. 2024, section 4.3). By the law of total
+variance this is b (1 - b) (mean(v | y=1) - mean(v | y=0))^2 / var(v), the squared correlation of v
+and y: sums of v over the positions of a feature are enough, and no squares by feature are needed.
 """
 
 from __future__ import annotations
