@@ -189,6 +189,7 @@ rule universal_scan:
         "../../environment.yml"
     threads: 1
     resources:
+        device=CONFIG.compute.device,
         **HEAVY,
     params:
         model=lambda w: UNIVERSAL[w.entry].model.loading(),
@@ -224,6 +225,7 @@ rule universal_confirm:
         "../../environment.yml"
     threads: 1
     resources:
+        device=CONFIG.compute.device,
         **HEAVY,
     params:
         model=lambda w: UNIVERSAL[w.entry].model.loading(),

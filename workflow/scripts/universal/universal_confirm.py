@@ -15,12 +15,11 @@ with reported(snakemake.log[0]):
 
     given, params, output = snakemake.input, snakemake.params, snakemake.output
     parts = halves(tables.read(given.tokens, TOKENS), **params.cut)
-    spec, device = ModelSpec(**params.model), snakemake.resources.device
-    model = load(Path(given.model).parent, spec, snakemake.threads, device)
-    candidates = tables.read(given.candidates, schemas.CANDIDATES)
-    found = judge(
-        model, parts, candidates, tables.read(given.truths, schemas.TRUTHS), **params.draws
-    )
+    spec, folder = ModelSpec(**params.model), Path(given.model).parent
+    model = load(folder, spec, snakemake.threads, snakemake.resources.device)
+    chosen = tables.read(given.candidates, schemas.CANDIDATES)
+    truths = tables.read(given.truths, schemas.TRUTHS)
+    found = judge(model, parts, chosen, truths, **params.draws)
     facts = provenance.record(code=params.code)
     for name, schema in schemas.CONFIRMED.items():
         tables.write(getattr(found, name), output[name], schema, facts)

@@ -110,7 +110,8 @@ def _planted_labels(
     truths: pd.DataFrame, values: Float[np.ndarray, "sequence pos planted"], seed: int
 ) -> Labels:
     """Labels of the planted features of confirmation, then of their copies."""
-    wrong = plants.noise(*values.shape, seed + 1)
+    sequences, length, planted = values.shape
+    wrong = plants.noise(sequences, length, planted, seed + 1)
     own, copies = plants.labels(truths, values, wrong)
     features = [
         Feature(name, kind, "planted") for kind in (PLANTED, SHIFTED) for name in truths["feature"]

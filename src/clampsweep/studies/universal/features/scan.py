@@ -175,7 +175,7 @@ class Scan:
         fires = (values > 0).to(torch.float32)
         into = torch.zeros((len(self._fired), self._d_mlp), device=values.device)
         into.index_add_(0, at.to(values.device), fires)
-        self._fired[:, self._at(point.layer)] += into.double().cpu().numpy()
+        self._fired[:, self._at(point.layer)] += into.cpu().double().numpy()
 
     def _add(self) -> None:
         """Count the pass that is held."""
