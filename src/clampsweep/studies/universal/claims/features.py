@@ -99,7 +99,8 @@ def _feature(
             untestable=f"{have}; needed, with and without it: {setting.minimum}",
         )  # fmt: skip
         return made, [skipped(_MOVED, have), control]
-    made = conclude(claim, _result(row), "-", _why(row, setting))
+    least = 1 / (1 + setting.shifts)
+    made = conclude(claim, _result(row), "-", _why(row, setting), least_q=least)
     name = neuron_name(row)
     yes = made["verdict"] == SUPPORTED
     made["words"] = (
