@@ -12,7 +12,7 @@ import pytest
 from clampsweep import ledger, tables
 from clampsweep.figures.style import save_figure
 from clampsweep.models.model import Model
-from clampsweep.studies.universal.claims.features import Setting, claims
+from clampsweep.studies.universal.claims.features import HAS_NEURON, Setting, claims
 from clampsweep.studies.universal.features.halves import Halves, halves
 from clampsweep.studies.universal.features.judged import Found, judge
 from clampsweep.studies.universal.features.scan import Scanned, scan
