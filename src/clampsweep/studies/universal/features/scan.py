@@ -30,7 +30,7 @@ from clampsweep.studies.universal.features.variance import Sums
 
 RANKS = 5  # neurons of a feature that are looked at again
 PLACES = 20  # neurons that are looked at again for what they tell of position
-_PILOT = 8  # every so many sequences, for the means of neurons and thresholds of planted ones
+_PILOT = 12  # every so many sequences, for the means of neurons and thresholds of planted ones
 _EDGES = np.concatenate([[0.0], np.geomspace(1e-4, 1, 41)])
 
 
@@ -126,17 +126,19 @@ class Scan:
         own, null, rest = np.split(values, [n, n * (1 + self._shifts)])
         null = null.reshape(self._shifts, n, values.shape[1])
         copies = rest[len(self._truths) :]
-        chance = float(copies.max()) if len(copies) else np.nan
+        chance = copies.max(1, initial=0.0)
         names = [one.name for one in self._half.found.features]
         numbers = self._truths["feature"].tolist()
         tables = [
             self._best(REAL, names, own, null.max((0, 2), initial=0.0)),
-            self._best(PLANTED, numbers, rest[: len(numbers)], np.full(len(numbers), chance)),
-            self._best(SHIFTED, numbers, copies, np.full(len(numbers), chance)),
+            self._best(PLANTED, numbers, rest[: len(numbers)], chance),
+            self._best(SHIFTED, numbers, copies, chance),
             self._places(),
         ]
         candidates = pd.concat(tables, ignore_index=True)
-        return Scanned(candidates, self._truths, _histogram(own, null))
+        tokens = np.array([not one.whole for one in self._half.found.features], dtype=bool)
+        counts = _histogram(own[tokens], null[:, tokens])
+        return Scanned(candidates, self._truths, counts)
 
     def _at(self, layer: int) -> slice:
         return slice(layer * self._d_mlp, (layer + 1) * self._d_mlp)
@@ -227,7 +229,7 @@ def _histogram(
     own: Float64[np.ndarray, "feature neuron"],
     null: Float64[np.ndarray, "shift feature neuron"],
 ) -> pd.DataFrame:
-    """Rows of `HISTOGRAM`: of each neuron the largest VR of any feature."""
+    """Rows of `HISTOGRAM`: of each neuron the largest VR of any feature of tokens."""
     edges = _EDGES
     counts = np.histogram(own.max(0, initial=0.0), edges)[0]
     chance = [np.histogram(one.max(0, initial=0.0), edges)[0] for one in null]

@@ -58,7 +58,7 @@ PLANTS = Schema(
         "vr_confirmation": Column("float", "the same on confirmation"),
         "low": Column("float", "its 95 % interval, lower end", null=True),
         "high": Column("float", "the same, upper end", null=True),
-        "null_max": Column("float", "largest VR of any neuron for shifted labels"),
+        "null_max": Column("float", "largest VR of any neuron for its copy, discovery"),
         "p": Column("float", "p value against shifted labels"),
         "q": Column("float", "that, corrected for all planted features and copies"),
         "found": Column("bool", "whether it counts as found: q < 0.05 and low above null_max"),
@@ -135,7 +135,9 @@ HISTOGRAM = Schema(
     {
         "low": Column("float", "lower end of the bin of the variance reduction"),
         "high": Column("float", "upper end"),
-        "neurons": Column("int", "neurons whose largest VR of any feature is in the bin"),
+        "neurons": Column(
+            "int", "neurons whose largest VR of any feature but topics is in the bin"
+        ),
         "null_neurons": Column("float", "the same for shifted labels, mean over shifts"),
     },
     key=("low",),

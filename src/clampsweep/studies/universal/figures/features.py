@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter
 
 from clampsweep.figures.style import (
     BLUE,
@@ -25,7 +26,7 @@ from clampsweep.studies.universal.features.families import FAMILIES
 from clampsweep.studies.universal.features.tables import TESTED
 from clampsweep.verdicts import SUPPORTED
 
-_BARS, _NAMED = 30, 10
+_BARS, _NAMED = 30, 6
 _COLOURS = (*TARGET_COLOURS, GREY, "#B8A800")
 _MARKERS = (*TARGET_MARKERS, "X", "<")
 
@@ -128,9 +129,11 @@ def histogram(counts: pd.DataFrame, features: pd.DataFrame, title: str) -> Figur
     ax.axvline(limit, color=VERMILION, linestyle="--", label=reached)
     ax.set_xscale("log")
     ax.set_yscale("symlog", linthresh=1)
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
     ax.set_xlabel("largest variance reduction of any feature (log scale)")
     ax.set_ylabel("neurons (log scale)")
-    ax.legend(loc="upper right")
+    figure.legend(loc="outside lower center", ncols=3)
     return figure
 
 
