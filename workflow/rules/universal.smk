@@ -345,6 +345,8 @@ rule universal_heads:
         "Concluding on heads and embedding dimensions of {wildcards.entry}"
     script:
         "../scripts/universal/universal_heads.py"
+
+
 # ---- models of other seeds
 
 
@@ -370,6 +372,114 @@ rule universal_make:
         "Training the model {wildcards.made}"
     script:
         "../scripts/universal/universal_make.py"
+
+
+# ---- features
+
+
+rule universal_scan:
+    input:
+        tokens="results/{entry}/un_tokens.parquet",
+        model=lambda w: fetched(UNIVERSAL[w.entry].model),
+    output:
+        candidates="results/{entry}/features/candidates.parquet",
+        truths="results/{entry}/features/planted_neurons.parquet",
+        histogram="results/{entry}/un_feature_histogram.parquet",
+    log:
+        "logs/universal_scan/{entry}.log",
+    wildcard_constraints:
+        entry=any_of(UNIVERSAL_FEATURES),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        device=CONFIG.compute.device,
+        **HEAVY,
+    params:
+        model=lambda w: UNIVERSAL[w.entry].model.loading(),
+        cut=lambda w: universal_cut(UNIVERSAL[w.entry]),
+        draws=lambda w: {
+            "shifts": UNIVERSAL[w.entry].features.null_shifts,
+            "planted": UNIVERSAL[w.entry].features.planted,
+            "seed": UNIVERSAL[w.entry].seed,
+        },
+        code=code_of("universal/universal_scan"),
+    message:
+        "Looking at all neurons of {wildcards.entry} for features of tokens"
+    script:
+        "../scripts/universal/universal_scan.py"
+
+
+rule universal_confirm:
+    input:
+        tokens="results/{entry}/un_tokens.parquet",
+        model=lambda w: fetched(UNIVERSAL[w.entry].model),
+        candidates="results/{entry}/features/candidates.parquet",
+        truths="results/{entry}/features/planted_neurons.parquet",
+    output:
+        features="results/{entry}/un_features.parquet",
+        neurons="results/{entry}/un_feature_neurons.parquet",
+        planted="results/{entry}/features/planted.parquet",
+        positions="results/{entry}/un_position_neurons.parquet",
+    log:
+        "logs/universal_confirm/{entry}.log",
+    wildcard_constraints:
+        entry=any_of(UNIVERSAL_FEATURES),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        device=CONFIG.compute.device,
+        **HEAVY,
+    params:
+        model=lambda w: UNIVERSAL[w.entry].model.loading(),
+        cut=lambda w: universal_cut(UNIVERSAL[w.entry]),
+        draws=lambda w: {
+            "shifts": UNIVERSAL[w.entry].features.shifts,
+            "seed": UNIVERSAL[w.entry].seed,
+        },
+        code=code_of("universal/universal_confirm"),
+    message:
+        "Measuring the chosen neurons of {wildcards.entry} on other texts"
+    script:
+        "../scripts/universal/universal_confirm.py"
+
+
+rule universal_features:
+    input:
+        features="results/{entry}/un_features.parquet",
+        neurons="results/{entry}/un_feature_neurons.parquet",
+        planted="results/{entry}/features/planted.parquet",
+        positions="results/{entry}/un_position_neurons.parquet",
+        histogram="results/{entry}/un_feature_histogram.parquet",
+    output:
+        figure_files(
+            "universal",
+            ["features_best", "features_confirmation", "features_histogram"],
+        ),
+        verdicts="results/{entry}/features/verdicts.parquet",
+        ledger="results/{entry}/features/ledger.parquet",
+        section="results/{entry}/features/section.md",
+    log:
+        "logs/universal_features/{entry}.log",
+    wildcard_constraints:
+        entry=any_of(UNIVERSAL_FEATURES),
+    conda:
+        "../../environment.yml"
+    params:
+        title=lambda w: UNIVERSAL[w.entry].title,
+        setting=lambda w: {
+            "neurons": UNIVERSAL[w.entry].model.n_layers
+            * UNIVERSAL[w.entry].model.d_mlp,
+            "minimum": UNIVERSAL[w.entry].features.minimum,
+            "shifts": UNIVERSAL[w.entry].features.shifts,
+            "null_shifts": UNIVERSAL[w.entry].features.null_shifts,
+        },
+        code=code_of("universal/universal_features"),
+    message:
+        "Concluding on features of tokens of {wildcards.entry}"
+    script:
+        "../scripts/universal/universal_features.py"
 
 
 # ---- what joins the slices
