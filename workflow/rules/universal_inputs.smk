@@ -24,3 +24,12 @@ def universal_files(wildcards):
         one.name: [str(file) for file in or_stop(universal_files_of, one.file)]
         for one in domains
     }
+
+
+def universal_cut(entry):
+    """How the labels of an entry's features are made."""
+    return {
+        "languages": {one.name: one.language for one in entry.texts.domains},
+        "skip": entry.texts.skip,
+        "minimum": entry.features.minimum,
+    }
