@@ -53,7 +53,7 @@ class Changed(NamedTuple):
     kl: float
 
 
-def sets_of(population: Population, seed: int) -> list[Int[np.ndarray, " neuron"]]:
+def sets_of(population: Population, seed: int) -> list[Int[np.ndarray, " _"]]:
     """`SETS` random sets of neurons of like weights, as large as the universal set if it can be.
 
     Each universal neuron draws one of the nearest `_POOL` of its layer that the set does not have.
@@ -124,7 +124,7 @@ def _each(
     model: Model,
     ids: Int[Tensor, "one pos"],
     natural: Float[Tensor, "pos vocabulary"],
-    groups: Sequence[Int[np.ndarray, " neuron"]],
+    groups: Sequence[Int[np.ndarray, " _"]],
     table: pd.DataFrame,
     skip: int,
 ) -> Iterator[tuple[str, int, Int[np.ndarray, " neuron"], Changed]]:

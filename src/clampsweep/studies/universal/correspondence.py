@@ -133,7 +133,7 @@ def shared_ends(
 
 def looked_at(
     n_layers: int, d_mlp: int, n_other: int, wanted: int | None, seed: int
-) -> list[Int[np.ndarray, " neuron"]]:
+) -> list[Int[np.ndarray, " _"]]:
     """Neurons of each layer that are looked at: as many of each, by lot; ascending.
 
     Args:

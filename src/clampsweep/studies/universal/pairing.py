@@ -38,7 +38,7 @@ _VALUES = 2**25  # activations that are held at a time: 128 MB
 
 _SURE = 0.999  # correlation of a neuron with its own copy, but for rounding
 
-Columns = Sequence[Int[np.ndarray, " neuron"]]
+Columns = Sequence[Int[np.ndarray, " _"]]
 
 log = logging.getLogger(__name__)
 
@@ -196,7 +196,7 @@ def _shifted(
     if shifts == 1:
         return first[None]
     rest = best(products, 2 * n_own).corr.reshape(shifts - 1, len(tried))
-    return np.concatenate([first[None], rest])
+    return np.asarray(np.concatenate([first[None], rest]))
 
 
 def _ranks(
