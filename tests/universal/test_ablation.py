@@ -24,7 +24,10 @@ from clampsweep.studies.universal.contrasts import Population
 from tiny import D_MLP, N_LAYERS
 
 N = D_MLP * N_LAYERS
-PLACE = {"layer": np.repeat(np.arange(N_LAYERS), D_MLP), "neuron": np.tile(np.arange(D_MLP), N_LAYERS)}  # fmt: skip
+PLACE = {
+    "layer": np.repeat(np.arange(N_LAYERS), D_MLP),
+    "neuron": np.tile(np.arange(D_MLP), N_LAYERS),
+}
 
 
 def tokens() -> pd.DataFrame:

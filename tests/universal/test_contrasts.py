@@ -51,7 +51,7 @@ def test_layers_are_not_mixed() -> None:
 
 
 def test_the_nearest_in_norm_of_the_same_layer_that_are_not_chosen() -> None:
-    norm = np.array([1.0, 2.0, 4.0, 1.1, 2.1, 4.1, 1.0, 0.5])
+    norm = np.array([1.0, 2.0, 4.9, 1.1, 2.1, 4.1, 1.0, 0.5])
     layer = np.array([0, 0, 0, 0, 0, 0, 1, 1])
     chosen = np.array([True, False, False, False, True, False, True, False])
     sets = match(Population(layer, norm, chosen), 2)

@@ -8,7 +8,8 @@ import pytest
 from clampsweep.studies.universal.excess import above, excess
 from clampsweep.studies.universal.pair_tables import CORR
 
-COLUMNS = ["other", "aligned", "layer", "neuron", "corr", "baseline", "baseline_orthogonal", "shifted"]  # fmt: skip
+MEASURES = ("corr", "baseline", "baseline_orthogonal", "shifted")
+COLUMNS = ["other", "aligned", "layer", "neuron", *MEASURES]
 
 
 def pairs(*rows: tuple[object, ...]) -> pd.DataFrame:
