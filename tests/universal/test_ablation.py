@@ -13,13 +13,12 @@ import torch
 
 from clampsweep.models.model import Model
 from clampsweep.studies.universal.ablation import (
-    ABLATION,
-    SETS,
     ablations,
     changes,
     logits,
     sets_of,
 )
+from clampsweep.studies.universal.agreed_tables import ABLATION, SETS
 from clampsweep.studies.universal.contrasts import Population
 from tiny import D_MLP, N_LAYERS
 

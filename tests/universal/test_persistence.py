@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from clampsweep.studies.universal.persistence import PERSISTENCE, persistence
+from clampsweep.studies.universal.agreed_tables import PERSISTENCE
+from clampsweep.studies.universal.persistence import persistence
 
 D = 120
 

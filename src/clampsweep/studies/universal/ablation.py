@@ -19,29 +19,11 @@ from tqdm import tqdm
 
 from clampsweep.models.hooks import hooked
 from clampsweep.models.model import Model
+from clampsweep.studies.universal.agreed_tables import ABLATION, SETS, UNIVERSAL
 from clampsweep.studies.universal.contrasts import Population, match
 from clampsweep.studies.universal.excess import PLACE
-from clampsweep.tables import Column, Schema
-
-SETS = 20  # random sets of matched neurons: fewer could not be sure
-
-UNIVERSAL = -1  # number of the set of universal neurons
 
 _POOL = 20  # nearest neurons that a set draws from
-
-ABLATION = Schema(
-    "universal ablation",
-    {
-        "held": Column("str", "what the neurons are held at: mean or zero"),
-        "set": Column("int", "-1: the universal neurons; from 0: a random set of matched ones"),
-        "n_neurons": Column("int", "neurons of the set"),
-        "domain": Column("str", "kind of text"),
-        "seq_id": Column("int", "sequence of the domain"),
-        "loss": Column("float", "mean loss less that of the model as it is, nats per token"),
-        "kl": Column("float", "mean KL divergence from the model as it is, nats per token"),
-    },
-    key=("held", "set", "domain", "seq_id"),
-)
 
 Ablated = Mapping[int, tuple[Int[Tensor, " some"], Float[Tensor, " some"]]]
 

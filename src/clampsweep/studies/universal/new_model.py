@@ -83,6 +83,30 @@ GT1 = Schema(
 
 PLACE = ["layer", "neuron"]
 
+NEURONS = Schema(
+    "universal neurons",
+    {
+        "layer": Column("int", "layer, from 0"),
+        "neuron": Column("int", "neuron of the layer, from 0"),
+        "n": Column("int", "positions, over all domains"),
+        "mean": Column("float", "mean of the pre-activation (gate), activation units"),
+        "variance": Column("float", "its unbiased variance"),
+        "skew": Column("float", "its skewness", null=True),
+        "kurt": Column("float", "its kurtosis, Pearson's", null=True),
+        "freq": Column("float", "share of positions where it is above 0"),
+        "bias": Column("float", "input bias, or what stands for it"),
+        "bias_is": Column("str", "what bias is: input bias, or mean of the gate"),
+        **{
+            name: Column("float", "as in un_weights and un_vocab, folded", null=True)
+            for name in (
+                "w_in_norm", "w_out_norm", "in_out_sim", "l2_penalty",
+                "vocab_mean", "vocab_var", "vocab_skew", "vocab_kurt",
+            )
+        },
+    },
+    key=("layer", "neuron"),
+)  # fmt: skip
+
 
 def neuron_metrics(
     stats: pd.DataFrame, weights: pd.DataFrame, vocabulary: pd.DataFrame
@@ -95,8 +119,7 @@ def neuron_metrics(
         vocabulary: Its `un_vocab`.
 
     Returns:
-        `layer`, `neuron` and a column a metric; `bias` is the mean of the gate where the MLP has
-        no input bias, as `bias_is` says.
+        The table `NEURONS`; `bias` is the mean of the gate where the MLP has no input bias.
     """
     gate = pooled(stats[stats["var"] == "gate"])
     folded = weights[weights["processing"] == "folded"].drop(columns="processing")
@@ -104,10 +127,9 @@ def neuron_metrics(
     found = gate.merge(folded, on=PLACE).merge(words, on=PLACE)
     bias = found["input_bias"].astype(float)
     has_bias = bool(bias.notna().any())
-    return found.assign(
-        bias=bias if has_bias else found["mean"],
-        bias_is="input bias" if has_bias else "mean of the gate",
-    )
+    found["bias"] = bias if has_bias else found["mean"]
+    found["bias_is"] = "input bias" if has_bias else "mean of the gate"
+    return pd.DataFrame(found, columns=list(NEURONS.columns))
 
 
 def pooled(stats: pd.DataFrame) -> pd.DataFrame:
@@ -196,3 +218,49 @@ def _corrected(rows: pd.DataFrame) -> pd.DataFrame:
             known = own.index[own[p].notna()]
             rows.loc[known, q] = benjamini_hochberg(rows.loc[known, p].tolist())
     return rows
+
+
+RATES = Schema(
+    "universal base rates",
+    {
+        "rate": Column("str", "negative: bias below 0; rare: firing at fewer than half the places"),
+        "bias_is": Column("str", "what bias is: input bias, or mean of the gate"),
+        "share": Column("float", "share of all neurons, in 0..1", null=True),
+        "n": Column("int", "neurons"),
+        "share_universal": Column("float", "share of the universal ones", null=True),
+        "n_universal": Column("int", "universal neurons"),
+    },
+    key=("rate",),
+)
+
+
+def base_rates(metrics: pd.DataFrame, corr: pd.DataFrame) -> pd.DataFrame:
+    """The table `RATES`: what the original evaluation reports, which says nothing by itself.
+
+    Args:
+        metrics: What `neuron_metrics` gives.
+        corr: A `CORR` table, which may be empty.
+    """
+    chosen = corr.loc[corr["universal"].astype(bool), PLACE].astype(int)
+    own = metrics.merge(chosen, on=PLACE)
+    rows = []
+    for rate, holds in (("negative", _negative), ("rare", _rare)):
+        rows.append(
+            {
+                "rate": rate,
+                "bias_is": metrics["bias_is"].iloc[0],
+                "share": float(holds(metrics).mean()),
+                "n": len(metrics),
+                "share_universal": float(holds(own).mean()) if len(own) else None,
+                "n_universal": len(own),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _negative(metrics: pd.DataFrame) -> pd.Series:
+    return metrics["bias"] < 0
+
+
+def _rare(metrics: pd.DataFrame) -> pd.Series:
+    return metrics["freq"] < 0.5

@@ -11,33 +11,9 @@ from collections.abc import Sequence
 import pandas as pd
 
 from clampsweep.statistics import benjamini_hochberg
+from clampsweep.studies.universal.agreed_tables import MEASURES, PERSISTENCE
 from clampsweep.studies.universal.contrasts import Population, contrast
 from clampsweep.studies.universal.excess import PLACE
-from clampsweep.tables import Column, Schema
-
-MEASURES = {"same": "correlation with itself", "corr": "highest correlation with any neuron"}
-
-PERSISTENCE = Schema(
-    "universal persistence",
-    {
-        "checkpoint": Column("str", "the earlier state of the training, a name of models"),
-        "place": Column("int", "its place in the entry's list, from 0"),
-        "measure": Column("str", "same: " + MEASURES["same"] + "; corr: " + MEASURES["corr"]),
-        "median": Column("float", "median of universal neurons", null=True),
-        "median_rest": Column("float", "median of the others", null=True),
-        "n": Column("int", "universal neurons"),
-        "n_layers": Column("int", "layers that they are in"),
-        "delta": Column("float", "Cliff's delta against all others of the layer", null=True),
-        "low": Column("float", "its 95 % interval, lower end", null=True),
-        "high": Column("float", "the same, upper end", null=True),
-        "matched": Column("float", "Cliff's delta against neurons of like weights", null=True),
-        "matched_low": Column("float", "its 95 % interval, lower end", null=True),
-        "matched_high": Column("float", "the same, upper end", null=True),
-        "p": Column("float", "two-sided p value of matched", null=True),
-        "q": Column("float", "that, corrected over checkpoints, by measure", null=True),
-    },
-    key=("checkpoint", "measure"),
-)
 
 
 def persistence(
