@@ -83,6 +83,64 @@ rule universal_texts:
         "../scripts/universal/universal_texts.py"
 
 
+# ---- heads
+
+
+rule universal_heads_table:
+    input:
+        tokens="results/{entry}/un_tokens.parquet",
+        model=lambda w: fetched(UNIVERSAL[w.entry].model),
+    output:
+        heads="results/{entry}/un_heads.parquet",
+        embeddings="results/{entry}/un_embeddings.parquet",
+        rotations="results/{entry}/un_rotations.parquet",
+    log:
+        "logs/universal_heads_table/{entry}.log",
+    wildcard_constraints:
+        entry=any_of(UNIVERSAL),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        **HEAVY,
+    params:
+        model=lambda w: UNIVERSAL[w.entry].model.loading(),
+        domain=lambda w: UNIVERSAL[w.entry].prose,
+        skip=lambda w: UNIVERSAL[w.entry].texts.skip,
+        seed=lambda w: UNIVERSAL[w.entry].seed,
+        sequences=8,  # on which heads are watched
+        rotations=200,  # random bases of the embedding
+        code=code_of("universal/universal_heads_table"),
+    message:
+        "Heads and embedding dimensions of {wildcards.entry}"
+    script:
+        "../scripts/universal/universal_heads_table.py"
+
+
+rule universal_heads:
+    input:
+        heads="results/{entry}/un_heads.parquet",
+        embeddings="results/{entry}/un_embeddings.parquet",
+        rotations="results/{entry}/un_rotations.parquet",
+    output:
+        figure_files("universal", ["heads", "embeddings"]),
+        verdicts="results/{entry}/heads/verdicts.parquet",
+        ledger="results/{entry}/heads/ledger.parquet",
+        section="results/{entry}/heads/section.md",
+    log:
+        "logs/universal_heads/{entry}.log",
+    wildcard_constraints:
+        entry=any_of(UNIVERSAL),
+    conda:
+        "../../environment.yml"
+    params:
+        title=lambda w: UNIVERSAL[w.entry].title,
+        begins=lambda w: UNIVERSAL[w.entry].model.prepend_bos,
+        code=code_of("universal/universal_heads"),
+    message:
+        "Concluding on heads and embedding dimensions of {wildcards.entry}"
+    script:
+        "../scripts/universal/universal_heads.py"
 # ---- models of other seeds
 
 

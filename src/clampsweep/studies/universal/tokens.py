@@ -251,3 +251,14 @@ def items(found: pd.DataFrame, skip: int) -> Iterator[Item]:
     for (domain, block), own in found.groupby(["domain", "block"], sort=False):
         sequences = [[int(one) for one in ids] for ids in own["tokens"]]
         yield Item(f"{domain}/{block:02d}", {"sequences": sequences, "skip": skip})
+
+
+def of_domain(table: pd.DataFrame, domain: str) -> list[list[int]]:
+    """Token ids of a domain's sequences, in their order.
+
+    Args:
+        table: `TOKENS`.
+        domain: The domain.
+    """
+    own = table[table["domain"] == domain].sort_values("seq_id")
+    return [[int(one) for one in ids] for ids in own["tokens"]]
