@@ -7,7 +7,15 @@ import itertools
 import numpy as np
 import pytest
 
-from clampsweep.studies.universal.correlation import Copy, Correlator, best, rotated_best, same
+from clampsweep.studies.universal.correlation import (
+    Copy,
+    Correlator,
+    best,
+    rotated_best,
+    same,
+    shifted_places,
+    swapped_places,
+)
 from clampsweep.studies.universal.rotation import GAUSSIAN, ORTHOGONAL, rotation
 
 A, LAYERS, D = 7, 2, 5
@@ -73,32 +81,52 @@ def test_a_rotated_copy_has_no_excess_and_an_unrotated_one_has() -> None:
     assert excess[1] > 0.5
 
 
-def test_copies_are_shifted_in_a_circle_within_sequences(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_shifts_go_round_within_sequences() -> None:
+    rng = np.random.default_rng(0)
+    starts = np.cumsum([0, *LENGTHS])
+    for _ in range(50):
+        found = shifted_places(LENGTHS, rng)
+        for start, stop in itertools.pairwise(starts):
+            own, length = found[start:stop] - start, stop - start
+            if length:
+                np.testing.assert_array_equal(own, (own[0] + np.arange(length)) % length)
+            assert length < 2 or own[0] > 0
+
+
+def test_swaps_keep_places_and_change_the_sequence() -> None:
+    rng = np.random.default_rng(0)
+    seen = set()
+    for _ in range(50):
+        found = swapped_places([10, 10, 10], rng).reshape(3, 10)
+        np.testing.assert_array_equal(found % 10, np.tile(np.arange(10), (3, 1)))
+        assert set(found[:, 0] // 10) == {0, 1, 2}
+        assert not (found[:, 0] // 10 == np.arange(3)).any()
+        seen.add(int(found[0, 0]))
+    assert seen == {10, 20}
+
+
+def test_swaps_with_a_sequence_of_another_length() -> None:
+    found = swapped_places([4, 2], np.random.default_rng(0))
+    assert found.tolist() == [4, 4, 5, 5, 0, 2]
+    assert swapped_places([3], np.random.default_rng(0)).tolist() == [0, 1, 2]
+    assert swapped_places([2, 0], np.random.default_rng(0)).tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_copies_are_correlated_at_other_places(swapped: bool) -> None:
     own, other = values(0, A), values(1, LAYERS * D)
     some = np.array([1, 4])
-    copies = [Copy(np.arange(A), 0), Copy(some, 1)]
-    seen: list[np.ndarray] = []
-    plain = Correlator._extended
-    monkeypatch.setattr(
-        Correlator, "_extended", lambda *given: seen.append(plain(*given)) or seen[-1]
-    )
-    products = fed(own, other, copies).finish()
-    extended = np.concatenate(seen)
-    point = own[: sum(LENGTHS[:3])].mean(0)
-    starts = np.cumsum([0, *LENGTHS])
-    moved = False
-    for start, stop in itertools.pairwise(starts):
-        for block, columns in ((slice(A, 2 * A), np.arange(A)), (slice(2 * A, None), some)):
-            piece, plain_piece = extended[start:stop, block], (own - point)[start:stop, columns]
-            turns = [
-                turn for turn in range(max(1, stop - start))
-                if np.array_equal(piece, np.roll(plain_piece, -turn, axis=0))
-            ]  # fmt: skip
-            assert turns, "it is no circular shift of the sequence"
-            moved |= turns[0] > 0
-            assert stop - start < 2 or turns[0] > 0
-    assert moved
-    full = np.corrcoef(extended.T.astype(float), other.T.astype(float))[:-10, -10:]
+    products = fed(own, other, [Copy(np.arange(A), swapped), Copy(some, swapped)]).finish()
+    rng = np.random.default_rng(3)
+    ways = {False: shifted_places, True: swapped_places}
+    first = sum(LENGTHS[:3])
+    moved: list[list[np.ndarray]] = [[], []]
+    for start, lengths in ((0, LENGTHS[:3]), (first, LENGTHS[3:])):
+        for at in range(2):
+            moved[at].append(start + ways[swapped](lengths, rng))
+    parts = [own, own[np.concatenate(moved[0])], own[np.concatenate(moved[1])][:, some]]
+    n = 2 * A + 2
+    full = np.corrcoef(np.concatenate(parts, axis=1).T, other.T)[:n, n:]
     np.testing.assert_allclose(best(products).corr, full.max(1), atol=1e-5)
     np.testing.assert_allclose(best(products, A, 2 * A).corr, full[A : 2 * A].max(1), atol=1e-5)
 

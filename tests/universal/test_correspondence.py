@@ -42,6 +42,7 @@ def table(begins: bool) -> pd.DataFrame:
     begin = [BOS] if begins else []
     return pd.DataFrame(
         {
+            "domain": "prose",
             "text": TEXTS,
             "tokens": [[*begin, *one.ids] for one in found],
             "ends": [[*(0 for _ in begin), *one.ends] for one in found],

@@ -29,7 +29,7 @@ def texts(n: int = 12, length: int = 24) -> list[list[int]]:
 def aligned(skip: int = 4) -> Aligned:
     sequences = texts()
     reading = Reading(sequences, [list(range(skip, len(one))) for one in sequences])
-    return Aligned("tokens", reading, reading)
+    return Aligned("tokens", reading, reading, ["prose"] * 6 + ["code"] * 6)
 
 
 def plain_activations(model: Model, plain: Any) -> np.ndarray:
@@ -105,6 +105,7 @@ def test_a_model_is_itself(pair: tuple[Model, Model]) -> None:
     nulls = found.nulls.set_index("kind")
     assert nulls.loc["permuted", ["mean", "n"]].tolist() == [1.0, 5]
     assert len(nulls.loc["shifted"]) == len(nulls.loc["orthogonal"]) == 24
+    assert len(nulls.loc["swapped"]) == 24
 
 
 def test_without_shifts_there_are_no_nulls(pair: tuple[Model, Model]) -> None:

@@ -22,6 +22,8 @@ from clampsweep.studies.universal.new_model import (
 )
 from clampsweep.studies.universal.pair_tables import CORR, NULLS, PAIRS
 from clampsweep.studies.universal.persistence import persistence
+from clampsweep.studies.universal.vocabulary import VOCAB
+from clampsweep.studies.universal.weights import WEIGHTS
 from clampsweep.tables import Schema
 
 
@@ -42,7 +44,7 @@ def agreement_tables(
     corr = excess(pairs, asked["cut"])
     weights = tables.read(given.weights, WEIGHTS)
     neurons = neuron_metrics(
-        tables.read(given.stats, STATS), weights, tables.read(given.vocabulary, VOCABULARY)
+        tables.read(given.stats, STATS), weights, tables.read(given.vocabulary, VOCAB)
     )
     earlier = joined(given.earlier, PAIRS)
     later = persistence(earlier, corr, weights, asked["checkpoints"], asked["seed"])

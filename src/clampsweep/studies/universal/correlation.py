@@ -2,9 +2,10 @@
 
 Post-activations of both at the same places of the same texts (Gurnee et al. 2024, section 3).
 Memory does not depend on how many places there are: products are made in float32, a batch at a
-time, and added up in float64 about a point near the mean. Copies of the first model's neurons,
-shifted in a circle within each sequence, go along as further columns: a shift keeps what each
-neuron does and takes away that both models read the same token.
+time, and added up in float64 about a point near the mean. Copies of the first model's neurons go
+along as further columns, of two kinds, both of which take away that the models read the same token:
+shifted in a circle within each sequence, which keeps the text; or swapped with another sequence of
+the same kind of text, which keeps the places.
 """
 
 from __future__ import annotations
@@ -52,15 +53,15 @@ class Products(NamedTuple):
 
 
 class Copy(NamedTuple):
-    """A shifted copy of some columns of the first model.
+    """A copy of some columns of the first model, at other places.
 
     Attributes:
         columns: Which.
-        shift: Number of the shift; copies of one number are shifted alike.
+        swapped: Whether sequences are swapped; else they are shifted in a circle.
     """
 
     columns: Int[np.ndarray, " some"]
-    shift: int
+    swapped: bool = False
 
 
 class Correlator:
@@ -70,8 +71,8 @@ class Correlator:
         n_own: Neurons of the first model that are looked at.
         n_layers: Layers of the second model.
         d: Neurons of each of its layers.
-        copies: Shifted copies that go along.
-        seed: Of the shifts.
+        copies: Copies at other places that go along.
+        seed: Of these places.
     """
 
     def __init__(
@@ -82,8 +83,8 @@ class Correlator:
         self._n = 0
         self._shape = n_layers, d
         self._points: tuple[Float32[np.ndarray, " a"], Float32[np.ndarray, " b"]] | None = None
-        self._sums = np.zeros(n_own), np.zeros(n_layers * d)
-        self._squares = np.zeros(n_own)
+        self._sums = np.zeros(len(self._columns)), np.zeros(n_layers * d)
+        self._squares = np.zeros(len(self._columns))
         self._cross = np.zeros((len(self._columns), n_layers * d))
         self._within = np.zeros((n_layers, d, d))
 
@@ -98,18 +99,20 @@ class Correlator:
         Args:
             own: Post-activations of the first model.
             other: Those of the second, layer by layer.
-            lengths: Places of each sequence, in order: shifts go round within it.
+            lengths: Places of each sequence, in order. A batch is of one kind of text: sequences
+                are swapped within it.
         """
         if not len(own):
             return
         if self._points is None:
             self._points = own.mean(0), other.mean(0)
         a, b = own - self._points[0], other - self._points[1]
+        extended = self._extended(a, lengths)
         self._n += len(a)
-        self._sums[0][:] += a.sum(0, dtype=np.float64)
+        self._sums[0][:] += extended.sum(0, dtype=np.float64)
         self._sums[1][:] += b.sum(0, dtype=np.float64)
-        self._squares += np.square(a, dtype=np.float64).sum(0)
-        self._cross += self._extended(a, lengths).T @ b
+        self._squares += np.square(extended, dtype=np.float64).sum(0)
+        self._cross += extended.T @ b
         n_layers, d = self._shape
         for layer in range(n_layers):
             part = b[:, layer * d : (layer + 1) * d]
@@ -118,38 +121,67 @@ class Correlator:
     def _extended(
         self, a: Float32[np.ndarray, "place a"], lengths: Sequence[int]
     ) -> Float32[np.ndarray, "place copy"]:
-        """The neurons and their shifted copies."""
-        n_shifts = 1 + max((one.shift for one in self._copies), default=-1)
-        starts = np.cumsum([0, *lengths[:-1]])
-        orders = np.empty((n_shifts, len(a)), dtype=np.int64)
-        for start, length in zip(starts, lengths, strict=True):
-            shifts = self._rng.integers(1, max(length, 2), n_shifts)
-            orders[:, start : start + length] = start + (
-                (np.arange(length) + shifts[:, None]) % max(length, 1)
-            )
-        return np.concatenate(
-            [a, *(a[orders[one.shift]][:, one.columns] for one in self._copies)], axis=1
-        )
+        """The neurons and their copies at other places."""
+        ways = {False: shifted_places, True: swapped_places}
+        parts = (a[ways[one.swapped](lengths, self._rng)][:, one.columns] for one in self._copies)
+        return np.concatenate([a, *parts], axis=1)
 
     def finish(self) -> Products:
         """What was added up, about the means; nothing can be added after it."""
         n, (n_layers, d) = max(self._n, 1), self._shape
         one, two = self._sums
         squares = np.maximum(self._squares - one**2 / n, 0)
-        for row, total in zip(self._cross, one[self._columns], strict=True):
+        for row, total in zip(self._cross, one, strict=True):
             row -= total / n * two
         layers = two.reshape(n_layers, d)
-        for within, total in zip(self._within, layers, strict=True):
-            within -= np.outer(total, total) / n
-        points = self._points or (np.zeros(len(one)), np.zeros(len(two)))
+        for within, each in zip(self._within, layers, strict=True):
+            within -= np.outer(each, each) / n
+        points = self._points or (np.zeros(int(self._columns.max()) + 1), np.zeros(len(two)))
         others = np.maximum(self._within.diagonal(axis1=1, axis2=2), 0)
         return Products(
             self._n,
-            _roots(squares, points[0] + one / n, n)[self._columns],
+            _roots(squares, points[0][self._columns] + one / n, n),
             _roots(others, (points[1] + two / n).reshape(n_layers, d), n),
             self._cross.reshape(-1, n_layers, d),
             self._within,
         )
+
+
+def shifted_places(lengths: Sequence[int], rng: np.random.Generator) -> Int[np.ndarray, " place"]:
+    """Places of a batch, each sequence's shifted in a circle by a distance of its own.
+
+    Args:
+        lengths: Places of each sequence.
+        rng: Where distances come from, 1 or more where a sequence has two places.
+    """
+    starts = np.cumsum([0, *lengths[:-1]])
+    found = [np.zeros(0, dtype=np.int64)]
+    for start, length in zip(starts, lengths, strict=True):
+        distance = rng.integers(1, max(length, 2))
+        found.append(start + (np.arange(length) + distance) % max(length, 1))
+    return np.concatenate(found)
+
+
+def swapped_places(lengths: Sequence[int], rng: np.random.Generator) -> Int[np.ndarray, " place"]:
+    """Places of a batch, those of each sequence taken from another: the same from its beginning.
+
+    All sequences move on alike, round in a circle. Of one that has another number of places, places
+    as far along.
+
+    Args:
+        lengths: Places of each sequence.
+        rng: Where the distance comes from, 1 or more where there are two sequences.
+    """
+    starts, n = np.cumsum([0, *lengths[:-1]]), len(lengths)
+    distance = int(rng.integers(1, max(n, 2)))
+    found = [np.zeros(0, dtype=np.int64)]
+    for number, length in enumerate(lengths):
+        source = (number + distance) % n
+        if not lengths[source]:
+            source = number
+        along = np.arange(length) * lengths[source] // max(length, 1)
+        found.append(starts[source] + along)
+    return np.concatenate(found)
 
 
 def _roots(

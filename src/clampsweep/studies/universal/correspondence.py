@@ -44,11 +44,13 @@ class Aligned(NamedTuple):
         by: `tokens` or `characters`.
         own: Of the first model.
         other: Of the second.
+        kinds: What kind of text each sequence is.
     """
 
     by: str
     own: Reading
     other: Reading
+    kinds: list[str]
 
 
 def align(
@@ -80,7 +82,7 @@ def align(
         for reading, sequence, at in ((ours, ids, places[0]), (theirs, read, places[1])):
             reading.sequences.append([int(one) for one in sequence])
             reading.positions.append(at.tolist())
-    return Aligned(CHARACTERS, ours, theirs)
+    return Aligned(CHARACTERS, ours, theirs, tokens["domain"].tolist())
 
 
 def shares_tokenizer(own: Any, other: Any, texts: Sequence[str]) -> bool:
@@ -106,7 +108,7 @@ def _by_tokens(
         ours.positions.append(at)
         theirs.sequences.append(read)
         theirs.positions.append([place + off for place in at])
-    return Aligned(TOKENS_ALIKE, ours, theirs)
+    return Aligned(TOKENS_ALIKE, ours, theirs, tokens["domain"].tolist())
 
 
 def shared_ends(

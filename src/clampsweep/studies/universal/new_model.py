@@ -212,7 +212,8 @@ def _plain(values: np.ndarray, population: Population) -> dict[str, Any]:
 
 def _corrected(rows: pd.DataFrame) -> pd.DataFrame:
     """The same with q values, over the tested metrics of a group."""
-    rows = rows.astype(dict.fromkeys(("p", "q", "beyond_p", "beyond_q"), float))
+    numbers = [name for name, column in GT1.columns.items() if column.type == "float"]
+    rows = rows.astype(dict.fromkeys(numbers, float))
     for _, own in rows[rows["metric"].isin(list(METRICS))].groupby("chosen"):
         for p, q in (("p", "q"), ("beyond_p", "beyond_q")):
             known = own.index[own[p].notna()]

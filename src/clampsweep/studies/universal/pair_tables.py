@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from clampsweep.tables import Column, Schema
 
-SHIFTED, GAUSSIAN, ORTHOGONAL, PERMUTED = "shifted", "gaussian", "orthogonal", "permuted"
+SHIFTED, SWAPPED, PERMUTED = "shifted", "swapped", "permuted"
+
+GAUSSIAN, ORTHOGONAL = "gaussian", "orthogonal"
 
 _NEURON = {
     "layer": Column("int", "layer, from 0"),
@@ -35,7 +37,9 @@ PAIRS = Schema(
             "float", "correlation with the other's neuron of the same name; null if none", null=True
         ),
         "p": Column(
-            "float", "rank of corr among all shifts; null where they were not tried", null=True
+            "float",
+            "rank of corr among all shifts, or among all swaps, the larger; null where not tried",
+            null=True,
         ),
         "n": Column("int", "places of the texts"),
     },
@@ -48,8 +52,9 @@ NULLS = Schema(
         "other": Column("str", "the other model"),
         "kind": Column(
             "str",
-            "shifted (neurons with a p), gaussian or orthogonal (all that are looked at): mean of "
-            "the highest correlation; permuted: share of a permuted copy's neurons that are found",
+            "shifted or swapped (neurons with a p; the text shifted in a circle, or another one), "
+            "gaussian or orthogonal (all neurons): mean of the highest correlation; permuted: "
+            "share of a permuted copy's neurons that are found",
         ),
         "draw": Column("int", "number of the draw, from 0"),
         "mean": Column("float", "see kind", null=True),

@@ -1,7 +1,8 @@
 """Hold the neurons of a model against those of another: both run on the same texts, once.
 
-Nulls beside it: the other's layers rotated, and the first model's text shifted in a circle within
-each sequence. A permuted copy of the model itself must be found again.
+Nulls beside it: the other's layers rotated; the first model's text shifted in a circle within each
+sequence, which keeps the document; or swapped with another of its kind, which keeps the position,
+that models can share without a text. A permuted copy of the model itself must be found again.
 """
 
 from __future__ import annotations
@@ -30,11 +31,17 @@ from clampsweep.studies.universal.correlation import (
     same,
 )
 from clampsweep.studies.universal.correspondence import Aligned, Reading
-from clampsweep.studies.universal.pair_tables import GAUSSIAN, ORTHOGONAL, PERMUTED, SHIFTED
+from clampsweep.studies.universal.pair_tables import (
+    GAUSSIAN,
+    ORTHOGONAL,
+    PERMUTED,
+    SHIFTED,
+    SWAPPED,
+)
 
-TRIED = 96  # neurons for which all shifts are tried
+TRIED = 64  # neurons for which all shifts and swaps are tried
 
-_VALUES = 2**25  # activations that are held at a time: 128 MB
+_VALUES = 2**26  # activations that are held at a time: 256 MB
 
 _SURE = 0.999  # correlation of a neuron with its own copy, but for rounding
 
@@ -68,17 +75,18 @@ def correlate(
         other: The other one.
         aligned: The texts.
         columns: Neurons of each of the model's layers that are looked at, ascending.
-        shifts: Shifts of the text that are tried, as many rotations; 0 for neither.
-        seed: Of the shifts, rotations and permutation.
+        shifts: Shifts of the text that are tried, as many swaps and rotations; 0 for none.
+        seed: Of all draws.
     """
     n_own, rng = sum(map(len, columns)), np.random.default_rng(seed)
     tried = np.sort(rng.permutation(n_own)[:TRIED])
-    copies = [Copy(np.arange(n_own) if shift == 0 else tried, shift) for shift in range(shifts)]
+    every_own = [Copy(np.arange(n_own))] if shifts else []
+    copies = [*every_own, *[Copy(tried)] * (shifts - 1), *[Copy(tried, swapped=True)] * shifts]
     every = [np.arange(other.d_mlp)] * other.n_layers
     running = Correlator(n_own, other.n_layers, other.d_mlp, copies, seed)
     width = n_own + sum(len(one.columns) for one in copies) + other.n_layers * other.d_mlp
     planted = None
-    for batch in _batches(own, other, aligned, (columns, every), width):
+    for batch in _batches(own, other, aligned, (columns, every), width, rng):
         planted = planted or (refound(batch.own, rng) if len(batch.own) > 2 else None)
         running.add(*batch)
     products = running.finish()
@@ -87,23 +95,33 @@ def correlate(
     pairs = _pairs(products, columns, aligned.by)
     if shifts:
         pairs["shifted"] = best(products, n_own, 2 * n_own).corr
-        shifted = _shifted(products, n_own, tried, shifts)
-        pairs.loc[tried, "p"] = _ranks(pairs["corr"].to_numpy()[tried], shifted)
-        nulls += [(SHIFTED, at, *_mean(one)) for at, one in enumerate(shifted)]
+        shifted, swapped = _elsewhere(products, n_own, tried, shifts)
+        corr = pairs["corr"].to_numpy()[tried]
+        pairs.loc[tried, "p"] = np.maximum(_ranks(corr, shifted), _ranks(corr, swapped))
+        for kind, draws in ((SHIFTED, shifted), (SWAPPED, swapped)):
+            nulls += [(kind, at, *_mean(one)) for at, one in enumerate(draws)]
         nulls += _rotate(products, pairs, shifts, rng)
     return Found(pairs, pd.DataFrame(nulls, columns=["kind", "draw", "mean", "n"]))
 
 
 def _batches(
-    own: Model, other: Model, aligned: Aligned, columns: tuple[Columns, Columns], width: int
+    own: Model,
+    other: Model,
+    aligned: Aligned,
+    columns: tuple[Columns, Columns],
+    width: int,
+    rng: np.random.Generator,
 ) -> Iterator[_Batch]:
-    """Some sequences at a time, as many as fit the memory."""
-    n = len(aligned.own.sequences)
+    """Sequences of one kind of text at a time, in random order, as many as fit the memory."""
     longest = max((len(one) for one in aligned.own.sequences), default=1)
-    step = max(1, min(16, _VALUES // (longest * width)))
-    for start in tqdm(range(0, n, step), unit="batch", mininterval=1):
+    step = max(2, min(16, _VALUES // (longest * width)))
+    batches = []
+    for kind in dict.fromkeys(aligned.kinds):
+        some = rng.permutation([at for at, one in enumerate(aligned.kinds) if one == kind])
+        batches += np.array_split(some, -(-len(some) // step))
+    for numbers in tqdm(batches, unit="batch", mininterval=1):
         ours, theirs = (
-            Reading(one.sequences[start : start + step], one.positions[start : start + step])
+            Reading([one.sequences[at] for at in numbers], [one.positions[at] for at in numbers])
             for one in (aligned.own, aligned.other)
         )
         yield _Batch(
@@ -188,15 +206,14 @@ def _pairs(products: Products, columns: Columns, by: str) -> pd.DataFrame:
     )
 
 
-def _shifted(
+def _elsewhere(
     products: Products, n_own: int, tried: Int[np.ndarray, " some"], shifts: int
-) -> Float64[np.ndarray, "shift some"]:
-    """The best correlation of the neurons that all shifts are tried on, in each shift."""
+) -> tuple[Float64[np.ndarray, "shift some"], Float64[np.ndarray, "shift some"]]:
+    """The best correlation of the neurons that all is tried on, in each shift and each swap."""
     first = best(products, n_own, 2 * n_own).corr[tried]
-    if shifts == 1:
-        return first[None]
-    rest = best(products, 2 * n_own).corr.reshape(shifts - 1, len(tried))
-    return np.asarray(np.concatenate([first[None], rest]))
+    rest = best(products, 2 * n_own).corr.reshape(2 * shifts - 1, len(tried))
+    every = np.concatenate([first[None], rest])
+    return every[:shifts], every[shifts:]
 
 
 def _ranks(

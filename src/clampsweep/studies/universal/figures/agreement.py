@@ -7,7 +7,16 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from clampsweep.figures.style import BLUE, GREY, PALE, TARGET_COLOURS, VERMILION, panels, say, styled
+from clampsweep.figures.style import (
+    BLUE,
+    GREY,
+    PALE,
+    TARGET_COLOURS,
+    VERMILION,
+    panels,
+    say,
+    styled,
+)
 from clampsweep.studies.universal.agreed import Agreed
 from clampsweep.studies.universal.agreed_tables import MEASURES
 from clampsweep.studies.universal.new_model import CHANCE, METRICS
@@ -89,8 +98,13 @@ def universal_neurons(
         for group, colour, off in ((CHOSEN, BLUE, 0.14), (CHANCE, VERMILION, -0.14)):
             row = gt1[(gt1["chosen"] == group) & (gt1["metric"] == name)].iloc[0]
             if row["n"]:
-                ends = [[row["matched"] - row["matched_low"]], [row["matched_high"] - row["matched"]]]
-                ax_label = {CHOSEN: "universal", CHANCE: "by shifted text"}[group] if not at else None
+                ends = [
+                    [row["matched"] - row["matched_low"]],
+                    [row["matched_high"] - row["matched"]],
+                ]
+                ax_label = (
+                    {CHOSEN: "universal", CHANCE: "by shifted text"}[group] if not at else None
+                )
                 right.errorbar(row["matched"], at + off, xerr=np.maximum(ends, 0), fmt="o",
                                color=colour, linewidth=0.9, label=ax_label)  # fmt: skip
     left.axvline(50, color=GREY, linewidth=0.7)

@@ -68,7 +68,9 @@ def _others(given: Agreed) -> str:
     """A line for each other model."""
     rows = []
     for other, own in given.pairs.groupby("other", sort=False):
-        means = [own[name].mean() for name in ("corr", "baseline", "baseline_orthogonal", "shifted")]
+        means = [
+            own[name].mean() for name in ("corr", "baseline", "baseline_orthogonal", "shifted")
+        ]
         planted = given.nulls[(given.nulls["other"] == other) & (given.nulls["kind"] == "permuted")]
         numbers = [f"{one:.3f}" for one in (*means, means[0] - means[1])]
         rows.append(
@@ -97,6 +99,8 @@ def _universal(given: Agreed, cut: float) -> str:
 
 def _statistics(given: Agreed) -> list[str]:
     """GT1: a line a statistic."""
+    if not given.corr["universal"].any():
+        return ["No neuron is above the cut, so that there is nothing to compare."]
     found = given.gt1.set_index(["chosen", "metric"])
     bias = str(given.rates["bias_is"].iloc[0])
     rows = []
@@ -108,7 +112,8 @@ def _statistics(given: Agreed) -> list[str]:
             continue
         rows.append(
             [plain(name), f"{own['median']:.3g} / {own['median_rest']:.3g}",
-             f"{own['percentile']:.0f}", f"{own['delta']:.2f} [{own['low']:.2f}, {own['high']:.2f}]",
+             f"{own['percentile']:.0f}",
+             f"{own['delta']:.2f} [{own['low']:.2f}, {own['high']:.2f}]",
              f"{own['matched']:.2f} [{own['matched_low']:.2f}, {own['matched_high']:.2f}]",
              f"{own['q']:.2g}", f"{chance['matched']:.2f}", PUBLISHED.get(metric, "-")]
         )  # fmt: skip
@@ -140,6 +145,7 @@ def _rates(rates: pd.DataFrame) -> str:
 
 def _persistence(found: pd.DataFrame) -> list[str]:
     """A line for each checkpoint and measure."""
+    found = found[found["n"] > 0]
     if not len(found):
         return []
     rows = [
@@ -158,7 +164,8 @@ def _ablation(found: pd.DataFrame) -> list[str]:
     if not len(found):
         return []
     rows = []
-    for held, own in found.groupby("held"):
+    for held in found["held"].unique():
+        own = found[found["held"] == held]
         means = own.groupby("set")[["loss", "kl"]].mean()
         others = means.drop(UNIVERSAL)
         cells = [
@@ -166,7 +173,7 @@ def _ablation(found: pd.DataFrame) -> list[str]:
             f"({others[name].min():.4f} to {others[name].max():.4f})"
             for name in ("loss", "kl")
         ]
-        rows.append([f"held at {held}", *cells])
+        rows.append([f"held at {held!s}", *cells])
     head = ("all universal neurons", "rise of the loss, nats: universal / like weights (range)",
             "KL divergence, nats: the same")  # fmt: skip
     return ["What the model loses without its universal neurons:", table(head, rows)]
