@@ -389,6 +389,22 @@ rule universal_scan:
         "logs/universal_scan/{entry}.log",
     wildcard_constraints:
         entry=any_of(UNIVERSAL_FEATURES),
+# ---- agreement
+
+
+rule universal_correlate:
+    input:
+        tokens="results/{entry}/un_tokens.parquet",
+        model=lambda w: fetched(UNIVERSAL[w.entry].model),
+        other=lambda w: fetched(UNIVERSAL_OTHERS[w.other]),
+    output:
+        pairs="results/{entry}/parts/pairs_{other}.parquet",
+        nulls="results/{entry}/parts/nulls_{other}.parquet",
+    log:
+        "logs/universal_correlate/{entry}-{other}.log",
+    wildcard_constraints:
+        entry=any_of(UNIVERSAL_AGREEMENT),
+        other=any_of(UNIVERSAL_OTHERS),
     conda:
         "../../environment.yml"
     threads: 1
@@ -425,6 +441,80 @@ rule universal_confirm:
         "logs/universal_confirm/{entry}.log",
     wildcard_constraints:
         entry=any_of(UNIVERSAL_FEATURES),
+        **HEAVY,
+        device=CONFIG.compute.device,
+    params:
+        models=lambda w: [
+            UNIVERSAL[w.entry].model.loading(),
+            UNIVERSAL_OTHERS[w.other].loading(),
+        ],
+        wanted=lambda w: {
+            "skip": UNIVERSAL[w.entry].texts.skip,
+            "neurons": UNIVERSAL[w.entry].agreement.neurons,
+            "shifts": UNIVERSAL[w.entry].agreement.shifts
+            * (UNIVERSAL_OTHERS[w.other] in UNIVERSAL[w.entry].agreement.others),
+            "seed": UNIVERSAL[w.entry].seed,
+        },
+        code=code_of("universal/universal_correlate"),
+    message:
+        "Neurons of {wildcards.entry} against those of {wildcards.other}"
+    script:
+        "../scripts/universal/universal_correlate.py"
+
+
+rule universal_agreement_tables:
+    input:
+        pairs=universal_pairs("others", "pairs"),
+        nulls=universal_pairs("others", "nulls"),
+        earlier=universal_pairs("checkpoints", "pairs"),
+        stats="results/{entry}/un_stats.parquet",
+        weights="results/{entry}/un_weights.parquet",
+        vocabulary="results/{entry}/un_vocab.parquet",
+    output:
+        pairs="results/{entry}/un_corr_pairs.parquet",
+        nulls="results/{entry}/un_corr_nulls.parquet",
+        corr="results/{entry}/un_corr.parquet",
+        neurons="results/{entry}/un_neurons.parquet",
+        gt1="results/{entry}/un_gt1.parquet",
+        rates="results/{entry}/un_base_rates.parquet",
+        persistence="results/{entry}/un_persistence.parquet",
+    log:
+        "logs/universal_agreement_tables/{entry}.log",
+    wildcard_constraints:
+        entry=any_of(UNIVERSAL),
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=4000,
+    params:
+        cut=universal_threshold,
+        checkpoints=lambda w: [
+            spec.name
+            for spec in getattr(UNIVERSAL[w.entry].agreement, "checkpoints", ())
+        ],
+        seed=lambda w: UNIVERSAL[w.entry].seed,
+        code=code_of("universal/universal_agreement_tables"),
+    message:
+        "Universal neurons of {wildcards.entry}, and what they are like"
+    script:
+        "../scripts/universal/universal_agreement_tables.py"
+
+
+rule universal_ablation:
+    input:
+        tokens="results/{entry}/un_tokens.parquet",
+        model=lambda w: fetched(UNIVERSAL[w.entry].model),
+        corr="results/{entry}/un_corr.parquet",
+        neurons="results/{entry}/un_neurons.parquet",
+        stats="results/{entry}/un_stats.parquet",
+    output:
+        ablation="results/{entry}/parts/ablation.parquet",
+    log:
+        "logs/universal_ablation/{entry}.log",
+    wildcard_constraints:
+        entry=any_of(
+            name for name, one in UNIVERSAL_AGREEMENT.items() if one.agreement.ablation
+        ),
     conda:
         "../../environment.yml"
     threads: 1
@@ -480,6 +570,56 @@ rule universal_features:
         "Concluding on features of tokens of {wildcards.entry}"
     script:
         "../scripts/universal/universal_features.py"
+        **HEAVY,
+        device=CONFIG.compute.device,
+    params:
+        model=lambda w: UNIVERSAL[w.entry].model.loading(),
+        wanted=lambda w: {
+            "skip": UNIVERSAL[w.entry].texts.skip,
+            "sequences": UNIVERSAL[w.entry].agreement.ablation,
+            "seed": UNIVERSAL[w.entry].seed,
+        },
+        code=code_of("universal/universal_ablation"),
+    message:
+        "Ablating the universal neurons of {wildcards.entry}"
+    script:
+        "../scripts/universal/universal_ablation.py"
+
+
+rule universal_agreement:
+    input:
+        pairs="results/{entry}/un_corr_pairs.parquet",
+        nulls="results/{entry}/un_corr_nulls.parquet",
+        corr="results/{entry}/un_corr.parquet",
+        neurons="results/{entry}/un_neurons.parquet",
+        gt1="results/{entry}/un_gt1.parquet",
+        rates="results/{entry}/un_base_rates.parquet",
+        persistence="results/{entry}/un_persistence.parquet",
+        ablation=universal_ablated,
+    output:
+        figure_files(
+            "universal", ["excess_correlation", "universal_neurons", "persistence"]
+        ),
+        ablation="results/{entry}/un_ablation.parquet",
+        verdicts="results/{entry}/agreement/verdicts.parquet",
+        ledger="results/{entry}/agreement/ledger.parquet",
+        section="results/{entry}/agreement/section.md",
+    log:
+        "logs/universal_agreement/{entry}.log",
+    wildcard_constraints:
+        entry=any_of(UNIVERSAL),
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=4000,
+    params:
+        cut=universal_threshold,
+        title=lambda w: UNIVERSAL[w.entry].title,
+        code=code_of("universal/universal_agreement"),
+    message:
+        "Agreement of {wildcards.entry} with other models"
+    script:
+        "../scripts/universal/universal_agreement.py"
 
 
 # ---- what joins the slices

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from clampsweep.studies.universal.entry import UniversalEntry
 
-ALWAYS = ("texts", "data", "weights", "heads")
+ALWAYS = ("texts", "agreement", "data", "weights", "heads")
 
 JUDGED = ("agreement", "data", "heads", "features", "weights", "roles")
 """Those that conclude something, in the order of the summary."""
