@@ -95,10 +95,10 @@ rule universal_moments:
         table="results/shards/universal_moments/{shard}.parquet",
     log:
         "logs/universal_moments/{shard}.log",
+    priority: 1  # most of the rest waits for them
     conda:
         "../../environment.yml"
     threads: 1  # a second one gains little; another shard gains more
-    priority: 1  # most of the rest waits for them
     resources:
         **HEAVY,
         device=CONFIG.compute.device,
@@ -124,9 +124,9 @@ rule universal_stats:
         "logs/universal_stats/{entry}.log",
     wildcard_constraints:
         entry=any_of(UNIVERSAL),
+    priority: 1
     conda:
         "../../environment.yml"
-    priority: 1
     resources:
         mem_mb=6000,
     params:
@@ -152,10 +152,10 @@ rule universal_values:
         "logs/universal_values/{entry}.log",
     wildcard_constraints:
         entry=any_of(UNIVERSAL),
+    priority: 1
     conda:
         "../../environment.yml"
     threads: 1
-    priority: 1
     resources:
         **HEAVY,
     params:
@@ -245,10 +245,10 @@ rule universal_weights_table:
         "logs/universal_weights_table/{entry}.log",
     wildcard_constraints:
         entry=any_of(UNIVERSAL),
+    priority: 1
     conda:
         "../../environment.yml"
     threads: 1
-    priority: 1
     resources:
         **HEAVY,
     params:
@@ -389,28 +389,12 @@ rule universal_scan:
         "logs/universal_scan/{entry}.log",
     wildcard_constraints:
         entry=any_of(UNIVERSAL_FEATURES),
-# ---- agreement
-
-
-rule universal_correlate:
-    input:
-        tokens="results/{entry}/un_tokens.parquet",
-        model=lambda w: fetched(UNIVERSAL[w.entry].model),
-        other=lambda w: fetched(UNIVERSAL_OTHERS[w.other]),
-    output:
-        pairs="results/{entry}/parts/pairs_{other}.parquet",
-        nulls="results/{entry}/parts/nulls_{other}.parquet",
-    log:
-        "logs/universal_correlate/{entry}-{other}.log",
-    wildcard_constraints:
-        entry=any_of(UNIVERSAL_AGREEMENT),
-        other=any_of(UNIVERSAL_OTHERS),
     conda:
         "../../environment.yml"
     threads: 1
     resources:
-        device=CONFIG.compute.device,
         **HEAVY,
+        device=CONFIG.compute.device,
     params:
         model=lambda w: UNIVERSAL[w.entry].model.loading(),
         cut=lambda w: universal_cut(UNIVERSAL[w.entry]),
@@ -441,6 +425,83 @@ rule universal_confirm:
         "logs/universal_confirm/{entry}.log",
     wildcard_constraints:
         entry=any_of(UNIVERSAL_FEATURES),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        **HEAVY,
+        device=CONFIG.compute.device,
+    params:
+        model=lambda w: UNIVERSAL[w.entry].model.loading(),
+        cut=lambda w: universal_cut(UNIVERSAL[w.entry]),
+        draws=lambda w: {
+            "shifts": UNIVERSAL[w.entry].features.shifts,
+            "seed": UNIVERSAL[w.entry].seed,
+        },
+        code=code_of("universal/universal_confirm"),
+    message:
+        "Measuring the chosen neurons of {wildcards.entry} on other texts"
+    script:
+        "../scripts/universal/universal_confirm.py"
+
+
+rule universal_features:
+    input:
+        features="results/{entry}/un_features.parquet",
+        neurons="results/{entry}/un_feature_neurons.parquet",
+        planted="results/{entry}/features/planted.parquet",
+        positions="results/{entry}/un_position_neurons.parquet",
+        histogram="results/{entry}/un_feature_histogram.parquet",
+    output:
+        figure_files(
+            "universal",
+            ["features_best", "features_confirmation", "features_histogram"],
+        ),
+        verdicts="results/{entry}/features/verdicts.parquet",
+        ledger="results/{entry}/features/ledger.parquet",
+        section="results/{entry}/features/section.md",
+    log:
+        "logs/universal_features/{entry}.log",
+    wildcard_constraints:
+        entry=any_of(UNIVERSAL_FEATURES),
+    conda:
+        "../../environment.yml"
+    params:
+        title=lambda w: UNIVERSAL[w.entry].title,
+        setting=lambda w: {
+            "neurons": UNIVERSAL[w.entry].model.n_layers
+            * UNIVERSAL[w.entry].model.d_mlp,
+            "minimum": UNIVERSAL[w.entry].features.minimum,
+            "shifts": UNIVERSAL[w.entry].features.shifts,
+            "null_shifts": UNIVERSAL[w.entry].features.null_shifts,
+        },
+        code=code_of("universal/universal_features"),
+    message:
+        "Concluding on features of tokens of {wildcards.entry}"
+    script:
+        "../scripts/universal/universal_features.py"
+
+
+# ---- agreement
+
+
+rule universal_correlate:
+    input:
+        tokens="results/{entry}/un_tokens.parquet",
+        model=lambda w: fetched(UNIVERSAL[w.entry].model),
+        other=lambda w: fetched(UNIVERSAL_OTHERS[w.other]),
+    output:
+        pairs="results/{entry}/parts/pairs_{other}.parquet",
+        nulls="results/{entry}/parts/nulls_{other}.parquet",
+    log:
+        "logs/universal_correlate/{entry}-{other}.log",
+    wildcard_constraints:
+        entry=any_of(UNIVERSAL_AGREEMENT),
+        other=any_of(UNIVERSAL_OTHERS),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
         **HEAVY,
         device=CONFIG.compute.device,
     params:
@@ -519,57 +580,6 @@ rule universal_ablation:
         "../../environment.yml"
     threads: 1
     resources:
-        device=CONFIG.compute.device,
-        **HEAVY,
-    params:
-        model=lambda w: UNIVERSAL[w.entry].model.loading(),
-        cut=lambda w: universal_cut(UNIVERSAL[w.entry]),
-        draws=lambda w: {
-            "shifts": UNIVERSAL[w.entry].features.shifts,
-            "seed": UNIVERSAL[w.entry].seed,
-        },
-        code=code_of("universal/universal_confirm"),
-    message:
-        "Measuring the chosen neurons of {wildcards.entry} on other texts"
-    script:
-        "../scripts/universal/universal_confirm.py"
-
-
-rule universal_features:
-    input:
-        features="results/{entry}/un_features.parquet",
-        neurons="results/{entry}/un_feature_neurons.parquet",
-        planted="results/{entry}/features/planted.parquet",
-        positions="results/{entry}/un_position_neurons.parquet",
-        histogram="results/{entry}/un_feature_histogram.parquet",
-    output:
-        figure_files(
-            "universal",
-            ["features_best", "features_confirmation", "features_histogram"],
-        ),
-        verdicts="results/{entry}/features/verdicts.parquet",
-        ledger="results/{entry}/features/ledger.parquet",
-        section="results/{entry}/features/section.md",
-    log:
-        "logs/universal_features/{entry}.log",
-    wildcard_constraints:
-        entry=any_of(UNIVERSAL_FEATURES),
-    conda:
-        "../../environment.yml"
-    params:
-        title=lambda w: UNIVERSAL[w.entry].title,
-        setting=lambda w: {
-            "neurons": UNIVERSAL[w.entry].model.n_layers
-            * UNIVERSAL[w.entry].model.d_mlp,
-            "minimum": UNIVERSAL[w.entry].features.minimum,
-            "shifts": UNIVERSAL[w.entry].features.shifts,
-            "null_shifts": UNIVERSAL[w.entry].features.null_shifts,
-        },
-        code=code_of("universal/universal_features"),
-    message:
-        "Concluding on features of tokens of {wildcards.entry}"
-    script:
-        "../scripts/universal/universal_features.py"
         **HEAVY,
         device=CONFIG.compute.device,
     params:
