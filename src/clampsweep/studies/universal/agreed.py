@@ -36,16 +36,20 @@ class Agreed(NamedTuple):
     ablation: pd.DataFrame
 
 
-def read(paths: Mapping[str, str]) -> Agreed:
+def read(paths: Mapping[str, str | Sequence[str]]) -> Agreed:
     """The tables of an entry.
 
     Args:
-        paths: Of each table, by its name here.
+        paths: Of each table, by its name here; an empty list for one that is not asked for.
 
     Raises:
         UserError: One is missing, truncated or another table.
     """
-    return Agreed(**{name: tables.read(paths[name], own) for name, own in SCHEMAS.items()})
+    found = {
+        name: tables.read(str(paths[name]), own) if paths[name] else nothing(own)
+        for name, own in SCHEMAS.items()
+    }
+    return Agreed(**found)
 
 
 def joined(paths: Sequence[str], schema: Schema) -> pd.DataFrame:
