@@ -19,8 +19,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from clampsweep.models.model import Model
-from clampsweep.studies.universal.roles.folding import own_tokens
 from clampsweep.studies.universal.roles.holding import Held
+from clampsweep.studies.universal.roles.own_tokens import OwnTokens
 from clampsweep.studies.universal.roles.readouts import log_probability
 from clampsweep.studies.universal.roles.rows import Text, Trial, Tried, block_rows, table
 from clampsweep.studies.universal.roles.tables import MEAN, OWN_TOKENS, SUPPRESSION
@@ -42,10 +42,10 @@ def ablate(model: Model, text: Text, neurons: Sequence[Tried], role: str) -> pd.
     if not neurons or not text.sequences:
         return table([])
     held = Held(model, text.sequences, [one.neuron for one in neurons])
-    side = -1 if role == SUPPRESSION else 1
+    own, side = OwnTokens(model), -1 if role == SUPPRESSION else 1
     rows: list[dict[str, Any]] = []
     for one in tqdm(neurons, unit="neuron", mininterval=1):
-        tokens = own_tokens(model, one.neuron.layer, one.neuron.index, side * one.sign)
+        tokens = own.most(one.neuron, side * one.sign)
         post = held.post(one.neuron)
         mean = float(post[:, text.skip :].mean())
         places = largest(post, text.skip)

@@ -26,7 +26,7 @@ def intervene(
     Args:
         model: Loaded model.
         role: One of `TRIED`.
-        tables: `tokens`, `roles`, `controls`, `attention` (un_tokens, `ROLES`, `CONTROLS`,
+        tables: `tokens`, `roles`, `controls`, `scores` (un_tokens, `ROLES`, `CONTROLS`,
             `ATTENTION_SCORES`).
         params: `domain`, `split` and `skip` of the text; `values` and `stride` of the role entropy.
     """
@@ -35,5 +35,5 @@ def intervene(
     if role == ENTROPY:
         return hold(model, text, neurons, params["values"], params["stride"])
     if role == ATTENTION:
-        return attend(model, text, neurons, tables["attention"])
+        return attend(model, text, neurons, tables["scores"])
     return ablate(model, text, neurons, role)

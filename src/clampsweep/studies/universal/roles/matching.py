@@ -12,9 +12,7 @@ from clampsweep.studies.universal.roles.tables import CONTROLS, MATCHED, PLAIN
 _COLUMNS = ("layer", "neuron", "like_neuron", "distance", "sign")
 
 
-def matched(
-    candidates: pd.DataFrame, pool: pd.DataFrame, number: int, role: str
-) -> pd.DataFrame:
+def matched(candidates: pd.DataFrame, pool: pd.DataFrame, number: int, role: str) -> pd.DataFrame:
     """Rows of `CONTROLS`: the nearest neurons of the candidates' layers, the candidates in turn.
 
     Nearness is Euclidean, of the logarithms of w_out_norm and size, each in standard deviations

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from clampsweep.models.hooks import Tap, hooked, tapped
 from clampsweep.models.model import Model, twin
-from clampsweep.studies.universal.roles.folding import centres
+from clampsweep.studies.universal.norms import read_norm
 
 Change = Callable[[Tensor], Tensor]
 
@@ -63,9 +63,9 @@ class Tails:
 
     @cached_property
     def _centres(self) -> bool:
+        """Whether the final norm takes the mean away."""
         model = self._model
-        like = torch.empty(0, dtype=model.dtype, device=model.device)
-        return centres(model.part("ln_final"), model.d_model, like)
+        return read_norm(model.part("ln_final"), model.d_model, "model: ln_final").centred
 
     @cached_property
     def _skips(self) -> bool:
