@@ -9,6 +9,7 @@ from clampsweep.studies.universal.claims.weights import FEW_TOKENS, FOLDING, LAT
 from clampsweep.studies.universal.figures import weights as figures
 from clampsweep.studies.universal.gated import GATED_LAYERS
 from clampsweep.studies.universal.report.weights import section
+from clampsweep.studies.universal.vocabulary import MIXTURE, SPHERE
 
 NO_GATES = pd.DataFrame(columns=list(GATED_LAYERS.columns))
 
