@@ -45,7 +45,8 @@ def told(*counts):
         ([("supported", 2), ("inconclusive", 2)], "INCONCLUSIVE"),
         ([("supported", 1), ("contradicted", 2)], "FAIL"),
         ([("contradicted", 1), ("inconclusive", 5)], "FAIL"),
-        ([("supported", 3), ("contradicted", 1)], "PASS"),
+        ([("supported", 3), ("contradicted", 1)], "FAIL"),
+        ([("supported", 12), ("contradicted", 1)], "PASS"),
         ([("vacuous", 4), ("untestable", 1)], "UNTESTABLE"),
         ([], "UNTESTABLE"),
     ],
@@ -95,6 +96,6 @@ def test_joined_slices_are_one_and_the_page_shows_the_original_beside_them():
     parts = {"data": one.verdicts, "heads": two.verdicts}
     text = report.summary(joined, parts, ["## Part\n\nsaid"], "tiny", {"a.md": "what"})
     assert "| GT2 |" in text and "**PASS**" in text and "**FAIL**" in text
-    assert "93.3 % negative bias" in text
+    assert "93.3 % negative input bias" in text
     assert "## Part\n\nsaid" in text
     assert isinstance(joined.verdicts, pd.DataFrame)

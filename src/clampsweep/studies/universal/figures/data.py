@@ -19,6 +19,7 @@ from clampsweep.figures.style import (
     styled,
 )
 from clampsweep.studies.universal.claims.data import MEASURED
+from clampsweep.studies.universal.figures.scales import logarithmic
 from clampsweep.studies.universal.places import GATE, POST
 
 _COLOURS = {GATE: BLUE, "up": "#009E73", POST: VERMILION}
@@ -40,7 +41,8 @@ def convergence(found: pd.DataFrame, pooled: pd.DataFrame, title: str) -> Figure
         left.plot(rows["tokens"], rows["median_kurt"], "-o", color=colour, label=str(var))
         left.plot(rows["tokens"], rows["p95_kurt"], ":", color=colour)
     left.axhline(3, color=GREY, linewidth=0.6)
-    left.set(xscale="log", yscale="log", xlabel="tokens", ylabel="kurtosis of a neuron")
+    left.set(xlabel="tokens", ylabel="kurtosis of a neuron")
+    logarithmic(left, "x", "y")
     left.set_title("median over neurons; dotted: 95th percentile")
     left.legend()
     for (place, first), rows in pooled.groupby(["place", "first"], sort=False):
@@ -119,7 +121,8 @@ def layers(stats: pd.DataFrame, values: pd.DataFrame, title: str) -> Figure:
             null = values.groupby("layer")["kurt_null"].median()
             ax.plot(null.index, null, "--", color=VERMILION, label="up permuted against the gate")
         ax.axhline(3, color=GREY, linewidth=0.6)
-        ax.set(yscale="log", xlabel="layer", ylabel="kurtosis")
+        ax.set(xlabel="layer", ylabel="kurtosis")
+        logarithmic(ax, "y")
         ax.set_title(var)
         ax.legend()
     figure.suptitle(title, x=0.01, ha="left")

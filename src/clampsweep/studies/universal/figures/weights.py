@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from clampsweep.figures.style import BLUE, GREY, VERMILION, panels, say, styled
 from clampsweep.studies.universal.claims.weights import net_shares
+from clampsweep.studies.universal.figures.scales import logarithmic, plain_numbers
 from clampsweep.studies.universal.gated import CLASSES, OWN, ROTATED
 from clampsweep.studies.universal.mlp import FOLDED
 from clampsweep.studies.universal.vocabulary import CUT, SPHERE
@@ -37,8 +38,9 @@ def vocabulary(vocab: pd.DataFrame, null: pd.DataFrame, title: str) -> Figure:
         for end in (drawn[name].min(), drawn[name].max()):
             ax.axhline(end, color=VERMILION, linewidth=0.8, linestyle="--")
         ax.set(xlabel="layer", ylabel=f"vocabulary {label}")
-    axes[0].set_yscale("log")
+    logarithmic(axes[0], "y")
     axes[1].set_yscale("symlog", linthresh=1)
+    plain_numbers(axes[1].yaxis)
     axes[0].set_title("bands: 50, 80, 98, 99.8 %")
     edges = np.geomspace(min(own["vocab_kurt"].min(), 2), max(own["vocab_kurt"].max(), CUT), 60)
     bins = edges.tolist()
@@ -46,7 +48,8 @@ def vocabulary(vocab: pd.DataFrame, null: pd.DataFrame, title: str) -> Figure:
     axes[2].hist(drawn["vocab_kurt"], bins, histtype="step", color=VERMILION,
                  label="random directions")  # fmt: skip
     axes[2].axvline(CUT, color=GREY, linewidth=0.8, linestyle=":", label=f"{CUT:g}")
-    axes[2].set(xscale="log", yscale="log", xlabel="vocabulary kurtosis", ylabel="how many")
+    axes[2].set(xlabel="vocabulary kurtosis", ylabel="how many")
+    logarithmic(axes[2], "x", "y")
     axes[2].legend()
     figure.suptitle(title, x=0.01, ha="left")
     return figure
