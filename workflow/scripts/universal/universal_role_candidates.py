@@ -9,12 +9,12 @@ with reported(snakemake.log[0]):
     from clampsweep.studies.universal.roles import candidates
     from clampsweep.studies.universal.roles import tables as roles
     from clampsweep.studies.universal.values import VALUES
-    from clampsweep.studies.universal.vocabulary import VOCAB
+    from clampsweep.studies.universal.vocabulary import VOCABULARY
     from clampsweep.studies.universal.weights import WEIGHTS
 
     given, params, output = snakemake.input, snakemake.params, snakemake.output
     stats = tables.read(given.stats, STATS, {"domain": params.domain, "var": "post"})
-    weights, words = tables.read(given.weights, WEIGHTS), tables.read(given.vocab, VOCAB)
+    weights, words = tables.read(given.weights, WEIGHTS), tables.read(given.vocab, VOCABULARY)
     known = candidates.neurons(weights, words, stats, tables.read(given.values, VALUES))
     scores = tables.read(given.scores, roles.ATTENTION_SCORES)
     features = tables.read(given.features[0], FEATURE_NEURONS) if given.features else None

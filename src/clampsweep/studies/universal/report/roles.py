@@ -55,8 +55,8 @@ def section(found: pd.DataFrame, roles: pd.DataFrame, rows: pd.DataFrame, begins
     n_features = roles[roles["role"].str.startswith(tables.FEATURE)]["role"].nunique()
     if n_features:
         blocks.append(
-            f"`un_roles.parquet` also lists the neurons of {counted(n_features, 'feature')}, as roles "
-            f"`{tables.FEATURE}<name>`, for sweeps."
+            f"`un_roles.parquet` also lists the neurons of {counted(n_features, 'feature')}, as "
+            f"roles `{tables.FEATURE}<name>`, for sweeps."
         )
     return join(blocks)
 

@@ -25,11 +25,11 @@ from clampsweep.models.hook_points import reader
 from clampsweep.models.hooks import PostHook, hooked
 from clampsweep.models.model import Model
 from clampsweep.names import MLP_POST, PATTERN, HookPoint
+from clampsweep.studies.universal.mlp import Norms, fold, raw, read_norms
 from clampsweep.studies.universal.norms import read_norm
 from clampsweep.studies.universal.roles.ablating import largest
 from clampsweep.studies.universal.roles.rows import Text, Trial, Tried, block_rows, table
 from clampsweep.studies.universal.roles.tables import ATTENTION, ATTENTION_SCORES, MEAN, TO_BOS
-from clampsweep.studies.universal.weights import FOLDED, layer_weights
 
 
 def no_scores() -> pd.DataFrame:
@@ -46,7 +46,7 @@ def scores(model: Model) -> pd.DataFrame:
     """
     bridge, bos = model.bridge, torch.tensor([[int(model.tokenizer.bos_token_id)]])
     names = [f"blocks.{layer}.attn.hook_k" for layer in range(1, model.n_layers)]
-    rows = [no_scores()]
+    norms, rows = read_norms(model), [no_scores()]
     with torch.inference_mode():
         _, cache = bridge.run_with_cache(
             bos.to(model.device), names_filter=lambda name: name in names
@@ -54,20 +54,21 @@ def scores(model: Model) -> pd.DataFrame:
         for layer in tqdm(range(model.n_layers - 1), unit="layer", mininterval=1):
             queries = bridge.blocks[layer + 1].attn.W_Q.double().cpu()
             keys = cache[names[layer]][0, 0].double().cpu()
-            rows.append(_layer(model, layer, queries, keys))
+            rows.append(_layer(model, norms, layer, queries, keys))
     return pd.concat(rows, ignore_index=True)
 
 
 def _layer(
     model: Model,
+    norms: Norms,
     layer: int,
     queries: Float64[Tensor, "head d_model d_head"],
     keys: Float64[Tensor, "kv_head d_head"],
 ) -> pd.DataFrame:
     """Rows of a layer's neurons."""
-    norm = read_norm(model.part(f"blocks.{layer + 1}.ln1"), model.d_model)
-    writes = layer_weights(model, layer, FOLDED).out
-    read = writes / writes.norm(dim=1, keepdim=True).clamp_min(1e-30) * norm.gain.cpu()
+    norm = read_norm(model.part(f"blocks.{layer + 1}.ln1"), model.d_model, "model: ln1")
+    writes = fold(raw(model, layer), norms, layer).writes
+    read = writes / writes.norm(dim=1, keepdim=True).clamp_min(1e-30) * norm.gain
     shared = keys.repeat_interleave(len(queries) // len(keys), 0)  # [head, d_head]
     wanted = torch.einsum("hdk,hk->dh", queries, shared) / keys.shape[1] ** 0.5
     found = read @ wanted  # [neuron, head]

@@ -10,7 +10,14 @@ from torch import Tensor
 
 from clampsweep.models.model import Model
 from clampsweep.names import Neuron
-from clampsweep.studies.universal.weights import FOLDED, layer_weights, unembedding
+from clampsweep.studies.universal.mlp import (
+    Norms,
+    fold,
+    fold_unembedding,
+    raw,
+    read_norms,
+    unembedding,
+)
 
 N_TOKENS = 20
 
@@ -20,6 +27,9 @@ class OwnTokens:
 
     Args:
         model: Loaded model.
+
+    Raises:
+        UserError: Its weights cannot be folded.
     """
 
     def __init__(self, model: Model):
@@ -27,16 +37,12 @@ class OwnTokens:
         self._writes: dict[int, Float[Tensor, "neuron d_model"]] = {}
 
     @cached_property
-    def _ids(self) -> Int[Tensor, " token"]:
-        """Token of each row of `_rows`, ascending: those that the tokenizer has."""
-        n_rows = len(self._model.plain.get_output_embeddings().weight)
-        return torch.tensor(
-            sorted(at for at in self._model.tokenizer.get_vocab().values() if at < n_rows)
-        )
+    def _norms(self) -> Norms:
+        return read_norms(self._model)
 
     @cached_property
     def _rows(self) -> Float[Tensor, "token d_model"]:
-        return torch.cat([part.float() for part in unembedding(self._model, FOLDED)])
+        return fold_unembedding(unembedding(self._model), self._norms.final).float()
 
     def logits(self, neuron: Neuron) -> Float[Tensor, " token"]:
         """How a unit of a neuron moves the logits, beside their mean, but for the norm's scale.
@@ -46,7 +52,7 @@ class OwnTokens:
         """
         layer = neuron.layer
         if layer not in self._writes:
-            self._writes[layer] = layer_weights(self._model, layer, FOLDED).out.float()
+            self._writes[layer] = fold(raw(self._model, layer), self._norms, layer).writes.float()
         return self._rows @ self._writes[layer][neuron.index]
 
     def most(self, neuron: Neuron, sign: int, n_tokens: int = N_TOKENS) -> Int[Tensor, " some"]:
@@ -58,5 +64,5 @@ class OwnTokens:
             n_tokens: How many, if there are so many; the most moved first.
         """
         moved = sign * self.logits(neuron)
-        found = self._ids[torch.topk(moved, min(n_tokens, len(moved))).indices]
+        found = torch.topk(moved, min(n_tokens, len(moved))).indices
         return found.to(self._model.device)

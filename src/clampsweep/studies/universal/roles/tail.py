@@ -65,7 +65,7 @@ class Tails:
     def _centres(self) -> bool:
         """Whether the final norm takes the mean away."""
         model = self._model
-        return read_norm(model.part("ln_final"), model.d_model).centres
+        return read_norm(model.part("ln_final"), model.d_model, "model: ln_final").centred
 
     @cached_property
     def _skips(self) -> bool:
