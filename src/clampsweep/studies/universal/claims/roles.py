@@ -109,7 +109,7 @@ def tests_of(rows: pd.DataFrame) -> list[Test]:
         Test(LOWER, tables.SUPPRESSION, matched, "nats", lowered, True, top),
         Test(MOVE_ENTROPY, tables.ENTROPY, matched, "nats", moved, True, ends),
         Test(MOVE_ENTROPY, tables.ENTROPY, plain, "nats", moved, False, ends),
-        Test(MOVE_SCALE, tables.ENTROPY, matched, "log ratio", scaled, False, ends),
+        Test(MOVE_SCALE, tables.ENTROPY, matched, "log ratio", scaled, True, ends),
         Test(IN_USE, tables.ENTROPY, matched, "nats", used, False, "held at its mean everywhere"),
         Test(ATTEND, tables.ATTENTION, matched, "share of attention", looked, True, top),
     ]  # fmt: skip

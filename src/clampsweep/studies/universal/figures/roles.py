@@ -110,20 +110,23 @@ def _curve(ax: Axes, rows: pd.DataFrame) -> None:
     sums = weighted.groupby(["kind", "layer", "neuron", "value"])[["total", "n"]].sum()
     means = (sums["total"] / sums["n"]).rename("change").reset_index()
     ax.axhline(0, color=GREY, linewidth=0.6)
-    ends = means[means["kind"] == tables.PLAIN].groupby("value")["change"].agg(["min", "max"])
-    if len(ends):
+    plain = means[means["kind"] == tables.PLAIN].groupby("value")["change"]
+    if len(plain):
         ax.fill_between(
-            ends.index.to_numpy(float), ends["min"], ends["max"], color=PALE,
+            floats(plain.first().index.to_series()),
+            floats(plain.min()),
+            floats(plain.max()),
+            color=PALE,
             label="plain controls: range",
-        )  # fmt: skip
+        )
     matched = means[means["kind"] == tables.MATCHED]
     ax.plot(matched["value"], matched["change"], "_", color=GREY, markersize=7,
             label="matched controls")  # fmt: skip
     lines = means[means["kind"] == tables.CANDIDATE].groupby(["layer", "neuron"])
     for at, (_, line) in enumerate(lines):
-        layer, neuron = line[["layer", "neuron"]].iloc[0].tolist()
+        name = Neuron(int(line["layer"].iloc[0]), int(line["neuron"].iloc[0]))
         colour = TARGET_COLOURS[at % len(TARGET_COLOURS)]
         ax.plot(line["value"], line["change"], "-o", color=colour, markersize=2.5,
-                label=str(Neuron(int(layer), int(neuron))))  # fmt: skip
+                label=str(name))  # fmt: skip
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_formatter(lambda value, _: minus(f"{value:g}"))

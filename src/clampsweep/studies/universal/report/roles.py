@@ -12,6 +12,7 @@ from clampsweep.names import Neuron
 from clampsweep.studies.universal.claims.roles import KEEP_LOSS, KEEP_RANKS
 from clampsweep.studies.universal.roles import tables
 from clampsweep.verdicts import UNTESTABLE
+from clampsweep.words import counted
 
 _PAPER: Mapping[str, str] = {
     tables.PREDICTION: "GPT-2 medium: 81 of 136 neurons that were labelled by hand",
@@ -51,11 +52,11 @@ def section(found: pd.DataFrame, roles: pd.DataFrame, rows: pd.DataFrame, begins
     if each:
         blocks += ["Candidates one by one:", table(("claim", *map(str, counts.columns)), each)]
     blocks.append(_remarks(n_text, begins))
-    features = roles[roles["role"].str.startswith(tables.FEATURE)]["role"].nunique()
-    if features:
+    n_features = roles[roles["role"].str.startswith(tables.FEATURE)]["role"].nunique()
+    if n_features:
         blocks.append(
-            f"`un_roles.parquet` also lists the neurons of {features} features, as roles "
-            f"`{tables.FEATURE}<name>`, for sweeps."
+            f"`un_roles.parquet` also lists the neurons of {counted(n_features, 'feature')}, as "
+            f"roles `{tables.FEATURE}<name>`, for sweeps."
         )
     return join(blocks)
 
@@ -65,7 +66,7 @@ def _listed(roles: pd.DataFrame) -> list[list[str]]:
     rows = []
     for role, paper in _PAPER.items():
         own = roles[roles["role"] == role].sort_values("rank")
-        names = [str(Neuron(one["layer"], one["neuron"])) for one in own.to_dict("records")]
+        names = [str(Neuron(*place)) for place in zip(own["layer"], own["neuron"], strict=True)]
         why = str(own["why"].iloc[0]) if len(own) else "none fits"
         rows.append([role, ", ".join(names) or "none", plain(why), plain(paper)])
     return rows

@@ -64,7 +64,8 @@ def ablated(rows: pd.DataFrame, measure: str) -> pd.DataFrame:
         measure: Which.
     """
     own = rows[(rows["operation"] == MEAN) & (rows["measure"] == measure)]
-    return own.assign(change=own["held"] - own["natural"])[[*_NEURON, "block", "n", "change"]]
+    found: pd.DataFrame = own.assign(change=own["held"] - own["natural"])
+    return found[[*_NEURON, "block", "n", "change"]]
 
 
 def swung(rows: pd.DataFrame, measure: str) -> pd.DataFrame:
@@ -135,5 +136,5 @@ def kept(changes: pd.DataFrame, kind: str, margin: float) -> Mean:
     if se == 0:
         return Mean(mean, mean, mean, float(abs(mean) >= margin), n)
     reach = float(stats.t.ppf(0.975, n - 1)) * se
-    beyond = max(float(stats.t.sf(one / se, n - 1)) for one in (mean + margin, margin - mean))
-    return Mean(mean, mean - reach, mean + reach, beyond, n)
+    beyond = [float(stats.t.sf((margin + way * mean) / se, n - 1)) for way in (1, -1)]
+    return Mean(mean, mean - reach, mean + reach, max(beyond), n)

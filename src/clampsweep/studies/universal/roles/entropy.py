@@ -1,8 +1,8 @@
 """Entropy neurons: held at values at all positions, and what becomes of the next token.
 
 The paper's experiment (Gurnee et al. 2024, section 5.3): scale of the final norm, entropy, rank and
-loss of the token that follows. The lowest and the highest value are tried of all controls, the
-others of candidates and of plain controls only, for the curves.
+loss of the token that follows. Matched controls are held at the lowest and the highest value only,
+plain ones at every other value.
 """
 
 from __future__ import annotations
@@ -22,18 +22,20 @@ from clampsweep.studies.universal.roles.holding import Held
 from clampsweep.studies.universal.roles.readouts import readout
 from clampsweep.studies.universal.roles.rows import Text, Trial, Tried, block_rows, table
 from clampsweep.studies.universal.roles.tables import (
+    CANDIDATE,
     CLAMP,
     ENTROPY,
     ENTROPY_OF,
     LOSS,
     MATCHED,
     MEAN,
+    PLAIN,
     RANK,
     SCALE,
 )
 from clampsweep.studies.universal.roles.tail import Seen
 
-POSITIONS = 256  # most that the logits are computed at
+POSITIONS = 160  # most that the logits are computed at
 
 
 class _Grid(NamedTuple):
@@ -78,11 +80,13 @@ def _trials(
     held: Held, text: Text, neurons: Sequence[Tried], values: Sequence[float]
 ) -> Iterator[Trial]:
     """Which neuron is held at what."""
-    ends = {min(values), max(values)}
+    ascending = sorted(values)
+    ends = [ascending[0], ascending[-1]]
+    held_at = {CANDIDATE: ascending, MATCHED: ends, PLAIN: sorted({*ascending[::2], *ends})}
     for one in neurons:
         mean = float(held.post(one.neuron)[:, text.skip :].mean())
         yield Trial(ENTROPY, one, MEAN, mean)
-        for value in sorted(ends if one.kind == MATCHED else values):
+        for value in held_at[one.kind]:
             yield Trial(ENTROPY, one, CLAMP, float(value))
 
 

@@ -101,16 +101,17 @@ class Held:
             keep: Positions wanted, the same in all rows.
         """
         some, kept = list(rows), torch.tensor(list(keep), device=self.ids.device)
-        after = self._start(neuron.layer)
-        residual = None if after == EMBEDDING else self._residual[after][some]
-        if not self._adds:
+        after, length = self._start(neuron.layer), max(keep) + 1  # nothing looks ahead
+        ids, values = self.ids[some, :length], values[:, :length]
+        residual = None if after == EMBEDDING else self._residual[after][some, :length]
+        if residual is None or not self._adds:
             hold = {neuron.layer: partial(_hold, neuron.index, values)}
-            return self._tails.run(self.ids[some], after, residual, kept, hold)
-        own = self.post(neuron)[some]
+            return self._tails.run(ids, after, residual, kept, hold)
+        own = self.post(neuron)[some, :length]
         change = (values - own).nan_to_num()  # [row, pos]
         at = self._places[neuron.layer, neuron.index]
         moved = change[:, :, None] * self._directions[neuron.layer][at]
-        return self._tails.run(self.ids[some], after, self._residual[after][some] + moved, kept)
+        return self._tails.run(ids, after, residual + moved, kept)
 
     def natural(self, layer: int, rows: Sequence[int], keep: Sequence[int]) -> Seen:
         """What it says with nothing held.

@@ -78,9 +78,10 @@ def tried(roles: pd.DataFrame, controls: pd.DataFrame, role: str) -> list[Tried]
     """
     own = roles[roles["role"] == role].assign(kind=CANDIDATE)
     both = pd.concat([own, controls[controls["role"] == role]])
+    columns = (both[name].tolist() for name in ("layer", "neuron", "kind", "sign"))
     return [
-        Tried(Neuron(int(one["layer"]), int(one["neuron"])), str(one["kind"]), int(one["sign"]))
-        for one in both.to_dict("records")
+        Tried(Neuron(layer, neuron), kind, sign)
+        for layer, neuron, kind, sign in zip(*columns, strict=True)
     ]
 
 
