@@ -86,7 +86,7 @@ rule universal_texts:
 # ---- data
 
 
-# Makes a shard of moments; they are read shard by shard, and never gathered.
+# Makes a shard of moments: what all statistics of activations are made of.
 rule universal_moments:
     input:
         shard="results/shards/universal_moments/{shard}.json",
@@ -106,7 +106,7 @@ rule universal_moments:
         model=shard_loading,
         code=code_of("universal/universal_moments"),
     message:
-        "Moments of shard {wildcards.shard}"
+        "Moments of every neuron, shard {wildcards.shard}"
     script:
         "../scripts/universal/universal_moments.py"
 
@@ -124,14 +124,14 @@ rule universal_stats:
         "logs/universal_stats/{entry}.log",
     wildcard_constraints:
         entry=any_of(UNIVERSAL),
-    priority: 1
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=6000,
+        mem_mb=4000,
     params:
-        known=lambda w: UNIVERSAL[w.entry].prose,
+        domain=lambda w: UNIVERSAL[w.entry].prose,
         seed=lambda w: UNIVERSAL[w.entry].seed,
+        draws=8,  # of each number of blocks, for the growth of kurtosis with text
         shards_code=rules.universal_moments.params.code,
         code=code_of("universal/universal_stats"),
     message:
@@ -146,13 +146,12 @@ rule universal_values:
         model=lambda w: fetched(UNIVERSAL[w.entry].model),
     output:
         values="results/{entry}/un_values.parquet",
-        nulls="results/{entry}/un_product_null.parquet",
+        nulls="results/{entry}/un_nulls.parquet",
         pooled="results/{entry}/un_pooled.parquet",
     log:
         "logs/universal_values/{entry}.log",
     wildcard_constraints:
         entry=any_of(UNIVERSAL),
-    priority: 1
     conda:
         "../../environment.yml"
     threads: 1
@@ -163,51 +162,57 @@ rule universal_values:
         domain=lambda w: UNIVERSAL[w.entry].prose,
         skip=lambda w: UNIVERSAL[w.entry].texts.skip,
         seed=lambda w: UNIVERSAL[w.entry].seed,
-        draws=3,  # permutations of up against the gate
+        draws=24,  # permutations of up against the gate
+        texts=8,  # whose beginnings' values are pooled
         code=code_of("universal/universal_values"),
     message:
-        "Tails of the activations of {wildcards.entry}"
+        "Values of every neuron of {wildcards.entry}"
     script:
         "../scripts/universal/universal_values.py"
 
 
-rule universal_gt2:
+rule universal_new_data:
     input:
+        tokens="results/{entry}/un_tokens.parquet",
         plan=lambda w: str(work_plan(f"{w.entry}/moments").path),
         shards=lambda w: shards_of(f"{w.entry}/moments"),
     output:
-        gt2="results/{entry}/un_gt2.parquet",
+        table="results/{entry}/un_gt2.parquet",
     log:
-        "logs/universal_gt2/{entry}.log",
+        "logs/universal_new_data/{entry}.log",
     wildcard_constraints:
         entry=any_of(UNIVERSAL),
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=6000,
+        mem_mb=4000,
     params:
         pairs=lambda w: [list(pair) for pair in UNIVERSAL[w.entry].pairs],
-        draws=99,  # of the blocks of both domains
         seed=lambda w: UNIVERSAL[w.entry].seed,
+        draws=99,  # of blocks dealt out anew
         shards_code=rules.universal_moments.params.code,
-        code=code_of("universal/universal_gt2"),
+        code=code_of("universal/universal_new_data"),
     message:
-        "New data against known data, {wildcards.entry}"
+        "Comparing domains of {wildcards.entry}"
     script:
-        "../scripts/universal/universal_gt2.py"
+        "../scripts/universal/universal_new_data.py"
 
 
 rule universal_data:
     input:
         stats="results/{entry}/un_stats.parquet",
+        reliability="results/{entry}/un_reliability.parquet",
         halves="results/{entry}/un_halves.parquet",
         convergence="results/{entry}/un_convergence.parquet",
         values="results/{entry}/un_values.parquet",
-        nulls="results/{entry}/un_product_null.parquet",
+        nulls="results/{entry}/un_nulls.parquet",
         pooled="results/{entry}/un_pooled.parquet",
-        gt2="results/{entry}/un_gt2.parquet",
+        new_data="results/{entry}/un_gt2.parquet",
     output:
-        figure_files("universal", ["convergence", "new_data", "layers"]),
+        figure_files(
+            "universal",
+            ["kurtosis_tokens", "kurtosis_layers", "log_ratios", "domain_ranks"],
+        ),
         verdicts="results/{entry}/data/verdicts.parquet",
         ledger="results/{entry}/data/ledger.parquet",
         section="results/{entry}/data/section.md",
@@ -218,13 +223,13 @@ rule universal_data:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=3000,
+        mem_mb=4000,
     params:
-        known=lambda w: UNIVERSAL[w.entry].prose,
         title=lambda w: UNIVERSAL[w.entry].title,
+        domain=lambda w: UNIVERSAL[w.entry].prose,
         code=code_of("universal/universal_data"),
     message:
-        "Concluding on the activations of {wildcards.entry}"
+        "Concluding on statistics of activations of {wildcards.entry}"
     script:
         "../scripts/universal/universal_data.py"
 

@@ -1,25 +1,22 @@
-"""Conclude from the statistics of activations, draw them, and write their section."""
+"""Conclude from statistics of activations, draw them, and write their section."""
+
+from pathlib import Path
 
 from clampsweep.errors import reported
 
 with reported(snakemake.log[0]):
-    from clampsweep import files, ledger, provenance, tables
-    from clampsweep.studies.universal import convergence, neuron_table, new_data, pooled, values
+    from clampsweep import files, ledger, provenance
+    from clampsweep.figures.style import save_figure
     from clampsweep.studies.universal.claims.data import claims
-    from clampsweep.studies.universal.figures import data as figures
-    from clampsweep.studies.universal.figures.saving import save
+    from clampsweep.studies.universal.data_view import read_view
+    from clampsweep.studies.universal.figures.data import draw
     from clampsweep.studies.universal.report.data import section
 
-    given, params, output = snakemake.input, snakemake.params, snakemake.output
-    gt2 = tables.read(given.gt2, new_data.NEW_DATA)
-    halves = tables.read(given.halves, neuron_table.HALVES)
-    nulls, pool = tables.read(given.nulls, values.NULLS), tables.read(given.pooled, pooled.POOLED)
-    stats = tables.read(given.stats, neuron_table.STATS, {"domain": params.known})
-    found = ledger.conclusions(claims(gt2, halves, nulls, pool, params.known))
-    ledger.write(found, output.verdicts, output.ledger, provenance.record(code=params.code))
-    over = tables.read(given.convergence, convergence.CONVERGENCE)
-    each, title = tables.read(given.values, values.VALUES), params.title
-    save(output, "convergence", figures.convergence(over, pool, title))
-    save(output, "new_data", figures.new_data(gt2, title))
-    save(output, "layers", figures.layers(stats, each, title))
-    files.write_text(section(found.verdicts, gt2, stats, params.known), output.section)
+    params, output = snakemake.params, snakemake.output
+    view = read_view(snakemake.input, params.domain)
+    found = ledger.conclusions(claims(view))
+    facts = provenance.record(code=params.code)
+    ledger.write(found, output.verdicts, output.ledger, facts)
+    for name, figure in draw(view, params.title).items():
+        save_figure(figure, [Path(path) for path in output if Path(path).stem == name])
+    files.write_text(section(found.verdicts, view), output.section)

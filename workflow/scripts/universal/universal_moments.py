@@ -1,4 +1,4 @@
-"""Compute the moments of one shard's blocks of documents."""
+"""Add up powers of every neuron's activations over the blocks of a shard."""
 
 from pathlib import Path
 

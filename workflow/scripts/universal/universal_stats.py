@@ -1,4 +1,4 @@
-"""Statistics of every neuron in every domain, from the moments of blocks."""
+"""Statistics of every neuron from the moments: by domain, by halves, over more and more text."""
 
 from pathlib import Path
 
@@ -6,11 +6,17 @@ from clampsweep.errors import reported
 
 with reported(snakemake.log[0]):
     from clampsweep import provenance, tables
-    from clampsweep.studies.universal.statistics_of_shards import SCHEMAS, statistics
+    from clampsweep.studies.universal import convergence, neuron_table
+    from clampsweep.studies.universal.moment_shards import MomentShards
 
-    params, paths = snakemake.params, [Path(path) for path in snakemake.input.shards]
-    tables.check_code(paths, params.shards_code, "universal_moments")
-    found = statistics(Path(snakemake.input.plan), paths, params.known, params.seed)
-    facts = provenance.record(code=params.code, shards=[path.stem for path in paths])
-    for name, table in found.items():
-        tables.write(table, getattr(snakemake.output, name), SCHEMAS[name], facts)
+    given, params, output = snakemake.input, snakemake.params, snakemake.output
+    made = [Path(path) for path in given.shards]
+    tables.check_code(made, params.shards_code, "universal_moments")
+    shards = MomentShards(Path(given.plan), made)
+    facts = provenance.record(code=params.code, shards=[path.stem for path in made])
+    grown = convergence.every_var(shards, params.domain, params.draws, params.seed)
+    tables.write(grown, output.convergence, convergence.CONVERGENCE, facts)
+    found = neuron_table.every_domain(shards)
+    tables.write(found.stats, output.stats, neuron_table.STATS, facts)
+    tables.write(found.reliability, output.reliability, neuron_table.RELIABILITY, facts)
+    tables.write(found.halves, output.halves, neuron_table.HALVES, facts)

@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 
 from clampsweep.models.moments import Sums, add_up
+from clampsweep.studies.universal.moment_shards import MomentShards
+from clampsweep.studies.universal.places import HOOKS
 from clampsweep.tables import Column, Schema
 
 CONVERGENCE = Schema(
@@ -40,6 +42,24 @@ STEPS = (1, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20)
 def possible(n: float) -> float:
     """Largest kurtosis of n values, n - 2 + 1 / (n - 1); nan for fewer than two."""
     return n - 2 + 1 / (n - 1) if n > 1 else np.nan
+
+
+def every_var(shards: MomentShards, domain: str, n_draws: int, seed: int) -> pd.DataFrame:
+    """The table `CONVERGENCE` of a run.
+
+    Args:
+        shards: The run's moments.
+        domain: The domain.
+        n_draws: As `convergence`.
+        seed: As `convergence`.
+    """
+    parts = {var: shards.read(domain, var) for var in HOOKS}
+    found = [
+        convergence(var, part.sums, n_draws, seed)
+        for var, part in parts.items()
+        if part is not None
+    ]
+    return pd.concat(found, ignore_index=True)
 
 
 def convergence(var: str, blocks: Sums, n_draws: int, seed: int) -> pd.DataFrame:

@@ -11,20 +11,18 @@ from jaxtyping import Int
 from clampsweep.models.moments import Sums
 from clampsweep.studies.universal.jackknife import all_but_one
 from clampsweep.studies.universal.measures import (
+    MEASURES,
     Statistic,
     defined,
     each,
     median_difference,
     retention,
-    statistics,
 )
 from clampsweep.studies.universal.neuron_table import rank_correlation
 
-_AT_ONCE = 10  # draws
-
 _RANKED = 19  # draws in which neurons are ranked, which takes longest
 
-_CALIBRATED = 3000  # about how many neurons the intervals of draws are made of
+_CALIBRATED = 1000  # about how many neurons the intervals of draws are made of
 
 
 def deal(
@@ -50,15 +48,15 @@ def mixed(
         pool: Blocks of both domains.
         dealt: What `deal` gave.
     """
-    rows: dict[str, list[tuple[float, ...]]] = {name: [] for name in wanted}
-    for start in range(0, len(dealt), _AT_ONCE):
-        some = dealt[start : start + _AT_ONCE]
-        new, known = (each(wanted, pool, one) for one in (some, 1 - some))
-        for name in wanted:
-            for at, pair in enumerate(zip(new[name], known[name], strict=True), start):
-                rows[name].append(_row(*pair, at < _RANKED))
+    new, known = (each(wanted, pool, one) for one in (dealt, 1 - dealt))
     columns = ["median", "spearman", "retained"]
-    return {name: pd.DataFrame(own, columns=columns) for name, own in rows.items()}
+    return {
+        name: pd.DataFrame(
+            [_row(new[name][at], known[name][at], at < _RANKED) for at in range(len(dealt))],
+            columns=columns,
+        )
+        for name in wanted
+    }
 
 
 def _row(new: np.ndarray, known: np.ndarray, ranked: bool) -> tuple[float, ...]:
@@ -83,7 +81,7 @@ def excluded(
     """
     step = max(1, new.n.shape[1] // _CALIBRATED)
     new, known = (Sums(*(column[:, ::step] for column in one)) for one in (new, known))
-    wanted, pool = statistics(var, known), joined(new, known)
+    wanted, pool = MEASURES[var], joined(new, known)
     count = dict.fromkeys(wanted, 0)
     for one in dealt.astype(bool):
         parts = [Sums(*(column[own] for column in pool)) for own in (one, ~one)]

@@ -45,7 +45,7 @@ QUESTIONS: Mapping[str, Question] = {
         "do statistics of activations hold on new data?",
         "PASS, by pooled kurtosis 4007 to 7830, which no text can fail",
         ("data",),
-        ("holds",),
+        ("holds on new data", "ranks of neurons hold", "top neurons stay"),
     ),
     "GT3_MethodGeneralization": Question(
         "does the method carry over to other components and features?",

@@ -15,40 +15,67 @@ from clampsweep.models.moments import Sums, add_up
 from clampsweep.studies.universal.jackknife import Estimate, estimate
 from clampsweep.studies.universal.places import GATE, POST
 
-MEASURES = MappingProxyType({GATE: ("kurt", "freq", "mean"), POST: ("kurt",)})
-
-_AT_ONCE = 10  # draws: some 100 MB for 46,080 neurons
-
 Statistic = Callable[[Sums], Float64[np.ndarray, "draw neuron"]]
 
 
-def statistics(var: str, known: Sums) -> dict[str, Statistic]:
-    """What is computed of sums, [draw, neuron], for each measure; differences of it are taken."""
-    spread = np.sqrt(add_up(known).variance)
+def _log_kurt(sums: Sums) -> Float64[np.ndarray, "draw neuron"]:
+    return np.asarray(np.log(sums.kurtosis))
 
-    def log_freq(sums: Sums) -> Float64[np.ndarray, "draw neuron"]:
-        share = sums.share_positive
-        nan = np.full(share.shape, np.nan)
-        return np.asarray(np.log(share, out=nan, where=share > 0))
 
-    every: Mapping[str, Statistic] = {
-        "kurt": lambda sums: np.log(sums.kurtosis),
-        "freq": log_freq,
-        "mean": lambda sums: sums.mean / np.where(spread > 0, spread, np.nan),
+def _log_freq(sums: Sums) -> Float64[np.ndarray, "draw neuron"]:
+    share = sums.share_positive
+    return np.asarray(np.log(share, out=np.full(share.shape, np.nan), where=share > 0))
+
+
+def _mean(sums: Sums) -> Float64[np.ndarray, "draw neuron"]:
+    return sums.mean
+
+
+MEASURES: Mapping[str, Mapping[str, Statistic]] = MappingProxyType(
+    {
+        GATE: {"kurt": _log_kurt, "freq": _log_freq, "mean": _mean},
+        POST: {"kurt": _log_kurt},
     }
-    return {name: every[name] for name in MEASURES[var]}
+)
+"""What is computed of sums for each kind of activation; differences of it are taken."""
+
+_AT_ONCE = 512  # neurons: what is computed of all draws stays in the cache
+
+
+def in_units_of(known: Sums, *several: Sums) -> list[Sums]:
+    """Sums of activations in standard deviations of a domain, neuron by neuron.
+
+    Args:
+        known: The domain's blocks.
+        several: Of any blocks; constant neurons of the domain become nan.
+    """
+    spread = np.sqrt(add_up(known).variance[0])
+    unit = np.where(spread > 0, spread, np.nan)
+    return [
+        Sums(one.n, one.n_positive, one.mean / unit, one.sum2 / unit**2, one.sum3 / unit**3,
+             one.sum4 / unit**4)
+        for one in several
+    ]  # fmt: skip
 
 
 def each(
     wanted: Mapping[str, Statistic], blocks: Sums, times: Int[np.ndarray, "draw block"]
 ) -> dict[str, Float64[np.ndarray, "draw neuron"]]:
-    """Each statistic of draws of blocks, [draw, neuron]."""
-    parts: dict[str, list[np.ndarray]] = {name: [] for name in wanted}
-    for start in range(0, len(times), _AT_ONCE):
-        found = add_up(blocks, times[start : start + _AT_ONCE])
+    """Each statistic of draws of blocks, [draw, neuron].
+
+    Args:
+        wanted: A value of `MEASURES`.
+        blocks: Sums of blocks, [block, neuron].
+        times: How often each block counts in each draw.
+    """
+    n = blocks.n.shape[1]
+    out = {name: np.empty((len(times), n)) for name in wanted}
+    for start in range(0, n, _AT_ONCE):
+        some = slice(start, start + _AT_ONCE)
+        found = add_up(Sums(*(column[:, some] for column in blocks)), times)
         for name, statistic in wanted.items():
-            parts[name].append(statistic(found))
-    return {name: np.concatenate(part) for name, part in parts.items()}
+            out[name][:, some] = statistic(found)
+    return out
 
 
 def defined(

@@ -72,8 +72,7 @@ class MomentShards:
         """
         places = {key: at for at, key in enumerate(self._keys[domain])}
         wanted = {"hook_point": HOOKS[var]}
-        rows: list[pd.DataFrame] = []
-        seen: set[str] = set()
+        rows, seen = [], set[str]()
         for path, held in self._shards.items():
             if own := (held & places.keys()) - seen:  # two shards may hold a block
                 table = tables.read(path, of_shard(MOMENTS), wanted)

@@ -12,10 +12,12 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float64
 from scipy import stats
+from tqdm import tqdm
 
 from clampsweep.models.moments import Sums, add_up
 from clampsweep.studies.universal.jackknife import all_but_one, estimate
-from clampsweep.studies.universal.moment_shards import Neurons, Part
+from clampsweep.studies.universal.moment_shards import MomentShards, Neurons, Part
+from clampsweep.studies.universal.places import HOOKS
 from clampsweep.tables import Column, Schema
 
 _PLACE = {
@@ -88,11 +90,26 @@ RELIABLE = 0.5
 
 
 class Tables(NamedTuple):
-    """Rows of a domain and a kind of activation: `STATS`, `RELIABILITY`, `HALVES`."""
+    """`STATS`, `RELIABILITY`, `HALVES`."""
 
     stats: pd.DataFrame
     reliability: pd.DataFrame
     halves: pd.DataFrame
+
+
+def every_domain(shards: MomentShards) -> Tables:
+    """The three tables of a run, a domain and a kind of activation after the other.
+
+    Args:
+        shards: The run's moments.
+    """
+    found = []
+    for domain in tqdm(shards.domains, unit="domain"):
+        for var in HOOKS:
+            part = shards.read(domain, var)
+            if part is not None:
+                found.append(tables_of(domain, var, part))
+    return Tables(*(pd.concat(rows, ignore_index=True) for rows in zip(*found, strict=True)))
 
 
 class _Drawn(NamedTuple):
@@ -206,11 +223,10 @@ def _whole(drawn: _Drawn, place: dict[str, str]) -> pd.DataFrame:
         "negative": (float(negative[0]), negative[1:]),
     }
     counts = {"n_neurons": drawn.means.shape[1], "n_blocks": n_blocks}
-    rows = [
+    return pd.DataFrame(
         {**place, "measure": name, **estimate(value, [without])._asdict(), **counts}
         for name, (value, without) in found.items()
-    ]
-    return pd.DataFrame(rows)
+    )
 
 
 def _known(log_kurt: Float64[np.ndarray, "draw neuron"]) -> Bool[np.ndarray, " neuron"]:
@@ -228,7 +244,7 @@ def rank_correlation(
 ) -> float:
     """Spearman's rho over neurons known in both; nan for fewer than three, or for a constant."""
     known = np.isfinite(first) & np.isfinite(second)
-    one, other = stats.rankdata(first[known]), stats.rankdata(second[known])
-    if known.sum() < 3 or np.ptp(one) == 0 or np.ptp(other) == 0:
+    ranks = stats.rankdata([first[known], second[known]], axis=1)
+    if known.sum() < 3 or (np.ptp(ranks, axis=1) == 0).any():
         return np.nan
-    return float(np.corrcoef(one, other)[0, 1])
+    return float(np.corrcoef(ranks)[0, 1])

@@ -1,4 +1,4 @@
-"""GT2: does what holds of neurons on a known kind of text hold on a new one?
+"""Holds every neuron's statistics on a new kind of text against those on a known one (GT2).
 
 Neurons are paired with themselves: of each, a measure on the new domain is held against the same
 on the known one. The estimate is the median over neurons; its interval leaves out one block of
@@ -9,15 +9,14 @@ intervals are where nothing differs but chance.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float64
+from tqdm import tqdm
 
 from clampsweep.models.moments import Sums
 from clampsweep.studies.universal.dealt import deal, excluded, joined, mixed
@@ -32,15 +31,13 @@ from clampsweep.studies.universal.measures import (
     MEASURES,
     defined,
     each,
+    in_units_of,
     median_difference,
     retention,
-    statistics,
 )
-from clampsweep.studies.universal.moment_shards import MomentShards, Part
+from clampsweep.studies.universal.moment_shards import MomentShards
 from clampsweep.studies.universal.neuron_table import rank_correlation
 from clampsweep.tables import Column, Schema
-
-log = logging.getLogger(__name__)
 
 NEW_DATA = Schema(
     "universal gt2",
@@ -87,6 +84,8 @@ NEW_DATA = Schema(
         "retained_se": Column("float", "its standard error", null=True),
         "retained_df": Column("float", "degrees of freedom of its t distribution", null=True),
         "retained_mixed": Column("float", "its median with blocks dealt out anew", null=True),
+        "density_new": Column("float", "tokens per character of the new domain"),
+        "density_known": Column("float", "tokens per character of the known domain"),
         "n_ranked": Column("int", "such draws in which neurons were ranked"),
     },
     key=("new", "known", "var", "measure"),
@@ -104,6 +103,51 @@ class Pair(NamedTuple):
     known: str
 
 
+def every_pair(
+    shards: MomentShards,
+    pairs: Sequence[Pair],
+    tokens: pd.DataFrame,
+    n_draws: int,
+    seed: int,
+) -> pd.DataFrame:
+    """The table `NEW_DATA` of a run.
+
+    Args:
+        shards: The run's moments.
+        pairs: The domains that are compared.
+        tokens: `TOKENS`.
+        n_draws: How often blocks are dealt out anew.
+        seed: Of the draws.
+    """
+    dense, found = density(tokens), []
+    for pair in tqdm(pairs, unit="pair"):
+        for var in MEASURES:
+            parts = [shards.read(domain, var) for domain in pair]
+            new, known = (part.sums for part in parts if part is not None)
+            rows = new_data(pair, var, new, known, n_draws, seed)
+            found.append(rows.assign(density_new=dense[pair.new], density_known=dense[pair.known]))
+    return pd.concat(found, ignore_index=True) if found else _empty()
+
+
+def _empty() -> pd.DataFrame:
+    """The table of no pair."""
+    kinds = {"str": "str", "int": "int64", "float": "float64"}
+    return pd.DataFrame(
+        {name: pd.Series(dtype=kinds[column.type]) for name, column in NEW_DATA.columns.items()}
+    )
+
+
+def density(tokens: pd.DataFrame) -> dict[str, float]:
+    """Tokens per character of each domain.
+
+    Args:
+        tokens: `TOKENS`.
+    """
+    counted = tokens.assign(n=tokens["tokens"].map(len), letters=tokens["text"].str.len())
+    sums = counted.groupby("domain")[["n", "letters"]].sum()
+    return {str(name): float(value) for name, value in (sums["n"] / sums["letters"]).items()}
+
+
 def new_data(pair: Pair, var: str, new: Sums, known: Sums, n_draws: int, seed: int) -> pd.DataFrame:
     """Rows of `NEW_DATA` of a pair of domains and a kind of activation.
 
@@ -115,7 +159,7 @@ def new_data(pair: Pair, var: str, new: Sums, known: Sums, n_draws: int, seed: i
         n_draws: How often blocks are dealt out anew.
         seed: Of the draws.
     """
-    wanted = statistics(var, known)
+    wanted, (new, known) = MEASURES[var], in_units_of(known, new, known)
     left = [each(wanted, one, all_but_one(len(one.n))) for one in (new, known)]
     dealt = deal(len(new.n), len(known.n), n_draws, np.random.default_rng(seed))
     chance = mixed(wanted, joined(new, known), dealt)
@@ -196,33 +240,3 @@ def _jackknifed(
     """A measure of two columns, with all blocks, and its interval."""
     groups = [of(one, known[0]) for one in new[1:]], [of(new[0], one) for one in known[1:]]
     return estimate(of(new[0], known[0]), groups)
-
-
-def compared(
-    plan: Path, shards: Sequence[Path], pairs: Sequence[Sequence[str]], n_draws: int, seed: int
-) -> pd.DataFrame:
-    """The table `NEW_DATA` of some pairs of domains.
-
-    Args:
-        plan: The pinned plan of the moments.
-        shards: Their shards' tables.
-        pairs: A new domain and the known one each.
-        n_draws: How often blocks are dealt out anew.
-        seed: Of the draws.
-
-    Raises:
-        UserError: A shard is damaged, or lacks a block.
-    """
-    read = MomentShards(plan, shards).read
-    found = [pd.DataFrame(columns=list(NEW_DATA.columns))]
-    for var in MEASURES:
-        known_parts: dict[str, Part | None] = {}  # pairs of one known domain read it once
-        for new, known in pairs:
-            if known not in known_parts:
-                known_parts = {known: read(known, var)}
-            parts = read(new, var), known_parts[known]
-            if parts[0] is not None and parts[1] is not None:
-                sums = parts[0].sums, parts[1].sums
-                found.append(new_data(Pair(new, known), var, *sums, n_draws, seed))
-            log.info("%s: %s against %s", var, new, known)
-    return pd.concat([one for one in found if len(one)] or found, ignore_index=True)
