@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from clampsweep.models.model import Model
+from clampsweep.studies.universal import ablation
 from clampsweep.studies.universal.ablation import (
     ablations,
     changes,
@@ -85,11 +86,12 @@ def test_sets_are_as_large_and_of_the_same_layers() -> None:
     assert len({tuple(own.tolist()) for own in found}) > SETS / 2
 
 
-def test_the_table_of_a_model(model: Model) -> None:
+def test_the_table_of_a_model(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ablation, "SETS", 3)
     universal = np.arange(N) % 10 == 0
     found = ablations(model, tokens(), 4, neurons(universal), post(0.0), 3, 0)
     assert list(found) == list(ABLATION.columns)
-    assert len(found) == 3 * 2 * (1 + SETS)
+    assert len(found) == 3 * 2 * (1 + 3)
     assert set(found["n_neurons"]) == {universal.sum()}
     assert (found["kl"] > 0).all()
     both = found.pivot(index=["set", "seq_id"], columns="held", values="kl")
