@@ -16,7 +16,7 @@ ifneq ($(shell mkdir -p "$(CACHE)" 2>&1 && test -w "$(CACHE)" && echo writable),
 export XDG_CACHE_HOME := $(CURDIR)/.snakemake/cache
 endif
 
-.PHONY: reproduce plan unlock explore test test-slow test-cluster test-explorer lint format prune bench bench-exact bench-capture bench-explorer
+.PHONY: reproduce plan unlock explore test test-slow test-cluster test-explorer lint format prune bench bench-exact bench-capture bench-universal bench-explorer
 .DEFAULT_GOAL := reproduce
 
 ## reproduce: run the experiment of config/config.yaml (or CONFIG=file) and write the report;
@@ -103,6 +103,11 @@ bench-exact: .venv/ready
 bench-capture: .venv/ready
 	$(BIN)/snakemake $(MODEL) --cores $(CORES) --quiet
 	$(BIN)/python benchmarks/capture.py $(ARGS)
+
+## bench-universal: what the moments of a shard cost beside a bare forward pass (10 minutes)
+bench-universal: .venv/ready
+	$(BIN)/snakemake $(MODEL) --cores $(CORES) --quiet
+	$(BIN)/python benchmarks/universal.py $(ARGS)
 
 # torch first and pinned: any other order may pull in several gigabytes of GPU packages.
 .venv/ready: pyproject.toml constraints.txt

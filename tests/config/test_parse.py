@@ -465,7 +465,7 @@ def test_a_made_model_needs_none_of_its_files_and_may_have_no_neurons(tmp_path):
 @pytest.mark.parametrize(
     ("overlay", "key", "said"),
     [
-        (as_made(by="bcr"), "by", ["'bcr'", "allowed: scrubbing, things"]),
+        (as_made(by="bcr"), "by", ["'bcr'", "allowed: scrubbing, universal, things"]),
         (as_made(recipe="{sise: 3}"), "recipe.sise", ["unknown key", "mean 'size'"]),
         (as_made(recipe="{size: 3.0}"), "recipe.size", ["3.0", "expected integer"]),
         (as_made(recipe="{rates: {start: .nan}}"), "recipe", ["not finite"]),
