@@ -104,7 +104,7 @@ bench-capture: .venv/ready
 	$(BIN)/snakemake $(MODEL) --cores $(CORES) --quiet
 	$(BIN)/python benchmarks/capture.py $(ARGS)
 
-## bench-universal: what moments of every neuron cost beside a bare forward pass (5 minutes)
+## bench-universal: what the moments of a shard cost beside a bare forward pass (10 minutes)
 bench-universal: .venv/ready
 	$(BIN)/snakemake $(MODEL) --cores $(CORES) --quiet
 	$(BIN)/python benchmarks/universal.py $(ARGS)

@@ -37,6 +37,4 @@ def test_intervals_miss_zero_about_as_often_as_they_say():
     found = excluded("gate", new, known, deal(10, 10, 60, rng))
     assert set(found) == {"kurt", "freq", "mean"}
     # 0.05 of 60 draws are 3; more than 9 are as rare as 1 in 500.
-    assert all(share <= 0.15 for share in found.values()), (
-        found
-    )  # 0.05 of 60 draws are 3; more than 9 are as rare as 1 in 500
+    assert all(share <= 0.15 for share in found.values()), found

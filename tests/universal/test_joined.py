@@ -34,7 +34,9 @@ def row(claim, verdict, subject="s"):
 
 def told(*counts):
     """Verdicts of one claim, so many of each word."""
-    return frame(row("holds", word, f"{word} {at}") for word, n in counts for at in range(n))
+    return frame(
+        row("holds on new data", word, f"{word} {at}") for word, n in counts for at in range(n)
+    )
 
 
 @pytest.mark.parametrize(
@@ -45,21 +47,22 @@ def told(*counts):
         ([("supported", 2), ("inconclusive", 2)], "INCONCLUSIVE"),
         ([("supported", 1), ("contradicted", 2)], "FAIL"),
         ([("contradicted", 1), ("inconclusive", 5)], "FAIL"),
-        ([("supported", 3), ("contradicted", 1)], "PASS"),
+        ([("supported", 3), ("contradicted", 1)], "FAIL"),
+        ([("supported", 12), ("contradicted", 1)], "PASS"),
         ([("vacuous", 4), ("untestable", 1)], "UNTESTABLE"),
         ([], "UNTESTABLE"),
     ],
 )
 def test_a_question_is_answered_by_what_could_have_failed(counts, wanted):
-    found = answer(told(*counts), ("holds",))
+    found = answer(told(*counts), ("holds on new data",))
     assert found.verdict == wanted
     for word, n in counts:
         assert f"{n} {word}" in found.why
 
 
 def test_a_claim_that_the_question_does_not_turn_on_is_not_counted():
-    found = frame([row("holds", "supported"), row("by the way", "contradicted")])
-    assert answer(found, ("holds",)) == ("PASS", "1 claim: 1 supported")
+    found = frame([row("holds on new data", "supported"), row("by the way", "contradicted")])
+    assert answer(found, ("holds on new data",)) == ("PASS", "1 claim: 1 supported")
 
 
 def test_what_was_not_asked_is_untestable():
@@ -72,7 +75,7 @@ def test_what_was_not_asked_is_untestable():
 
 
 def test_the_summary_has_the_originals_layout_and_every_claim():
-    parts = {"data": frame([row("holds", "supported"), row("old kurtosis", "vacuous")])}
+    parts = {"data": frame([row("holds on new data", "supported"), row("old kurtosis", "vacuous")])}
     found = json.loads(json.dumps(summary(parts)))
     assert list(found) == ["Checklist", "Rationale", "claims"]
     assert list(found["Checklist"]) == list(QUESTIONS) == list(found["Rationale"])
@@ -88,13 +91,13 @@ def test_the_summary_has_the_originals_layout_and_every_claim():
 
 def test_joined_slices_are_one_and_the_page_shows_the_original_beside_them():
     control: list[Control] = [ran("shifted labels", 200)]
-    one = conclusions([(row("holds", "supported"), control)])
+    one = conclusions([(row("holds on new data", "supported"), control)])
     two = conclusions([(row("head norms", "contradicted"), control)])
     joined = join([one, two])
     assert len(joined.verdicts) == len(joined.ledger) == 2
     parts = {"data": one.verdicts, "heads": two.verdicts}
     text = report.summary(joined, parts, ["## Part\n\nsaid"], "tiny", {"a.md": "what"})
     assert "| GT2 |" in text and "**PASS**" in text and "**FAIL**" in text
-    assert "93.3 % negative bias" in text
+    assert "93.3 % negative input bias" in text
     assert "## Part\n\nsaid" in text
     assert isinstance(joined.verdicts, pd.DataFrame)

@@ -83,66 +83,6 @@ rule universal_texts:
         "../scripts/universal/universal_texts.py"
 
 
-# ---- heads
-
-
-rule universal_heads_table:
-    input:
-        tokens="results/{entry}/un_tokens.parquet",
-        model=lambda w: fetched(UNIVERSAL[w.entry].model),
-    output:
-        heads="results/{entry}/un_heads.parquet",
-        embeddings="results/{entry}/un_embeddings.parquet",
-        rotations="results/{entry}/un_rotations.parquet",
-    log:
-        "logs/universal_heads_table/{entry}.log",
-    wildcard_constraints:
-        entry=any_of(UNIVERSAL),
-    conda:
-        "../../environment.yml"
-    threads: 1
-    resources:
-        **HEAVY,
-    params:
-        model=lambda w: UNIVERSAL[w.entry].model.loading(),
-        domain=lambda w: UNIVERSAL[w.entry].prose,
-        skip=lambda w: UNIVERSAL[w.entry].texts.skip,
-        seed=lambda w: UNIVERSAL[w.entry].seed,
-        sequences=8,  # on which heads are watched
-        rotations=200,  # random bases of the embedding
-        code=code_of("universal/universal_heads_table"),
-    message:
-        "Heads and embedding dimensions of {wildcards.entry}"
-    script:
-        "../scripts/universal/universal_heads_table.py"
-
-
-rule universal_heads:
-    input:
-        heads="results/{entry}/un_heads.parquet",
-        embeddings="results/{entry}/un_embeddings.parquet",
-        rotations="results/{entry}/un_rotations.parquet",
-    output:
-        figure_files("universal", ["heads", "embeddings"]),
-        verdicts="results/{entry}/heads/verdicts.parquet",
-        ledger="results/{entry}/heads/ledger.parquet",
-        section="results/{entry}/heads/section.md",
-    log:
-        "logs/universal_heads/{entry}.log",
-    wildcard_constraints:
-        entry=any_of(UNIVERSAL),
-    conda:
-        "../../environment.yml"
-    params:
-        title=lambda w: UNIVERSAL[w.entry].title,
-        begins=lambda w: UNIVERSAL[w.entry].model.prepend_bos,
-        code=code_of("universal/universal_heads"),
-    message:
-        "Concluding on heads and embedding dimensions of {wildcards.entry}"
-    script:
-        "../scripts/universal/universal_heads.py"
-
-
 # ---- data
 
 
@@ -155,9 +95,10 @@ rule universal_moments:
         table="results/shards/universal_moments/{shard}.parquet",
     log:
         "logs/universal_moments/{shard}.log",
+    priority: 1  # most of the rest waits for them
     conda:
         "../../environment.yml"
-    threads: 1
+    threads: 1  # a second one gains little; another shard gains more
     resources:
         **HEAVY,
         device=CONFIG.compute.device,
@@ -293,6 +234,124 @@ rule universal_data:
         "../scripts/universal/universal_data.py"
 
 
+# ---- weights
+
+
+rule universal_weights_table:
+    input:
+        model=lambda w: fetched(UNIVERSAL[w.entry].model),
+    output:
+        weights="results/{entry}/un_weights.parquet",
+        vocab="results/{entry}/un_vocab.parquet",
+        null="results/{entry}/un_vocab_null.parquet",
+        gated="results/{entry}/un_gated.parquet",
+        gated_layers="results/{entry}/un_gated_layers.parquet",
+    log:
+        "logs/universal_weights_table/{entry}.log",
+    wildcard_constraints:
+        entry=any_of(UNIVERSAL),
+    priority: 1
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        **HEAVY,
+    params:
+        model=lambda w: UNIVERSAL[w.entry].model.loading(),
+        directions=2000,  # random ones
+        seed=lambda w: UNIVERSAL[w.entry].seed,
+        code=code_of("universal/universal_weights_table"),
+    message:
+        "Weights of every neuron of {wildcards.entry}"
+    script:
+        "../scripts/universal/universal_weights_table.py"
+
+
+rule universal_weights:
+    input:
+        vocab="results/{entry}/un_vocab.parquet",
+        null="results/{entry}/un_vocab_null.parquet",
+        gated="results/{entry}/un_gated_layers.parquet",
+    output:
+        figure_files("universal", ["vocabulary", "gated"]),
+        verdicts="results/{entry}/weights/verdicts.parquet",
+        ledger="results/{entry}/weights/ledger.parquet",
+        section="results/{entry}/weights/section.md",
+    log:
+        "logs/universal_weights/{entry}.log",
+    wildcard_constraints:
+        entry=any_of(UNIVERSAL),
+    conda:
+        "../../environment.yml"
+    params:
+        title=lambda w: UNIVERSAL[w.entry].title,
+        code=code_of("universal/universal_weights"),
+    message:
+        "Concluding on the weights of {wildcards.entry}"
+    script:
+        "../scripts/universal/universal_weights.py"
+
+
+# ---- heads
+
+
+rule universal_heads_table:
+    input:
+        tokens="results/{entry}/un_tokens.parquet",
+        model=lambda w: fetched(UNIVERSAL[w.entry].model),
+    output:
+        heads="results/{entry}/un_heads.parquet",
+        embeddings="results/{entry}/un_embeddings.parquet",
+        rotations="results/{entry}/un_rotations.parquet",
+    log:
+        "logs/universal_heads_table/{entry}.log",
+    wildcard_constraints:
+        entry=any_of(UNIVERSAL),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        **HEAVY,
+    params:
+        model=lambda w: UNIVERSAL[w.entry].model.loading(),
+        domain=lambda w: UNIVERSAL[w.entry].prose,
+        skip=lambda w: UNIVERSAL[w.entry].texts.skip,
+        seed=lambda w: UNIVERSAL[w.entry].seed,
+        sequences=8,  # on which heads are watched
+        rotations=200,  # random bases of the embedding
+        code=code_of("universal/universal_heads_table"),
+    message:
+        "Heads and embedding dimensions of {wildcards.entry}"
+    script:
+        "../scripts/universal/universal_heads_table.py"
+
+
+rule universal_heads:
+    input:
+        heads="results/{entry}/un_heads.parquet",
+        embeddings="results/{entry}/un_embeddings.parquet",
+        rotations="results/{entry}/un_rotations.parquet",
+    output:
+        figure_files("universal", ["heads", "embeddings"]),
+        verdicts="results/{entry}/heads/verdicts.parquet",
+        ledger="results/{entry}/heads/ledger.parquet",
+        section="results/{entry}/heads/section.md",
+    log:
+        "logs/universal_heads/{entry}.log",
+    wildcard_constraints:
+        entry=any_of(UNIVERSAL),
+    conda:
+        "../../environment.yml"
+    params:
+        title=lambda w: UNIVERSAL[w.entry].title,
+        begins=lambda w: UNIVERSAL[w.entry].model.prepend_bos,
+        code=code_of("universal/universal_heads"),
+    message:
+        "Concluding on heads and embedding dimensions of {wildcards.entry}"
+    script:
+        "../scripts/universal/universal_heads.py"
+
+
 # ---- models of other seeds
 
 
@@ -318,6 +377,392 @@ rule universal_make:
         "Training the model {wildcards.made}"
     script:
         "../scripts/universal/universal_make.py"
+
+
+# ---- features
+
+
+rule universal_scan:
+    input:
+        tokens="results/{entry}/un_tokens.parquet",
+        model=lambda w: fetched(UNIVERSAL[w.entry].model),
+    output:
+        candidates="results/{entry}/features/candidates.parquet",
+        truths="results/{entry}/features/planted_neurons.parquet",
+        histogram="results/{entry}/un_feature_histogram.parquet",
+    log:
+        "logs/universal_scan/{entry}.log",
+    wildcard_constraints:
+        entry=any_of(UNIVERSAL_FEATURES),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        **HEAVY,
+        device=CONFIG.compute.device,
+    params:
+        model=lambda w: UNIVERSAL[w.entry].model.loading(),
+        cut=lambda w: universal_cut(UNIVERSAL[w.entry]),
+        draws=lambda w: {
+            "shifts": UNIVERSAL[w.entry].features.null_shifts,
+            "planted": UNIVERSAL[w.entry].features.planted,
+            "seed": UNIVERSAL[w.entry].seed,
+        },
+        code=code_of("universal/universal_scan"),
+    message:
+        "Looking at all neurons of {wildcards.entry} for features of tokens"
+    script:
+        "../scripts/universal/universal_scan.py"
+
+
+rule universal_confirm:
+    input:
+        tokens="results/{entry}/un_tokens.parquet",
+        model=lambda w: fetched(UNIVERSAL[w.entry].model),
+        candidates="results/{entry}/features/candidates.parquet",
+        truths="results/{entry}/features/planted_neurons.parquet",
+    output:
+        features="results/{entry}/un_features.parquet",
+        neurons="results/{entry}/un_feature_neurons.parquet",
+        planted="results/{entry}/features/planted.parquet",
+        positions="results/{entry}/un_position_neurons.parquet",
+    log:
+        "logs/universal_confirm/{entry}.log",
+    wildcard_constraints:
+        entry=any_of(UNIVERSAL_FEATURES),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        **HEAVY,
+        device=CONFIG.compute.device,
+    params:
+        model=lambda w: UNIVERSAL[w.entry].model.loading(),
+        cut=lambda w: universal_cut(UNIVERSAL[w.entry]),
+        draws=lambda w: {
+            "shifts": UNIVERSAL[w.entry].features.shifts,
+            "seed": UNIVERSAL[w.entry].seed,
+        },
+        code=code_of("universal/universal_confirm"),
+    message:
+        "Measuring the chosen neurons of {wildcards.entry} on other texts"
+    script:
+        "../scripts/universal/universal_confirm.py"
+
+
+rule universal_features:
+    input:
+        features="results/{entry}/un_features.parquet",
+        neurons="results/{entry}/un_feature_neurons.parquet",
+        planted="results/{entry}/features/planted.parquet",
+        positions="results/{entry}/un_position_neurons.parquet",
+        histogram="results/{entry}/un_feature_histogram.parquet",
+    output:
+        figure_files(
+            "universal",
+            ["features_best", "features_confirmation", "features_histogram"],
+        ),
+        verdicts="results/{entry}/features/verdicts.parquet",
+        ledger="results/{entry}/features/ledger.parquet",
+        section="results/{entry}/features/section.md",
+    log:
+        "logs/universal_features/{entry}.log",
+    wildcard_constraints:
+        entry=any_of(UNIVERSAL_FEATURES),
+    conda:
+        "../../environment.yml"
+    params:
+        title=lambda w: UNIVERSAL[w.entry].title,
+        setting=lambda w: {
+            "neurons": UNIVERSAL[w.entry].model.n_layers
+            * UNIVERSAL[w.entry].model.d_mlp,
+            "minimum": UNIVERSAL[w.entry].features.minimum,
+            "shifts": UNIVERSAL[w.entry].features.shifts,
+            "null_shifts": UNIVERSAL[w.entry].features.null_shifts,
+        },
+        code=code_of("universal/universal_features"),
+    message:
+        "Concluding on features of tokens of {wildcards.entry}"
+    script:
+        "../scripts/universal/universal_features.py"
+
+
+# ---- agreement
+
+
+rule universal_correlate:
+    input:
+        tokens="results/{entry}/un_tokens.parquet",
+        model=lambda w: fetched(UNIVERSAL[w.entry].model),
+        other=lambda w: fetched(UNIVERSAL_OTHERS[w.other]),
+    output:
+        pairs="results/{entry}/parts/pairs_{other}.parquet",
+        nulls="results/{entry}/parts/nulls_{other}.parquet",
+    log:
+        "logs/universal_correlate/{entry}-{other}.log",
+    wildcard_constraints:
+        entry=any_of(UNIVERSAL_AGREEMENT),
+        other=any_of(UNIVERSAL_OTHERS),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        **HEAVY,
+        device=CONFIG.compute.device,
+    params:
+        models=lambda w: [
+            UNIVERSAL[w.entry].model.loading(),
+            UNIVERSAL_OTHERS[w.other].loading(),
+        ],
+        wanted=lambda w: {
+            "skip": UNIVERSAL[w.entry].texts.skip,
+            "neurons": UNIVERSAL[w.entry].agreement.neurons,
+            "shifts": UNIVERSAL[w.entry].agreement.shifts
+            * (UNIVERSAL_OTHERS[w.other] in UNIVERSAL[w.entry].agreement.others),
+            "seed": UNIVERSAL[w.entry].seed,
+        },
+        code=code_of("universal/universal_correlate"),
+    message:
+        "Neurons of {wildcards.entry} against those of {wildcards.other}"
+    script:
+        "../scripts/universal/universal_correlate.py"
+
+
+rule universal_agreement_tables:
+    input:
+        pairs=universal_pairs("others", "pairs"),
+        nulls=universal_pairs("others", "nulls"),
+        earlier=universal_pairs("checkpoints", "pairs"),
+        stats="results/{entry}/un_stats.parquet",
+        weights="results/{entry}/un_weights.parquet",
+        vocabulary="results/{entry}/un_vocab.parquet",
+    output:
+        pairs="results/{entry}/un_corr_pairs.parquet",
+        nulls="results/{entry}/un_corr_nulls.parquet",
+        corr="results/{entry}/un_corr.parquet",
+        neurons="results/{entry}/un_neurons.parquet",
+        gt1="results/{entry}/un_gt1.parquet",
+        rates="results/{entry}/un_base_rates.parquet",
+        persistence="results/{entry}/un_persistence.parquet",
+    log:
+        "logs/universal_agreement_tables/{entry}.log",
+    wildcard_constraints:
+        entry=any_of(UNIVERSAL),
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=4000,
+    params:
+        cut=universal_threshold,
+        checkpoints=lambda w: [
+            spec.name
+            for spec in getattr(UNIVERSAL[w.entry].agreement, "checkpoints", ())
+        ],
+        seed=lambda w: UNIVERSAL[w.entry].seed,
+        code=code_of("universal/universal_agreement_tables"),
+    message:
+        "Universal neurons of {wildcards.entry}, and what they are like"
+    script:
+        "../scripts/universal/universal_agreement_tables.py"
+
+
+rule universal_ablation:
+    input:
+        tokens="results/{entry}/un_tokens.parquet",
+        model=lambda w: fetched(UNIVERSAL[w.entry].model),
+        corr="results/{entry}/un_corr.parquet",
+        neurons="results/{entry}/un_neurons.parquet",
+        stats="results/{entry}/un_stats.parquet",
+    output:
+        ablation="results/{entry}/parts/ablation.parquet",
+    log:
+        "logs/universal_ablation/{entry}.log",
+    wildcard_constraints:
+        entry=any_of(
+            name for name, one in UNIVERSAL_AGREEMENT.items() if one.agreement.ablation
+        ),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        **HEAVY,
+        device=CONFIG.compute.device,
+    params:
+        model=lambda w: UNIVERSAL[w.entry].model.loading(),
+        wanted=lambda w: {
+            "skip": UNIVERSAL[w.entry].texts.skip,
+            "sequences": UNIVERSAL[w.entry].agreement.ablation,
+            "seed": UNIVERSAL[w.entry].seed,
+        },
+        code=code_of("universal/universal_ablation"),
+    message:
+        "Ablating the universal neurons of {wildcards.entry}"
+    script:
+        "../scripts/universal/universal_ablation.py"
+
+
+rule universal_agreement:
+    input:
+        pairs="results/{entry}/un_corr_pairs.parquet",
+        nulls="results/{entry}/un_corr_nulls.parquet",
+        corr="results/{entry}/un_corr.parquet",
+        neurons="results/{entry}/un_neurons.parquet",
+        gt1="results/{entry}/un_gt1.parquet",
+        rates="results/{entry}/un_base_rates.parquet",
+        persistence="results/{entry}/un_persistence.parquet",
+        ablation=universal_ablated,
+    output:
+        figure_files(
+            "universal", ["excess_correlation", "universal_neurons", "persistence"]
+        ),
+        ablation="results/{entry}/un_ablation.parquet",
+        verdicts="results/{entry}/agreement/verdicts.parquet",
+        ledger="results/{entry}/agreement/ledger.parquet",
+        section="results/{entry}/agreement/section.md",
+    log:
+        "logs/universal_agreement/{entry}.log",
+    wildcard_constraints:
+        entry=any_of(UNIVERSAL),
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=4000,
+    params:
+        cut=universal_threshold,
+        title=lambda w: UNIVERSAL[w.entry].title,
+        code=code_of("universal/universal_agreement"),
+    message:
+        "Agreement of {wildcards.entry} with other models"
+    script:
+        "../scripts/universal/universal_agreement.py"
+
+
+# ---- roles
+
+
+rule universal_attention_scores:
+    input:
+        model=lambda w: fetched(UNIVERSAL_ROLES[w.entry].model),
+    output:
+        scores="results/{entry}/un_attention_scores.parquet",
+    log:
+        "logs/universal_attention_scores/{entry}.log",
+    wildcard_constraints:
+        entry=any_of(UNIVERSAL_ROLES),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        **HEAVY,
+    params:
+        model=lambda w: UNIVERSAL_ROLES[w.entry].model.loading(),
+        code=code_of("universal/universal_attention_scores"),
+    message:
+        "Scoring neurons of {wildcards.entry} by what they do to attention to BOS"
+    script:
+        "../scripts/universal/universal_attention_scores.py"
+
+
+rule universal_role_candidates:
+    input:
+        weights="results/{entry}/un_weights.parquet",
+        vocab="results/{entry}/un_vocab.parquet",
+        stats="results/{entry}/un_stats.parquet",
+        values="results/{entry}/un_values.parquet",
+        scores="results/{entry}/un_attention_scores.parquet",
+        features=lambda w: (
+            [f"results/{w.entry}/un_feature_neurons.parquet"]
+            if UNIVERSAL_ROLES[w.entry].features
+            else []
+        ),
+    output:
+        roles="results/{entry}/un_roles.parquet",
+        controls="results/{entry}/un_role_controls.parquet",
+    log:
+        "logs/universal_role_candidates/{entry}.log",
+    wildcard_constraints:
+        entry=any_of(UNIVERSAL_ROLES),
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=2000,
+    params:
+        domain=lambda w: UNIVERSAL_ROLES[w.entry].roles.domain,
+        numbers=lambda w: {
+            "n_candidates": UNIVERSAL_ROLES[w.entry].roles.candidates,
+            "n_controls": UNIVERSAL_ROLES[w.entry].roles.controls,
+            "seed": UNIVERSAL_ROLES[w.entry].seed,
+        },
+        code=code_of("universal/universal_role_candidates"),
+    message:
+        "Choosing candidates of roles of {wildcards.entry}, and their controls"
+    script:
+        "../scripts/universal/universal_role_candidates.py"
+
+
+# One job a role, so that a killed one loses no other.
+rule universal_interventions:
+    input:
+        tokens="results/{entry}/un_tokens.parquet",
+        roles="results/{entry}/un_roles.parquet",
+        controls="results/{entry}/un_role_controls.parquet",
+        scores="results/{entry}/un_attention_scores.parquet",
+        model=lambda w: fetched(UNIVERSAL_ROLES[w.entry].model),
+    output:
+        table="results/{entry}/parts/interventions_{role}.parquet",
+    log:
+        "logs/universal_interventions/{entry}_{role}.log",
+    wildcard_constraints:
+        entry=any_of(UNIVERSAL_ROLES),
+        role=any_of(UNIVERSAL_TRIED),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        **HEAVY,
+    params:
+        model=lambda w: UNIVERSAL_ROLES[w.entry].model.loading(),
+        wanted=lambda w: {
+            "domain": UNIVERSAL_ROLES[w.entry].roles.domain,
+            "split": "confirmation",
+            "skip": UNIVERSAL_ROLES[w.entry].texts.skip,
+            "values": list(UNIVERSAL_ROLES[w.entry].roles.values),
+            "stride": UNIVERSAL_ROLES[w.entry].roles.stride,
+        },
+        code=code_of("universal/universal_interventions"),
+    message:
+        "Holding neurons of {wildcards.entry}, role {wildcards.role}"
+    script:
+        "../scripts/universal/universal_interventions.py"
+
+
+rule universal_roles:
+    input:
+        parts=expand(
+            "results/{{entry}}/parts/interventions_{role}.parquet",
+            role=UNIVERSAL_TRIED,
+        ),
+        roles="results/{entry}/un_roles.parquet",
+    output:
+        figure_files("universal", ["role_effects", "entropy_curves"]),
+        table="results/{entry}/un_interventions.parquet",
+        verdicts="results/{entry}/roles/verdicts.parquet",
+        ledger="results/{entry}/roles/ledger.parquet",
+        section="results/{entry}/roles/section.md",
+    log:
+        "logs/universal_roles/{entry}.log",
+    wildcard_constraints:
+        entry=any_of(UNIVERSAL_ROLES),
+    conda:
+        "../../environment.yml"
+    params:
+        title=lambda w: UNIVERSAL_ROLES[w.entry].title,
+        begins=lambda w: UNIVERSAL_ROLES[w.entry].model.prepend_bos,
+        code=code_of("universal/universal_roles"),
+    message:
+        "Concluding on the roles of neurons of {wildcards.entry}"
+    script:
+        "../scripts/universal/universal_roles.py"
 
 
 # ---- what joins the slices

@@ -1,8 +1,7 @@
 """What the slices conclude, joined; and the original evaluation's checklist, filled in by it.
 
 The original evaluation asks three questions (GT1 to GT3) and answers each PASS or FAIL. Ours is the
-sum of verdicts: PASS if most of a question's claims that could fail are supported and none that it
-turns on is contradicted; see `answer`.
+sum of verdicts on claims that could fail; see `answer`.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ QUESTIONS: Mapping[str, Question] = {
         "do statistics of activations hold on new data?",
         "PASS, by pooled kurtosis 4007 to 7830, which no text can fail",
         ("data",),
-        ("holds",),
+        ("holds on new data", "ranks of neurons hold", "top neurons stay"),
     ),
     "GT3_MethodGeneralization": Question(
         "does the method carry over to other components and features?",
@@ -75,9 +74,9 @@ def join(parts: Sequence[Conclusions]) -> Conclusions:
 def answer(found: pd.DataFrame, turns_on: Sequence[str]) -> Answer:
     """What a question's claims say of it.
 
-    Of the claims that it turns on, those that could be tested: PASS if all are supported, FAIL if
-    any is contradicted, else INCONCLUSIVE; UNTESTABLE if there is none. A claim with many subjects
-    (features, pairs of domains) counts once a subject.
+    Of the claims that it turns on, those that could be tested: FAIL if more than a tenth are
+    contradicted; else PASS if more than half are supported, or INCONCLUSIVE; UNTESTABLE if there is
+    none. A claim with many subjects (features, pairs of domains) counts once a subject.
 
     Args:
         found: `VERDICTS` of the question's slices.
@@ -91,7 +90,7 @@ def answer(found: pd.DataFrame, turns_on: Sequence[str]) -> Answer:
     tested = n_supported + n_contradicted + counts[verdicts.INCONCLUSIVE]
     if not tested:
         return Answer(UNTESTABLE, why)
-    if n_contradicted > tested / 2 or (n_contradicted and not n_supported):
+    if n_contradicted > tested / 10:
         return Answer(FAIL, why)
     return Answer(PASS if n_supported > tested / 2 else OPEN, why)
 

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from clampsweep.figures.style import BLUE, GREY, PALE, VERMILION, floats, minus, panels, styled
 from clampsweep.studies.universal.claims.heads import FORETELLS, NAMED
+from clampsweep.studies.universal.figures.scales import logarithmic
 from clampsweep.verdicts import SUPPORTED
 
 
@@ -57,7 +58,7 @@ def embeddings(dimensions: pd.DataFrame, rotations: pd.DataFrame, title: str) ->
     rank = np.arange(1, len(values) + 1)
     ax.plot(rank[~beyond], values[~beyond], ".", color=BLUE, label="a dimension")
     ax.plot(rank[beyond], values[beyond], "o", color=VERMILION, label="beyond random bases")
-    ax.set_xscale("log")
+    logarithmic(ax, "x")
     ax.set_xlabel("rank of the dimension")
     ax.set_ylabel("kurtosis over the vocabulary")
     ax.legend()

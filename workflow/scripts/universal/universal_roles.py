@@ -1,0 +1,24 @@
+"""Conclude from the interventions, draw them, and write their section."""
+
+from clampsweep.errors import reported
+
+with reported(snakemake.log[0]):
+    from pandas import concat
+
+    from clampsweep import files, ledger, provenance, tables
+    from clampsweep.studies.universal.claims.roles import claims
+    from clampsweep.studies.universal.figures import roles as figures
+    from clampsweep.studies.universal.figures.saving import save
+    from clampsweep.studies.universal.report.roles import section
+    from clampsweep.studies.universal.roles.tables import INTERVENTIONS, ROLES
+
+    given, params, output = snakemake.input, snakemake.params, snakemake.output
+    rows = concat(tables.read(path, INTERVENTIONS) for path in given.parts)
+    facts = provenance.record(code=params.code)
+    tables.write(rows, output.table, INTERVENTIONS, facts)
+    found = ledger.conclusions(claims(rows, params.begins))
+    ledger.write(found, output.verdicts, output.ledger, facts)
+    save(output, "role_effects", figures.effects(rows, params.title))
+    save(output, "entropy_curves", figures.curves(rows, params.title))
+    text = section(found.verdicts, tables.read(given.roles, ROLES), rows, params.begins)
+    files.write_text(text, output.section)
