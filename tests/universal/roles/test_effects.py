@@ -104,3 +104,16 @@ def test_as_good_as_nothing_is_two_one_sided_tests():
 def test_blocks_that_are_all_alike_or_too_few(values, p):
     found = kept(changes(values), "candidate", 0.01)
     assert np.isnan(found.p) if p is None else found.p == p
+
+
+def test_opposite_changes_of_two_neurons_do_not_cancel():
+    up, down = changes([0.5, 0.51, 0.5]), changes([-0.5, -0.51, -0.49]).assign(neuron=1)
+    found = kept(pd.concat([up, down]), "candidate", 0.01)
+    assert found.p > 0.99 and abs(found.estimate) == pytest.approx(0.5, abs=0.01)
+
+
+def test_all_are_kept_only_if_the_least_sure_one_is():
+    still, moved = changes([0.0, 0.001, -0.001]), changes([0.02, 0.03, 0.02]).assign(neuron=1)
+    assert kept(still, "candidate", 0.01).p < 0.05
+    found = kept(pd.concat([still, moved]), "candidate", 0.01)
+    assert found.p > 0.9 and found.estimate == pytest.approx(0.07 / 3)

@@ -197,10 +197,11 @@ def _keeping(rows: pd.DataFrame) -> Concluded:
         lacks = "" if one.n > 1 else "no neuron is a candidate, or there is but one block"
         result = Result(*one[:3], 0.0, one.n, one.p, q.get(at))
         same = values_of(by_neuron(changes), tables.MATCHED)
-        beside = f"; matched neurons {same.mean():+.2g}" if len(same) else ""
+        beside = f"; matched neurons {np.abs(same).max():.2g} at most" if len(same) else ""
         row = conclude(
-            claim, result, lacks or f"they change it by {one.estimate:+.2g} {unit}{beside}",
-            f"mean over blocks, {how}; as good as nothing: {margin:g}", untestable=lacks,
+            claim, result, lacks or f"the most by {one.estimate:+.2g} {unit}{beside}",
+            f"the candidate that changes it most, over blocks, {how}; as good as nothing: "
+            f"{margin:g}", untestable=lacks,
         )  # fmt: skip
         own = ran(MATCHED_NEURONS, len(same), _WHY[tables.MATCHED][1]) if len(same) else skipped(
             MATCHED_NEURONS, "there is no candidate to be like"

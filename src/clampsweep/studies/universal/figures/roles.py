@@ -19,6 +19,7 @@ from clampsweep.figures.style import (
     say,
     styled,
 )
+from clampsweep.figures.style import title as title_of
 from clampsweep.names import Neuron
 from clampsweep.studies.universal.claims.roles import tests_of
 from clampsweep.studies.universal.roles import tables
@@ -48,8 +49,8 @@ def effects(rows: pd.DataFrame, title: str) -> Figure:
         neurons = test.values
         own = floats(neurons.loc[neurons["kind"] == tables.CANDIDATE, "change"])
         others = floats(neurons.loc[neurons["kind"] == test.kind, "change"])
-        name = f"{test.name.removeprefix(test.role + ' neurons ')}\n({test.kind} controls)"
-        ax.set_title(f"{test.role}: {name}", fontsize=6.5)
+        named = test.name.removeprefix(f"{test.role} neurons ")
+        title_of(ax, [f"{test.role}: {named}", f"({test.kind} controls)"], 1.25, 6.5)
         if not len(own):
             say(ax, "no candidate")
             ax.set_xticks([])

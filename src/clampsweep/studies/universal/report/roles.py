@@ -51,7 +51,9 @@ def section(found: pd.DataFrame, roles: pd.DataFrame, rows: pd.DataFrame, begins
     ]
     if each:
         blocks += ["Candidates one by one:", table(("claim", *map(str, counts.columns)), each)]
-    blocks.append(_remarks(n_text, begins))
+    matched = rows[(rows["role"] == tables.ENTROPY) & (rows["kind"] == tables.MATCHED)]
+    n_controls = len(matched[["layer", "neuron"]].drop_duplicates())
+    blocks.append(_remarks(n_text, n_controls, begins))
     n_features = roles[roles["role"].str.startswith(tables.FEATURE)]["role"].nunique()
     if n_features:
         blocks.append(
@@ -86,15 +88,22 @@ def _number(value: float) -> str:
     return f"{value:+.3g}"
 
 
-def _remarks(n_blocks: int, begins: bool) -> str:
+def _remarks(n_blocks: int, n_controls: int, begins: bool) -> str:
     """What the numbers are of, and what they cannot say."""
     said = [
         "By so much: what candidates do beyond their controls; of "
-        f"*{KEEP_RANKS}* and *{KEEP_LOSS}*, the change itself, over {n_blocks} blocks of text.",
+        f"*{KEEP_RANKS}* and *{KEEP_LOSS}*, the change by the candidate that makes most of it, "
+        f"over {n_blocks} blocks of text.",
         "An entropy neuron has a large norm by the choice, so that it moves more than plain "
         "neurons when held at the same value: matched neurons have norms like it, and are the fair "
         "comparison. In use means held at its mean, not at values that it may never take.",
     ]
+    if n_controls:
+        said.append(
+            f"Among {n_controls} controls a rank has no p below {1 / (1 + n_controls):.2g}: "
+            "corrected for several candidates, one that stands out alone is inconclusive. More "
+            "`controls` tell."
+        )
     if not begins:
         said.append(
             "Attention neurons are untestable here: the model's sequences have no BOS for heads to "
