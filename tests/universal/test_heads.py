@@ -16,7 +16,7 @@ from clampsweep.studies.universal.claims.heads import (
     claims,
 )
 from clampsweep.studies.universal.figures import heads as figures
-from clampsweep.studies.universal.heads import HEADS, behaviour, heads, norm_gain, spectrum
+from clampsweep.studies.universal.heads import HEADS, behaviour, heads, spectrum
 from clampsweep.studies.universal.report.heads import section
 
 TEXTS = [list(range(2, 22)), list(range(30, 50))]
@@ -70,13 +70,6 @@ def test_where_heads_look_is_what_hugging_face_says(gpt2, hugging_face):
     assert found["first"].tolist() == pytest.approx(looked[..., 0].mean((1, 3)).flatten().tolist())
     assert found["entropy"].tolist() == pytest.approx(entropy.mean((1, 3)).flatten().tolist())
     assert set(found["n_positions"]) == {2 * 17}
-
-
-def test_the_gain_of_an_rms_norm_is_what_it_multiplies_by(llama, gpt2):
-    norm = llama.plain.model.layers[0].input_layernorm
-    assert torch.allclose(norm_gain(norm, llama.d_model), norm.weight.double(), rtol=1e-5)
-    layer_norm = gpt2.plain.transformer.h[0].ln_1
-    assert torch.equal(norm_gain(layer_norm, gpt2.d_model), layer_norm.weight.double())
 
 
 # ---- verdicts

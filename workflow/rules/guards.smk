@@ -9,7 +9,7 @@ def local_inputs():
     """Files and folders whose times Snakemake looks at."""
     named = [spec.path for spec in CONFIG.promptsets.values()]
     folders = ["config", "resources", "results", Path(workflow.basedir) / "workflow"]
-    return [*folders, *filter(None, named), *CONFIG.inputs]
+    return [*folders, *filter(None, named), *CONFIG.inputs, *CONFIG.role_tables]
 
 
 if NOTE and workflow.is_main_process:

@@ -7,11 +7,13 @@ from clampsweep.shards.planner import ShardPlanner
 from clampsweep.shards.shard import Item, read_items, read_shard
 from clampsweep.texts import directions, planner, promptset, scratch, selection, wanted
 from clampsweep.texts.combination import read_batch
+from clampsweep.texts.found import Found
 from clampsweep.texts.request import Named, PromptsetSpec
 
 WORKS = CONFIG.works  # the sharded work that the studies want, by the name of its table
 SHARDS = ShardPlanner(RESULTS)
 CHATS = [name for name, one in REQUESTS.items() if one.prompt_format.kind == "chat"]
+FOUND = [name for name, one in REQUESTS.items() if isinstance(one.targets, Found)]
 PLANNER = planner.Planner(RESULTS, CONFIG.compute.combinations_per_batch)
 
 

@@ -122,6 +122,30 @@ checkpoint select_neurons:
         "../scripts/texts/select_neurons.py"
 
 
+checkpoint find_neurons:
+    input:
+        roles=lambda w: REQUESTS[w.entry].targets.file,
+        stats="results/{entry}/neuron_stats.parquet",
+    output:
+        selected="results/{entry}/selected.json",
+    log:
+        "logs/find_neurons/{entry}.log",
+    wildcard_constraints:
+        entry=any_of(FOUND),
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        role=lambda w: REQUESTS[w.entry].targets.role,
+        top=lambda w: REQUESTS[w.entry].targets.top,
+        operation=lambda w: REQUESTS[w.entry].operation,
+        code=code_of("texts/find_neurons"),
+    message:
+        "Finding the neurons of {wildcards.entry} in {input.roles}"
+    script:
+        "../scripts/texts/find_neurons.py"
+
+
 rule gather:
     input:
         plan=lambda w: str(request_plan(w.request).path),

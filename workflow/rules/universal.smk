@@ -83,6 +83,210 @@ rule universal_texts:
         "../scripts/universal/universal_texts.py"
 
 
+# ---- data
+
+
+# Makes a shard of moments; they are read shard by shard, and never gathered.
+rule universal_moments:
+    input:
+        shard="results/shards/universal_moments/{shard}.json",
+        model=shard_model,
+    output:
+        table="results/shards/universal_moments/{shard}.parquet",
+    log:
+        "logs/universal_moments/{shard}.log",
+    priority: 1  # most of the rest waits for them
+    conda:
+        "../../environment.yml"
+    threads: 1  # a second one gains little; another shard gains more
+    resources:
+        **HEAVY,
+        device=CONFIG.compute.device,
+    params:
+        model=shard_loading,
+        code=code_of("universal/universal_moments"),
+    message:
+        "Moments of shard {wildcards.shard}"
+    script:
+        "../scripts/universal/universal_moments.py"
+
+
+rule universal_stats:
+    input:
+        plan=lambda w: str(work_plan(f"{w.entry}/moments").path),
+        shards=lambda w: shards_of(f"{w.entry}/moments"),
+    output:
+        stats="results/{entry}/un_stats.parquet",
+        reliability="results/{entry}/un_reliability.parquet",
+        halves="results/{entry}/un_halves.parquet",
+        convergence="results/{entry}/un_convergence.parquet",
+    log:
+        "logs/universal_stats/{entry}.log",
+    wildcard_constraints:
+        entry=any_of(UNIVERSAL),
+    priority: 1
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=6000,
+    params:
+        known=lambda w: UNIVERSAL[w.entry].prose,
+        seed=lambda w: UNIVERSAL[w.entry].seed,
+        shards_code=rules.universal_moments.params.code,
+        code=code_of("universal/universal_stats"),
+    message:
+        "Statistics of every neuron of {wildcards.entry}"
+    script:
+        "../scripts/universal/universal_stats.py"
+
+
+rule universal_values:
+    input:
+        tokens="results/{entry}/un_tokens.parquet",
+        model=lambda w: fetched(UNIVERSAL[w.entry].model),
+    output:
+        values="results/{entry}/un_values.parquet",
+        nulls="results/{entry}/un_product_null.parquet",
+        pooled="results/{entry}/un_pooled.parquet",
+    log:
+        "logs/universal_values/{entry}.log",
+    wildcard_constraints:
+        entry=any_of(UNIVERSAL),
+    priority: 1
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        **HEAVY,
+    params:
+        model=lambda w: UNIVERSAL[w.entry].model.loading(),
+        domain=lambda w: UNIVERSAL[w.entry].prose,
+        skip=lambda w: UNIVERSAL[w.entry].texts.skip,
+        seed=lambda w: UNIVERSAL[w.entry].seed,
+        draws=3,  # permutations of up against the gate
+        code=code_of("universal/universal_values"),
+    message:
+        "Tails of the activations of {wildcards.entry}"
+    script:
+        "../scripts/universal/universal_values.py"
+
+
+rule universal_gt2:
+    input:
+        plan=lambda w: str(work_plan(f"{w.entry}/moments").path),
+        shards=lambda w: shards_of(f"{w.entry}/moments"),
+    output:
+        gt2="results/{entry}/un_gt2.parquet",
+    log:
+        "logs/universal_gt2/{entry}.log",
+    wildcard_constraints:
+        entry=any_of(UNIVERSAL),
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=6000,
+    params:
+        pairs=lambda w: [list(pair) for pair in UNIVERSAL[w.entry].pairs],
+        draws=99,  # of the blocks of both domains
+        seed=lambda w: UNIVERSAL[w.entry].seed,
+        shards_code=rules.universal_moments.params.code,
+        code=code_of("universal/universal_gt2"),
+    message:
+        "New data against known data, {wildcards.entry}"
+    script:
+        "../scripts/universal/universal_gt2.py"
+
+
+rule universal_data:
+    input:
+        stats="results/{entry}/un_stats.parquet",
+        halves="results/{entry}/un_halves.parquet",
+        convergence="results/{entry}/un_convergence.parquet",
+        values="results/{entry}/un_values.parquet",
+        nulls="results/{entry}/un_product_null.parquet",
+        pooled="results/{entry}/un_pooled.parquet",
+        gt2="results/{entry}/un_gt2.parquet",
+    output:
+        figure_files("universal", ["convergence", "new_data", "layers"]),
+        verdicts="results/{entry}/data/verdicts.parquet",
+        ledger="results/{entry}/data/ledger.parquet",
+        section="results/{entry}/data/section.md",
+    log:
+        "logs/universal_data/{entry}.log",
+    wildcard_constraints:
+        entry=any_of(UNIVERSAL),
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=3000,
+    params:
+        known=lambda w: UNIVERSAL[w.entry].prose,
+        title=lambda w: UNIVERSAL[w.entry].title,
+        code=code_of("universal/universal_data"),
+    message:
+        "Concluding on the activations of {wildcards.entry}"
+    script:
+        "../scripts/universal/universal_data.py"
+
+
+# ---- weights
+
+
+rule universal_weights_table:
+    input:
+        model=lambda w: fetched(UNIVERSAL[w.entry].model),
+    output:
+        weights="results/{entry}/un_weights.parquet",
+        vocab="results/{entry}/un_vocab.parquet",
+        null="results/{entry}/un_vocab_null.parquet",
+        gated="results/{entry}/un_gated.parquet",
+        gated_layers="results/{entry}/un_gated_layers.parquet",
+    log:
+        "logs/universal_weights_table/{entry}.log",
+    wildcard_constraints:
+        entry=any_of(UNIVERSAL),
+    priority: 1
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        **HEAVY,
+    params:
+        model=lambda w: UNIVERSAL[w.entry].model.loading(),
+        directions=2000,  # random ones
+        seed=lambda w: UNIVERSAL[w.entry].seed,
+        code=code_of("universal/universal_weights_table"),
+    message:
+        "Weights of every neuron of {wildcards.entry}"
+    script:
+        "../scripts/universal/universal_weights_table.py"
+
+
+rule universal_weights:
+    input:
+        vocab="results/{entry}/un_vocab.parquet",
+        null="results/{entry}/un_vocab_null.parquet",
+        gated="results/{entry}/un_gated_layers.parquet",
+    output:
+        figure_files("universal", ["vocabulary", "gated"]),
+        verdicts="results/{entry}/weights/verdicts.parquet",
+        ledger="results/{entry}/weights/ledger.parquet",
+        section="results/{entry}/weights/section.md",
+    log:
+        "logs/universal_weights/{entry}.log",
+    wildcard_constraints:
+        entry=any_of(UNIVERSAL),
+    conda:
+        "../../environment.yml"
+    params:
+        title=lambda w: UNIVERSAL[w.entry].title,
+        code=code_of("universal/universal_weights"),
+    message:
+        "Concluding on the weights of {wildcards.entry}"
+    script:
+        "../scripts/universal/universal_weights.py"
+
+
 # ---- heads
 
 
@@ -141,6 +345,8 @@ rule universal_heads:
         "Concluding on heads and embedding dimensions of {wildcards.entry}"
     script:
         "../scripts/universal/universal_heads.py"
+
+
 # ---- models of other seeds
 
 
@@ -166,6 +372,264 @@ rule universal_make:
         "Training the model {wildcards.made}"
     script:
         "../scripts/universal/universal_make.py"
+
+
+# ---- features
+
+
+rule universal_scan:
+    input:
+        tokens="results/{entry}/un_tokens.parquet",
+        model=lambda w: fetched(UNIVERSAL[w.entry].model),
+    output:
+        candidates="results/{entry}/features/candidates.parquet",
+        truths="results/{entry}/features/planted_neurons.parquet",
+        histogram="results/{entry}/un_feature_histogram.parquet",
+    log:
+        "logs/universal_scan/{entry}.log",
+    wildcard_constraints:
+        entry=any_of(UNIVERSAL_FEATURES),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        **HEAVY,
+        device=CONFIG.compute.device,
+    params:
+        model=lambda w: UNIVERSAL[w.entry].model.loading(),
+        cut=lambda w: universal_cut(UNIVERSAL[w.entry]),
+        draws=lambda w: {
+            "shifts": UNIVERSAL[w.entry].features.null_shifts,
+            "planted": UNIVERSAL[w.entry].features.planted,
+            "seed": UNIVERSAL[w.entry].seed,
+        },
+        code=code_of("universal/universal_scan"),
+    message:
+        "Looking at all neurons of {wildcards.entry} for features of tokens"
+    script:
+        "../scripts/universal/universal_scan.py"
+
+
+rule universal_confirm:
+    input:
+        tokens="results/{entry}/un_tokens.parquet",
+        model=lambda w: fetched(UNIVERSAL[w.entry].model),
+        candidates="results/{entry}/features/candidates.parquet",
+        truths="results/{entry}/features/planted_neurons.parquet",
+    output:
+        features="results/{entry}/un_features.parquet",
+        neurons="results/{entry}/un_feature_neurons.parquet",
+        planted="results/{entry}/features/planted.parquet",
+        positions="results/{entry}/un_position_neurons.parquet",
+    log:
+        "logs/universal_confirm/{entry}.log",
+    wildcard_constraints:
+        entry=any_of(UNIVERSAL_FEATURES),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        **HEAVY,
+        device=CONFIG.compute.device,
+    params:
+        model=lambda w: UNIVERSAL[w.entry].model.loading(),
+        cut=lambda w: universal_cut(UNIVERSAL[w.entry]),
+        draws=lambda w: {
+            "shifts": UNIVERSAL[w.entry].features.shifts,
+            "seed": UNIVERSAL[w.entry].seed,
+        },
+        code=code_of("universal/universal_confirm"),
+    message:
+        "Measuring the chosen neurons of {wildcards.entry} on other texts"
+    script:
+        "../scripts/universal/universal_confirm.py"
+
+
+rule universal_features:
+    input:
+        features="results/{entry}/un_features.parquet",
+        neurons="results/{entry}/un_feature_neurons.parquet",
+        planted="results/{entry}/features/planted.parquet",
+        positions="results/{entry}/un_position_neurons.parquet",
+        histogram="results/{entry}/un_feature_histogram.parquet",
+    output:
+        figure_files(
+            "universal",
+            ["features_best", "features_confirmation", "features_histogram"],
+        ),
+        verdicts="results/{entry}/features/verdicts.parquet",
+        ledger="results/{entry}/features/ledger.parquet",
+        section="results/{entry}/features/section.md",
+    log:
+        "logs/universal_features/{entry}.log",
+    wildcard_constraints:
+        entry=any_of(UNIVERSAL_FEATURES),
+    conda:
+        "../../environment.yml"
+    params:
+        title=lambda w: UNIVERSAL[w.entry].title,
+        setting=lambda w: {
+            "neurons": UNIVERSAL[w.entry].model.n_layers
+            * UNIVERSAL[w.entry].model.d_mlp,
+            "minimum": UNIVERSAL[w.entry].features.minimum,
+            "shifts": UNIVERSAL[w.entry].features.shifts,
+            "null_shifts": UNIVERSAL[w.entry].features.null_shifts,
+        },
+        code=code_of("universal/universal_features"),
+    message:
+        "Concluding on features of tokens of {wildcards.entry}"
+    script:
+        "../scripts/universal/universal_features.py"
+
+
+# ---- agreement
+
+
+rule universal_correlate:
+    input:
+        tokens="results/{entry}/un_tokens.parquet",
+        model=lambda w: fetched(UNIVERSAL[w.entry].model),
+        other=lambda w: fetched(UNIVERSAL_OTHERS[w.other]),
+    output:
+        pairs="results/{entry}/parts/pairs_{other}.parquet",
+        nulls="results/{entry}/parts/nulls_{other}.parquet",
+    log:
+        "logs/universal_correlate/{entry}-{other}.log",
+    wildcard_constraints:
+        entry=any_of(UNIVERSAL_AGREEMENT),
+        other=any_of(UNIVERSAL_OTHERS),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        **HEAVY,
+        device=CONFIG.compute.device,
+    params:
+        models=lambda w: [
+            UNIVERSAL[w.entry].model.loading(),
+            UNIVERSAL_OTHERS[w.other].loading(),
+        ],
+        wanted=lambda w: {
+            "skip": UNIVERSAL[w.entry].texts.skip,
+            "neurons": UNIVERSAL[w.entry].agreement.neurons,
+            "shifts": UNIVERSAL[w.entry].agreement.shifts
+            * (UNIVERSAL_OTHERS[w.other] in UNIVERSAL[w.entry].agreement.others),
+            "seed": UNIVERSAL[w.entry].seed,
+        },
+        code=code_of("universal/universal_correlate"),
+    message:
+        "Neurons of {wildcards.entry} against those of {wildcards.other}"
+    script:
+        "../scripts/universal/universal_correlate.py"
+
+
+rule universal_agreement_tables:
+    input:
+        pairs=universal_pairs("others", "pairs"),
+        nulls=universal_pairs("others", "nulls"),
+        earlier=universal_pairs("checkpoints", "pairs"),
+        stats="results/{entry}/un_stats.parquet",
+        weights="results/{entry}/un_weights.parquet",
+        vocabulary="results/{entry}/un_vocab.parquet",
+    output:
+        pairs="results/{entry}/un_corr_pairs.parquet",
+        nulls="results/{entry}/un_corr_nulls.parquet",
+        corr="results/{entry}/un_corr.parquet",
+        neurons="results/{entry}/un_neurons.parquet",
+        gt1="results/{entry}/un_gt1.parquet",
+        rates="results/{entry}/un_base_rates.parquet",
+        persistence="results/{entry}/un_persistence.parquet",
+    log:
+        "logs/universal_agreement_tables/{entry}.log",
+    wildcard_constraints:
+        entry=any_of(UNIVERSAL),
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=4000,
+    params:
+        cut=universal_threshold,
+        checkpoints=lambda w: [
+            spec.name
+            for spec in getattr(UNIVERSAL[w.entry].agreement, "checkpoints", ())
+        ],
+        seed=lambda w: UNIVERSAL[w.entry].seed,
+        code=code_of("universal/universal_agreement_tables"),
+    message:
+        "Universal neurons of {wildcards.entry}, and what they are like"
+    script:
+        "../scripts/universal/universal_agreement_tables.py"
+
+
+rule universal_ablation:
+    input:
+        tokens="results/{entry}/un_tokens.parquet",
+        model=lambda w: fetched(UNIVERSAL[w.entry].model),
+        corr="results/{entry}/un_corr.parquet",
+        neurons="results/{entry}/un_neurons.parquet",
+        stats="results/{entry}/un_stats.parquet",
+    output:
+        ablation="results/{entry}/parts/ablation.parquet",
+    log:
+        "logs/universal_ablation/{entry}.log",
+    wildcard_constraints:
+        entry=any_of(
+            name for name, one in UNIVERSAL_AGREEMENT.items() if one.agreement.ablation
+        ),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        **HEAVY,
+        device=CONFIG.compute.device,
+    params:
+        model=lambda w: UNIVERSAL[w.entry].model.loading(),
+        wanted=lambda w: {
+            "skip": UNIVERSAL[w.entry].texts.skip,
+            "sequences": UNIVERSAL[w.entry].agreement.ablation,
+            "seed": UNIVERSAL[w.entry].seed,
+        },
+        code=code_of("universal/universal_ablation"),
+    message:
+        "Ablating the universal neurons of {wildcards.entry}"
+    script:
+        "../scripts/universal/universal_ablation.py"
+
+
+rule universal_agreement:
+    input:
+        pairs="results/{entry}/un_corr_pairs.parquet",
+        nulls="results/{entry}/un_corr_nulls.parquet",
+        corr="results/{entry}/un_corr.parquet",
+        neurons="results/{entry}/un_neurons.parquet",
+        gt1="results/{entry}/un_gt1.parquet",
+        rates="results/{entry}/un_base_rates.parquet",
+        persistence="results/{entry}/un_persistence.parquet",
+        ablation=universal_ablated,
+    output:
+        figure_files(
+            "universal", ["excess_correlation", "universal_neurons", "persistence"]
+        ),
+        ablation="results/{entry}/un_ablation.parquet",
+        verdicts="results/{entry}/agreement/verdicts.parquet",
+        ledger="results/{entry}/agreement/ledger.parquet",
+        section="results/{entry}/agreement/section.md",
+    log:
+        "logs/universal_agreement/{entry}.log",
+    wildcard_constraints:
+        entry=any_of(UNIVERSAL),
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=4000,
+    params:
+        cut=universal_threshold,
+        title=lambda w: UNIVERSAL[w.entry].title,
+        code=code_of("universal/universal_agreement"),
+    message:
+        "Agreement of {wildcards.entry} with other models"
+    script:
+        "../scripts/universal/universal_agreement.py"
 
 
 # ---- what joins the slices

@@ -24,3 +24,49 @@ def universal_files(wildcards):
         one.name: [str(file) for file in or_stop(universal_files_of, one.file)]
         for one in domains
     }
+
+
+def universal_cut(entry):
+    """How the labels of an entry's features are made."""
+    return {
+        "languages": {one.name: one.language for one in entry.texts.domains},
+        "skip": entry.texts.skip,
+        "minimum": entry.features.minimum,
+    }
+
+
+# Models that others are held against: other seeds, and earlier states of a training.
+UNIVERSAL_OTHERS = {
+    spec.name: spec
+    for entry in UNIVERSAL_AGREEMENT.values()
+    for spec in (*entry.agreement.others, *entry.agreement.checkpoints)
+}
+
+
+def universal_pairs(part, file):
+    """A function from an entry to a file for each of its other models, or of its checkpoints."""
+
+    def files(wildcards):
+        asked = UNIVERSAL[wildcards.entry].agreement
+        return [
+            f"results/{wildcards.entry}/parts/{file}_{spec.name}.parquet"
+            for spec in (getattr(asked, part) if asked else ())
+        ]
+
+    return files
+
+
+def universal_threshold(wildcards):
+    """Excess correlation above which a neuron is universal; the paper's where none is asked for."""
+    asked = UNIVERSAL[wildcards.entry].agreement
+    return asked.cut if asked else 0.5
+
+
+def universal_ablated(wildcards):
+    """The table of ablations of an entry that asks for them."""
+    asked = UNIVERSAL[wildcards.entry].agreement
+    return (
+        [f"results/{wildcards.entry}/parts/ablation.parquet"]
+        if asked and asked.ablation
+        else []
+    )

@@ -9,6 +9,7 @@ from typing import Any
 from clampsweep.config.contract import Study
 from clampsweep.models.spec import ModelSpec
 from clampsweep.shards.work import Work
+from clampsweep.texts.found import Found
 from clampsweep.texts.request import PromptsetSpec, TextRequest
 
 
@@ -104,3 +105,9 @@ class Config:
             for entry in self.of(study.name).values()
             for file in study.inputs(entry)
         ]
+
+    @property
+    def role_tables(self) -> list[str]:
+        """Tables that name neurons of the run's entries."""
+        targets = [request.targets for request in self.requests().values()]
+        return [one.file for one in targets if isinstance(one, Found)]

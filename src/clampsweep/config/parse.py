@@ -13,6 +13,7 @@ from typing import Any
 from clampsweep.config.checker import Checker, Key
 from clampsweep.config.contract import Context, Study
 from clampsweep.config.entries import Compute, Config
+from clampsweep.config.found import check_found
 from clampsweep.config.limits import no_cuda
 from clampsweep.config.requests import parse_request
 from clampsweep.config.schemas import join
@@ -58,6 +59,7 @@ def parse(
         tuple(merged["run"]), models, promptsets, entries, compute, tuple(studies), files_named
     )
     _check_names(checker, config)
+    check_found(checker, config)
     return config
 
 

@@ -12,6 +12,7 @@ from clampsweep.models.spec import ModelSpec
 from clampsweep.names import neurons_in
 from clampsweep.operations import VALUED
 from clampsweep.texts.directions import Steering
+from clampsweep.texts.found import Found
 from clampsweep.texts.request import (
     Decoding,
     PromptFormat,
@@ -55,7 +56,7 @@ def parse_request(
 class _Changed(NamedTuple):
     """What an entry changes: its targets, and the directions that they name."""
 
-    targets: tuple[str, ...] | Selection
+    targets: tuple[str, ...] | Selection | Found
     directions: tuple[Steering, ...]
 
 
@@ -73,7 +74,7 @@ def _changed(checker: Checker, key: Key, entry: Mapping[str, Any], model: ModelS
         along = parse_directions(checker, (*key, wanted), entry[wanted], model)
         return _Changed(tuple(one.target for one in along), along)
     targets = parse_targets(checker, (*key, wanted), entry[wanted], model)
-    joint = [] if isinstance(targets, Selection) else [name for name in targets if "+" in name]
+    joint = [name for name in targets if "+" in name] if isinstance(targets, tuple) else []
     if joint and operation == "mean":
         raise checker.fault(
             (*key, wanted),
@@ -88,11 +89,11 @@ def _values(
     key: Key,
     entry: Mapping[str, Any],
     model: ModelSpec,
-    targets: tuple[str, ...] | Selection,
+    targets: tuple[str, ...] | Selection | Found,
     along: tuple[Steering, ...],
 ) -> tuple[float | None, ...]:
     """The values of an entry, or None where the neurons have values of their own."""
-    names = () if isinstance(targets, Selection) or along else targets
+    names = targets if isinstance(targets, tuple) and not along else ()
     own = [any(neuron.value is not None for neuron in neurons_in(name)) for name in names]
     if any(own):
         _check_own(checker, key, entry, own)

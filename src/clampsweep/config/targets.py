@@ -8,23 +8,29 @@ from pathlib import Path
 from typing import Any
 
 from clampsweep.config.checker import Checker, Key
+from clampsweep.config.found import names_a_finding, parse_found
 from clampsweep.config.limits import beyond
 from clampsweep.errors import UserError
 from clampsweep.models.spec import ModelSpec
 from clampsweep.names import OWN, Direction, Neuron, parse_neuron, target_name
 from clampsweep.texts import directions
 from clampsweep.texts.directions import Steering, Stored
+from clampsweep.texts.found import Found
 from clampsweep.texts.request import Selection
 
 
 def parse_targets(
     checker: Checker, key: Key, entry: list[Any] | Mapping[str, Any], model: ModelSpec
-) -> tuple[str, ...] | Selection:
-    """Names of the neurons to change, or how to select them.
+) -> tuple[str, ...] | Selection | Found:
+    """Names of the neurons to change, how to select them, or the finding that names them.
 
     Raises:
         UserError: A name or the selection does not fit the model.
     """
+    if isinstance(entry, Mapping) and not model.d_mlp:
+        raise checker.fault(key, _no_neurons(model))
+    if isinstance(entry, Mapping) and names_a_finding(entry):
+        return parse_found(checker, key, entry, model)
     if isinstance(entry, Mapping):
         checker.check(entry, "config/selection", key)
         layer = entry["layer"]
@@ -35,8 +41,6 @@ def parse_targets(
                 (*key, "layer"),
                 f"got {layer}; {model.name} has layers 0-{model.n_layers - 1}",
             )
-        if not model.d_mlp:
-            raise checker.fault(key, _no_neurons(model))
         number = {"last": model.n_layers - 1, "all": None}.get(layer, layer)
         most = model.d_mlp * (model.n_layers if number is None else 1)
         if entry["top"] > most:

@@ -8,10 +8,10 @@ with reported(snakemake.log[0]):
     from clampsweep.studies.bcr.controls import write_controls
     from clampsweep.texts.selection import read_selected
 
-    params, source = snakemake.params, snakemake.input.selected
+    params, chosen = snakemake.params, list(snakemake.input.selected)
     write_controls(
         stats=Path(snakemake.input.stats),
-        targets=read_selected(source).targets if source else params.targets,
+        targets=read_selected(*chosen).targets if chosen else params.targets,
         number=params.number,
         seed=params.seed,
         matching=params.matching,

@@ -1,15 +1,13 @@
 """Conclude from the heads and the embedding, draw them, and write their section."""
 
-from pathlib import Path
-
 from clampsweep.errors import reported
 
 with reported(snakemake.log[0]):
     from clampsweep import files, ledger, provenance, tables
-    from clampsweep.figures.style import save_figure
     from clampsweep.studies.universal.claims.heads import claims
     from clampsweep.studies.universal.embeddings import EMBEDDINGS, ROTATIONS
     from clampsweep.studies.universal.figures import heads as figures
+    from clampsweep.studies.universal.figures.saving import save
     from clampsweep.studies.universal.heads import HEADS
     from clampsweep.studies.universal.report.heads import section
 
@@ -19,6 +17,6 @@ with reported(snakemake.log[0]):
     found = ledger.conclusions(claims(heads, own, turned))
     facts = provenance.record(code=params.code)
     ledger.write(found, output.verdicts, output.ledger, facts)
-    save_figure(figures.heads(found.verdicts, params.title), [Path(p) for p in output[:2]])
-    save_figure(figures.embeddings(own, turned, params.title), [Path(p) for p in output[2:4]])
+    save(output, "heads", figures.heads(found.verdicts, params.title))
+    save(output, "embeddings", figures.embeddings(own, turned, params.title))
     files.write_text(section(found.verdicts, heads, own, params.begins), output.section)

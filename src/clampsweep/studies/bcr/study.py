@@ -18,7 +18,7 @@ from clampsweep.studies.bcr.files import (
     KEPT_VERIFIED,
     TABLES,
 )
-from clampsweep.texts.request import Named, PromptFormat, Selection, TextRequest
+from clampsweep.texts.request import Named, PromptFormat, TextRequest
 
 
 def requests(entry: BcrEntry) -> dict[str, TextRequest]:
@@ -89,9 +89,9 @@ def table_inputs(entry: BcrEntry, but: Collection[str] = ()) -> dict[str, str]:
 
 
 def selection_input(entry: BcrEntry) -> list[str]:
-    """The file of an entry's selected neurons; none if it selects none."""
-    selects = isinstance(entry.texts, TextRequest) and isinstance(entry.texts.targets, Selection)
-    return [f"results/{entry.name}/selected.json"] if selects else []
+    """The file of an entry's neurons that are chosen in the run; none if they have names."""
+    named = not isinstance(entry.texts, TextRequest) or isinstance(entry.texts.targets, tuple)
+    return [] if named else [f"results/{entry.name}/selected.json"]
 
 
 def inputs(entry: BcrEntry) -> list[str]:

@@ -9,7 +9,7 @@ held against that, head by head.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,7 @@ from torch import Tensor
 from clampsweep.models.capture import Rows, capture
 from clampsweep.models.model import Model
 from clampsweep.names import PATTERN, HookPoint, hook_points
+from clampsweep.studies.universal.norms import read_norm
 from clampsweep.tables import Column, Schema
 
 HEADS = Schema(
@@ -70,22 +71,6 @@ def spectrum(left: Float[Tensor, "n r"], right: Float[Tensor, "m r"]) -> Spectru
     )
 
 
-def norm_gain(norm: Any, width: int) -> Float[Tensor, " d_model"]:
-    """What a LayerNorm or RMSNorm multiplies each coordinate by, float64.
-
-    Args:
-        norm: The module.
-        width: Of the residual stream.
-    """
-    if getattr(norm, "bias", None) is not None or isinstance(norm, torch.nn.LayerNorm):
-        gain: Tensor = norm.weight.detach().double()
-        return gain
-    weight = next(norm.parameters())
-    with torch.inference_mode():  # of ones the root mean square is 1: what comes out is the gain
-        found: Tensor = norm(torch.ones(1, width, dtype=weight.dtype, device=weight.device))
-    return found[0].double().clone()
-
-
 def circuits(model: Model) -> pd.DataFrame:
     """Columns of `HEADS` that follow from the weights; biases and rotations are left out.
 
@@ -95,7 +80,7 @@ def circuits(model: Model) -> pd.DataFrame:
     rows = []
     for layer in range(model.n_layers):
         block = model.bridge.blocks[layer]
-        gain = norm_gain(block.ln1.original_component, model.d_model)[:, None]
+        gain = read_norm(model.part(f"blocks.{layer}.ln1"), model.d_model).gain[:, None]
         W_Q, W_K, W_V, W_O = (  # noqa: N806
             getattr(block.attn, name).detach().double() for name in ("W_Q", "W_K", "W_V", "W_O")
         )

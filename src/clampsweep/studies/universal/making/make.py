@@ -50,7 +50,7 @@ def make(recipe: Mapping[str, Any], threads: int, scratch: Path, folder: Path) -
     found.model.to(getattr(torch, recipe["storage"])).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     losses = torch.tensor([one["loss"] for one in found.measured])
-    means = [round(float(part.mean()), 4) for part in losses.split(_EVERY)]
+    means = [round(float(part.mean()), 4) for part in torch.split(losses, _EVERY)]
     write_text(json.dumps({"every": _EVERY, "loss": means}) + "\n", folder / "losses.json")
     write_text(json.dumps(recipe, indent=1, sort_keys=True) + "\n", folder / "recipe.json")
     lines = [f"{file_digest(path)}  {path.name}\n" for path in sorted(folder.iterdir())]

@@ -96,7 +96,8 @@ def train_model(recipe: Mapping[str, Any], stream: Int[Tensor, " token"], scratc
     seed, n_steps = recipe["seed"], recipe["steps"]
     model.train()
     measured = train(model, [optimizer], step, n_steps, seed, scratch, schedule=rate)
-    return Trained(model.eval(), measured)
+    model.train(mode=False)
+    return Trained(model, measured)
 
 
 def batch(

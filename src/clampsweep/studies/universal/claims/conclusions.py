@@ -1,0 +1,61 @@
+"""What the claims of the agreement of models have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from clampsweep.ledger import Control
+from clampsweep.statistics import benjamini_hochberg, rank_interval, rank_p
+from clampsweep.verdicts import SUPPORTED, Claim, Result, conclude
+
+Found = tuple[dict[str, Any], list[Control]]
+
+STUDY = "universal"
+
+DELTA = "Cliff's delta"
+
+
+def row_of(
+    claim: Claim, result: Result, words: tuple[str, str], why: str, **more: Any
+) -> dict[str, Any]:
+    """A verdict whose words are the first if it is supported, else the second.
+
+    Args:
+        claim: What was claimed.
+        result: What was found.
+        words: If it is supported, and if not.
+        why: What it rests on.
+        more: As `verdicts.conclude` takes it.
+    """
+    row = conclude(claim, result, words[1], why, **more)
+    return {**row, "words": words[0]} if row["verdict"] == SUPPORTED else row
+
+
+def ranked(own: float, draws: Sequence[float], n: int) -> Result:
+    """A value with its rank among draws; no case where one of them is not a number.
+
+    Args:
+        own: The value.
+        draws: What it is held against; their median is the null.
+        n: Number of cases.
+    """
+    if not np.isfinite([own, *draws]).all():
+        return Result(n=0)
+    low, high = rank_interval(own, draws)
+    p = rank_p(own, draws)
+    return Result(own, low, high, float(np.median(draws)), n, p, p)
+
+
+def corrected(results: Sequence[Result]) -> list[Result]:
+    """The same with q values, over one family of tests; what was not tested is left out of it.
+
+    Args:
+        results: Of the family.
+    """
+    known = [at for at, one in enumerate(results) if one.p is not None]
+    q = benjamini_hochberg([float(results[at].p or 0) for at in known])
+    found = dict(zip(known, q.tolist(), strict=True))
+    return [one._replace(q=found.get(at)) for at, one in enumerate(results)]

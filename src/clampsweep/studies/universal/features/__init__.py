@@ -1,0 +1,1 @@
+"""Features of tokens, and the neurons that respond to them."""

@@ -1,0 +1,30 @@
+"""Random rotations of a layer's neurons: what a basis that means nothing would give."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float32
+
+GAUSSIAN, ORTHOGONAL = "gaussian", "orthogonal"
+
+
+def rotation(kind: str, d: int, rng: np.random.Generator) -> Float32[np.ndarray, "d d"]:
+    """A random matrix that takes neurons to directions, [direction, neuron].
+
+    Args:
+        kind: `gaussian`: normal numbers, rows of length 1, as in the code of Gurnee et al. 2024:
+            only nearly orthogonal. `orthogonal`: uniform over all orthogonal matrices, by QR with
+            the signs made right (Mezzadri 2007).
+        d: Number of neurons.
+        rng: Where draws come from.
+
+    Raises:
+        ValueError: There is no such kind.
+    """
+    drawn = rng.standard_normal((d, d)).astype(np.float32)
+    if kind == GAUSSIAN:
+        return np.asarray(drawn / np.linalg.norm(drawn, axis=1, keepdims=True))
+    if kind != ORTHOGONAL:
+        raise ValueError(f"kind: got {kind!r}; write {GAUSSIAN!r} or {ORTHOGONAL!r}")
+    q, r = np.linalg.qr(drawn)
+    return np.asarray(q * np.sign(np.diag(r)))

@@ -1,0 +1,24 @@
+"""Conclude, report and draw what the agreement with other models says."""
+
+from pathlib import Path
+
+from clampsweep.errors import reported
+
+with reported(snakemake.log[0]):
+    from clampsweep import files, ledger, provenance, tables
+    from clampsweep.figures.style import save_figure
+    from clampsweep.studies.universal.agreed import read
+    from clampsweep.studies.universal.agreed_tables import ABLATION
+    from clampsweep.studies.universal.claims.agreement import claims
+    from clampsweep.studies.universal.figures.agreement import figures
+    from clampsweep.studies.universal.new_model import NEURONS
+    from clampsweep.studies.universal.report.agreement import section
+
+    given, params, output = snakemake.input, snakemake.params, snakemake.output
+    found, facts = read(dict(given.items())), provenance.record(code=params.code)
+    tables.write(found.ablation, output.ablation, ABLATION, facts)
+    ledger.write(ledger.conclusions(claims(found)), output.verdicts, output.ledger, facts)
+    files.write_text(section(found, params.cut), output.section)
+    neurons = tables.read(given.neurons, NEURONS)
+    for name, figure in figures(found, neurons, params.cut, params.title).items():
+        save_figure(figure, [Path(path) for path in output if Path(path).stem == name])
