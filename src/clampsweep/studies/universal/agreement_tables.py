@@ -22,7 +22,7 @@ from clampsweep.studies.universal.new_model import (
 )
 from clampsweep.studies.universal.pair_tables import CORR, NULLS, PAIRS
 from clampsweep.studies.universal.persistence import persistence
-from clampsweep.studies.universal.vocabulary import VOCAB
+from clampsweep.studies.universal.vocabulary import VOCABULARY
 from clampsweep.studies.universal.weights import WEIGHTS
 from clampsweep.tables import Schema
 
@@ -44,7 +44,7 @@ def agreement_tables(
     corr = excess(pairs, asked["cut"])
     weights = tables.read(given.weights, WEIGHTS)
     neurons = neuron_metrics(
-        tables.read(given.stats, STATS), weights, tables.read(given.vocabulary, VOCAB)
+        tables.read(given.stats, STATS), weights, tables.read(given.vocabulary, VOCABULARY)
     )
     earlier = joined(given.earlier, PAIRS)
     later = persistence(earlier, corr, weights, asked["checkpoints"], asked["seed"])

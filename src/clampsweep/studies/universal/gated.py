@@ -13,11 +13,13 @@ import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float64
+from torch import Tensor
 from tqdm import tqdm
 
 from clampsweep.models.hook_places import is_gated
 from clampsweep.models.model import Model
-from clampsweep.studies.universal.weights import FOLDED, cosine, layer_weights
+from clampsweep.studies.universal.mlp import FOLDED, fold, raw, read_norms
+from clampsweep.studies.universal.weights import cosines
 from clampsweep.tables import Column, Schema
 
 THRESHOLD = 0.5  # arXiv 2505.17936, section 4
@@ -67,7 +69,7 @@ def gated(weights: pd.DataFrame) -> pd.DataFrame:
         weights: The table `WEIGHTS`.
     """
     own = weights[(weights["processing"] == FOLDED) & weights["up_out_sim"].notna()]
-    renamed = {"in_out_sim": "gate_out", "up_out_sim": "up_out", "gate_up_sim": "gate_up"}
+    renamed = {"in_out_sim": "gate_out", "up_out_sim": "up_out", "in_up_sim": "gate_up"}
     found = own.rename(columns=renamed)[["layer", "neuron", *renamed.values()]]
     found = found.dropna().reset_index(drop=True)
     return classed(found)
@@ -126,22 +128,26 @@ def rotated(model: Model, seed: int) -> pd.DataFrame:
     Args:
         model: Loaded model.
         seed: Of the rotations.
+
+    Raises:
+        UserError: Its weights cannot be folded (`mlp.read_norms`).
     """
     names = ["layer", "neuron", "gate_out", "up_out", "gate_up"]
     frames = [pd.DataFrame(columns=names).astype({"layer": int, "neuron": int})]
+    norms = read_norms(model)
     generator = np.random.default_rng(seed)
     for layer in tqdm(range(model.n_layers if is_gated(model) else 0), "Rotated", unit="layer"):
-        own_weights = layer_weights(model, layer, FOLDED)
-        if own_weights.up is None:
+        mlp = fold(raw(model, layer), norms, layer)
+        if mlp.linear is None:
             continue
-        turned = own_weights.out @ torch.from_numpy(rotation(model.d_model, generator))
-        columns = [
-            cosine(own_weights.gate, turned),
-            cosine(own_weights.up, turned),
-            cosine(own_weights.gate, own_weights.up),
+        turned = mlp.writes @ torch.from_numpy(rotation(model.d_model, generator))
+        columns: list[Tensor] = [
+            cosines(mlp.reads, turned),
+            cosines(mlp.linear, turned),
+            cosines(mlp.reads, mlp.linear),
         ]
         place = {"layer": layer, "neuron": range(model.d_mlp)}
-        own = dict(zip(names[2:], columns, strict=True))
+        own = dict(zip(names[2:], (column.numpy() for column in columns), strict=True))
         frames.append(pd.DataFrame(place | own))
     found = pd.concat([frame for frame in frames if len(frame)] or frames[:1], ignore_index=True)
     return classed(found.dropna())
@@ -160,6 +166,9 @@ def both(model: Model, weights: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, 
         model: Loaded model.
         weights: The table `WEIGHTS`.
         seed: Of the rotations.
+
+    Raises:
+        UserError: Its weights cannot be folded (`mlp.read_norms`).
     """
     found = gated(weights)
     parts = [

@@ -80,7 +80,9 @@ def circuits(model: Model) -> pd.DataFrame:
     rows = []
     for layer in range(model.n_layers):
         block = model.bridge.blocks[layer]
-        gain = read_norm(model.part(f"blocks.{layer}.ln1"), model.d_model).gain[:, None]
+        part = f"blocks.{layer}.ln1"
+        norm = read_norm(model.part(part), model.d_model, f"model: {part}")
+        gain = norm.gain[:, None].to(model.device)
         W_Q, W_K, W_V, W_O = (  # noqa: N806
             getattr(block.attn, name).detach().double() for name in ("W_Q", "W_K", "W_V", "W_O")
         )

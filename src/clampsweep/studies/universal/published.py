@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from jaxtyping import Float64
+from scipy import stats
 
 from clampsweep.errors import UserError, explain_os_error, reason
 from clampsweep.studies.universal.weights import FOLDED
@@ -179,8 +180,7 @@ def _row(name: str, said: pd.Series, found: pd.Series, mixed: pd.Series) -> tupl
     published, own, other = (one.to_numpy(float) for one in (said, found, mixed))
     off, chance = (differences(published, values) for values in (own, other))
     varies = np.ptp(published) > 0 and np.ptp(own) > 0
-    ranks = (pd.Series(values).rank().to_numpy() for values in (published, own))
-    correlation = float(np.corrcoef(*ranks)[0, 1]) if varies else np.nan
+    correlation = float(stats.spearmanr(published, own).statistic) if varies else np.nan
     within = int((off <= 1).sum())
     largest = float(off.max()) if np.isfinite(off).all() else np.inf
     return name, len(off), within, largest, correlation, float((chance <= 1).mean())

@@ -1,4 +1,4 @@
-"""What a published table says of our statistics of weights: do they come out on the same weights?"""
+"""Whether the statistics of a published table come out on the same weights."""
 
 from __future__ import annotations
 

@@ -11,8 +11,8 @@ from scipy import stats
 from clampsweep.ledger import Control, ran
 from clampsweep.statistics import wilson
 from clampsweep.studies.universal.gated import DEPLETING, ENRICHING, OWN, ROTATED
-from clampsweep.studies.universal.vocabulary import CUT
-from clampsweep.studies.universal.weights import FOLDED, RAW
+from clampsweep.studies.universal.mlp import FOLDED, RAW
+from clampsweep.studies.universal.vocabulary import CUT, MIXTURE, SPHERE
 from clampsweep.verdicts import Claim, Result, conclude
 
 FEW_TOKENS = "neurons that raise or lower few tokens"
@@ -27,8 +27,8 @@ def claims(vocab: pd.DataFrame, null: pd.DataFrame, gated: pd.DataFrame) -> Conc
     """Verdicts on the vocabulary statistics, each with its controls.
 
     Args:
-        vocab: `VOCAB`.
-        null: `VOCAB_NULL`.
+        vocab: `VOCABULARY`.
+        null: `VOCABULARY_NULL`.
         gated: `GATED_LAYERS`; empty for a model without gates.
     """
     return [
@@ -40,10 +40,10 @@ def claims(vocab: pd.DataFrame, null: pd.DataFrame, gated: pd.DataFrame) -> Conc
 
 
 def beyond(vocab: pd.DataFrame, processing: str) -> pd.DataFrame:
-    """Rows of `VOCAB` whose kurtosis is above the cut.
+    """Rows of `VOCABULARY` whose kurtosis is above the cut.
 
     Args:
-        vocab: `VOCAB`.
+        vocab: `VOCABULARY`.
         processing: Raw or folded.
     """
     own = vocab[vocab["processing"] == processing]
@@ -56,7 +56,8 @@ def _few_tokens(
     """Share of neurons above the cut against that of random directions: Fisher's exact test."""
     own = beyond(vocab, processing)
     total = int((vocab["processing"] == processing).sum())
-    drawn = null[null["processing"] == processing]["vocab_kurt"]
+    own_null = null[null["processing"] == processing].set_index("null")["vocab_kurt"]
+    drawn, mixed = own_null.loc[[SPHERE]], own_null.loc[[MIXTURE]]
     k, m = len(own), int((drawn > CUT).sum())
     test = stats.fisher_exact(
         np.array([[k, total - k], [m, len(drawn) - m]]), alternative="greater"
@@ -72,8 +73,10 @@ def _few_tokens(
     row["why"] = (
         f"vocabulary kurtosis above {CUT:g}; null: upper bound of {len(drawn):,} random directions"
     )
-    control = ran("random directions", len(drawn), f"{m} above {CUT:g}, largest {drawn.max():.2f}")
-    return row, [control]
+    return row, [
+        ran(name, len(one), f"{int((one > CUT).sum())} above {CUT:g}, largest {one.max():.2f}")
+        for name, one in ((SPHERE, drawn), (MIXTURE, mixed))
+    ]
 
 
 def _late(vocab: pd.DataFrame) -> tuple[dict[str, Any], list[Control]]:

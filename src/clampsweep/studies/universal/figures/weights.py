@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from clampsweep.figures.style import BLUE, GREY, VERMILION, panels, say, styled
 from clampsweep.studies.universal.claims.weights import net_shares
 from clampsweep.studies.universal.gated import CLASSES, OWN, ROTATED
-from clampsweep.studies.universal.vocabulary import CUT
-from clampsweep.studies.universal.weights import FOLDED
+from clampsweep.studies.universal.mlp import FOLDED
+from clampsweep.studies.universal.vocabulary import CUT, SPHERE
 
 
 @styled
@@ -18,11 +18,12 @@ def vocabulary(vocab: pd.DataFrame, null: pd.DataFrame, title: str) -> Figure:
     """Percentiles of kurtosis and skewness of a layer's neurons, and their distribution.
 
     Args:
-        vocab: `VOCAB`.
-        null: `VOCAB_NULL`.
+        vocab: `VOCABULARY`.
+        null: `VOCABULARY_NULL`.
         title: What the entry is.
     """
     own, drawn = (one[one["processing"] == FOLDED] for one in (vocab, null))
+    drawn = drawn[drawn["null"] == SPHERE]
     figure, (axes,) = panels(1, 3, 2.3)
     for ax, name, label in zip(
         axes, ("vocab_kurt", "vocab_skew"), ("kurtosis", "skewness"), strict=False

@@ -27,11 +27,11 @@ def section(verdicts: pd.DataFrame, found: pd.DataFrame, path: str) -> str:
         for row in found.to_dict("records")
     ]  # fmt: skip
     about = (
-        f"Statistics of weights as {code(path)} has them, beside those computed here, folded. They "
-        f"agree within {RELATIVE:g} of the value plus {ABSOLUTE:g}; the largest difference is given "
-        "as a share of that. Mixed up: the share that agrees if neurons of a layer change places. "
-        "Statistics of activations depend on the texts, and are not compared. The published moments "
-        "over the vocabulary take in rows that pad it and stand for no token, as in Pythia; here "
-        "these are left out."
+        f"Statistics of weights as {code(path)} has them, beside those computed here, folded. "
+        f"They agree within {RELATIVE:g} of the value plus {ABSOLUTE:g}; the largest difference is "
+        "given as a share of that. Mixed up: the share that agrees if neurons of a layer change "
+        "places. Statistics of activations depend on the texts, and are not compared. The "
+        "published moments over the vocabulary take in rows that pad it and stand for no token, as "
+        "in Pythia; here these are left out."
     )
     return join(["## Beside the published table", about, table(HEAD, rows)])

@@ -6,7 +6,7 @@ import pandas as pd
 
 from clampsweep.markdown import code, join, plain, table
 from clampsweep.studies.universal.claims.weights import beyond
-from clampsweep.studies.universal.weights import FOLDED
+from clampsweep.studies.universal.mlp import FOLDED
 
 _SHOWN = 12  # neurons
 
@@ -16,7 +16,7 @@ def section(found: pd.DataFrame, vocab: pd.DataFrame) -> str:
 
     Args:
         found: `VERDICTS` of the slice.
-        vocab: `VOCAB`.
+        vocab: `VOCABULARY`.
     """
     said = "\n".join(
         f"- {plain(row['claim'])}"

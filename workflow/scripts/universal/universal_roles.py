@@ -1,0 +1,27 @@
+"""Conclude from the interventions, draw them, and write their section."""
+
+from pathlib import Path
+
+from clampsweep.errors import reported
+
+with reported(snakemake.log[0]):
+    from pandas import concat
+
+    from clampsweep import files, ledger, provenance, tables
+    from clampsweep.figures.style import save_figure
+    from clampsweep.studies.universal.claims.roles import claims
+    from clampsweep.studies.universal.figures import roles as figures
+    from clampsweep.studies.universal.report.roles import section
+    from clampsweep.studies.universal.roles.tables import INTERVENTIONS, ROLES
+
+    given, params, output = snakemake.input, snakemake.params, snakemake.output
+    rows = concat(tables.read(path, INTERVENTIONS) for path in given.parts)
+    facts = provenance.record(code=params.code)
+    tables.write(rows, output.table, INTERVENTIONS, facts)
+    found = ledger.conclusions(claims(rows, params.begins))
+    ledger.write(found, output.verdicts, output.ledger, facts)
+    for at, draw in enumerate((figures.effects, figures.curves)):
+        paths = [Path(path) for path in output[2 * at : 2 * at + 2]]
+        save_figure(draw(rows, params.title), paths)
+    text = section(found.verdicts, tables.read(given.roles, ROLES), rows, params.begins)
+    files.write_text(text, output.section)
