@@ -117,7 +117,7 @@ def test_a_missing_table_is_refused(tmp_path):
 @pytest.fixture(scope="module")
 def own(gpt2):
     """The tables of the tiny GPT-2 by this study."""
-    return weights(gpt2), vocabulary(gpt2)
+    return weights(gpt2), vocabulary(gpt2, 1, 0)[0]
 
 
 @pytest.fixture(scope="module")
@@ -174,7 +174,7 @@ def test_ours_are_theirs_on_the_same_weights(own, theirs, tmp_path, older):
 def test_weights_that_are_not_the_same_do_not_come_out(own, theirs, load_tiny, tmp_path):
     published = written(tmp_path / "neurons.csv", theirs, older=False)
     other = load_tiny("gpt2", 1)
-    found = compare(published, weights(other), vocabulary(other), 0, "neurons.csv")
+    found = compare(published, weights(other), vocabulary(other, 1, 0)[0], 0, "neurons.csv")
     concluded = ledger.conclusions(claims(found))
     assert (found["n_within"] < 0.5 * found["n"]).all()
     assert set(concluded.verdicts["verdict"]) == {"contradicted"}
@@ -198,7 +198,7 @@ def test_a_table_with_some_of_the_statistics_is_compared_by_these(own, theirs):
 
 
 def test_a_statistic_that_the_model_does_not_have_agrees_nowhere(llama, theirs):
-    table, tokens = weights(llama), vocabulary(llama)  # no bias in it
+    table, tokens = weights(llama), vocabulary(llama, 1, 0)[0]  # no bias in it
     found = compare(theirs, table, tokens, 0, "neurons.csv").set_index("column")
     assert found.loc["input_bias", "n_within"] == 0
     assert found.loc["input_bias", "largest"] == np.inf
@@ -231,7 +231,8 @@ def test_the_published_models_weights_give_the_published_table():
         d_mlp=3072, dtype="float32", prepend_bos=False, weight_processing="none",
     )  # fmt: skip
     model = load(Path(os.environ[PLACE]), spec, threads=1, device="cpu")
+    table, tokens = weights(model), vocabulary(model, 1, 0)[0]
     for path in (EXCERPTS / "gpt2-small-a-universal.csv", OLDER):
-        found = compare(read_published(path), weights(model), vocabulary(model), 0, str(path))
+        found = compare(read_published(path), table, tokens, 0, str(path))
         assert (found["n_within"] == found["n"]).all()
         assert set(FROM_WEIGHTS) <= set(found["column"])

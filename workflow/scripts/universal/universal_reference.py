@@ -7,11 +7,11 @@ with reported(snakemake.log[0]):
     from clampsweep.studies.universal.claims.reference import claims
     from clampsweep.studies.universal.published import REFERENCE, compare, read_published
     from clampsweep.studies.universal.report.reference import section
-    from clampsweep.studies.universal.vocabulary import VOCAB
+    from clampsweep.studies.universal.vocabulary import VOCABULARY
     from clampsweep.studies.universal.weights import WEIGHTS
 
     given, params, output = snakemake.input, snakemake.params, snakemake.output
-    weights, vocab = tables.read(given.weights, WEIGHTS), tables.read(given.vocab, VOCAB)
+    weights, vocab = tables.read(given.weights, WEIGHTS), tables.read(given.vocab, VOCABULARY)
     published = read_published(given.reference)
     found = compare(published, weights, vocab, params.seed, given.reference)
     facts = provenance.record(code=params.code)

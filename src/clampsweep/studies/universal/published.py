@@ -20,7 +20,7 @@ from jaxtyping import Float64
 from scipy import stats
 
 from clampsweep.errors import UserError, explain_os_error, reason
-from clampsweep.studies.universal.weights import FOLDED
+from clampsweep.studies.universal.mlp import FOLDED
 from clampsweep.tables import Column, Schema
 
 RELATIVE, ABSOLUTE = 1e-4, 2e-4
@@ -136,7 +136,7 @@ def compare(
     Args:
         published: What `read_published` gives.
         weights: `WEIGHTS` of the model.
-        vocab: `VOCAB` of the model.
+        vocab: `VOCABULARY` of the model.
         seed: Of the mixing up.
         path: Of the published table, for messages.
 
