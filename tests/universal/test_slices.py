@@ -11,10 +11,14 @@ folder = configs.folder
 texts = entries.texts
 
 
-def test_features_and_roles_are_there_if_asked():
+def test_features_roles_and_a_reference_are_there_if_asked(folder):
     assert set(slices_of(entry())) == {"texts", "agreement", "data", "weights", "heads"}
     assert set(slices_of(entry(roles={}))) - set(slices_of(entry())) == {"roles"}
     assert set(slices_of(entry(features={}))) - set(slices_of(entry())) == {"features"}
+    (folder / "neurons.csv").write_text("layer,neuron\n")
+    asked = entry(reference="neurons.csv")
+    assert set(slices_of(asked)) - set(slices_of(entry())) == {"reference"}
+    assert "reference" in judged(asked)
 
 
 def test_the_summary_has_all_that_conclude_and_not_the_texts():

@@ -32,6 +32,7 @@ ENTRY: dict[str, Any] = {
     "features": {"minimum": 10, "shifts": 19, "null_shifts": 1, "planted": 3},
     "roles": {"candidates": 2, "controls": 5, "stride": 8, "values": [-1, 0, 1]},
     "agreement": {"others": ["sister"], "cut": 0.1, "shifts": 19},
+    "reference": "neurons.csv",
 }
 
 
@@ -41,6 +42,7 @@ def ran(untouched: Project, tmp_path_factory: pytest.TempPathFactory) -> tuple[P
     project = untouched.copy(tmp_path_factory.mktemp("universal") / "project")
     make_tiny(project.folder / "sister", "gpt2", seed=1)
     project.config["models"]["sister"] = {**project.config["models"]["tiny"], "path": "sister"}
+    (project.folder / "neurons.csv").write_text("layer,neuron,in_out_sim\n0,1,0.9\n2,39,0.9\n")
     project.config |= {"universal": {"u": ENTRY}, "run": ["u"]}
     return project, project.write().run().checked()
 
@@ -55,7 +57,7 @@ def test_one_run_concludes_on_every_slice(ran):
         project.path("results/u/verdicts.parquet"), project.path("results/u/ledger.parquet")
     )
     parts = {path.parent.name for path in kept(project) if path.name == "section.md"}
-    assert parts == {*ALWAYS, "features", "roles"}
+    assert parts == {*ALWAYS, "features", "roles", "reference"}
     assert set(found.verdicts["study"]) == {"universal"}
     said = json.loads(project.path("results/u/un_summary.json").read_text())
     assert len(said["claims"]) == len(found.verdicts)

@@ -292,6 +292,34 @@ rule universal_weights:
         "../scripts/universal/universal_weights.py"
 
 
+# ---- reference
+
+
+rule universal_reference:
+    input:
+        reference=lambda w: UNIVERSAL[w.entry].reference,
+        weights="results/{entry}/un_weights.parquet",
+        vocab="results/{entry}/un_vocab.parquet",
+    output:
+        table="results/{entry}/un_reference.parquet",
+        verdicts="results/{entry}/reference/verdicts.parquet",
+        ledger="results/{entry}/reference/ledger.parquet",
+        section="results/{entry}/reference/section.md",
+    log:
+        "logs/universal_reference/{entry}.log",
+    wildcard_constraints:
+        entry=any_of(UNIVERSAL_REFERENCE),
+    conda:
+        "../../environment.yml"
+    params:
+        seed=lambda w: UNIVERSAL[w.entry].seed,
+        code=code_of("universal/universal_reference"),
+    message:
+        "Comparing {wildcards.entry} with a published table"
+    script:
+        "../scripts/universal/universal_reference.py"
+
+
 # ---- heads
 
 

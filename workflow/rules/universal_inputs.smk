@@ -4,6 +4,7 @@ from clampsweep.studies.universal.slices import judged as universal_judged
 
 UNIVERSAL = CONFIG.of("universal")
 UNIVERSAL_FEATURES = {name: one for name, one in UNIVERSAL.items() if one.features}
+UNIVERSAL_REFERENCE = {name: one for name, one in UNIVERSAL.items() if one.reference}
 UNIVERSAL_ROLES = {name: one for name, one in UNIVERSAL.items() if one.roles}
 UNIVERSAL_TRIED = ("prediction", "suppression", "entropy", "attention")  # roles
 UNIVERSAL_AGREEMENT = {name: one for name, one in UNIVERSAL.items() if one.agreement}

@@ -6,14 +6,14 @@ from clampsweep.studies.universal.entry import UniversalEntry
 
 ALWAYS = ("texts", "agreement", "data", "weights", "heads")
 
-JUDGED = ("agreement", "data", "heads", "features", "weights", "roles")
+JUDGED = ("agreement", "data", "heads", "features", "weights", "reference", "roles")
 """Those that conclude something, in the order of the summary."""
 
 
 def slices_of(entry: UniversalEntry) -> tuple[str, ...]:
     """Names of an entry's slices."""
-    asked = [name for name in ("features", "roles") if getattr(entry, name) is not None]
-    return (*ALWAYS, *asked)
+    asked = ("features", "reference", "roles")
+    return (*ALWAYS, *(name for name in asked if getattr(entry, name) is not None))
 
 
 def judged(entry: UniversalEntry) -> tuple[str, ...]:
