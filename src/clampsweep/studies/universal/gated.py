@@ -22,7 +22,7 @@ from clampsweep.studies.universal.mlp import FOLDED, fold, raw, read_norms
 from clampsweep.studies.universal.weights import cosines
 from clampsweep.tables import Column, Schema
 
-THRESHOLD = 0.5  # arXiv 2505.17936, section 4
+THRESHOLD = 0.5  # as in arXiv 2505.17936
 
 CLASSES = (
     ENRICHMENT, CONDITIONAL_ENRICHMENT, PROPORTIONAL, ORTHOGONAL, CONDITIONAL_DEPLETION, DEPLETION,
