@@ -40,7 +40,9 @@ def all_but_one(n_blocks: int) -> Int[np.ndarray, "draw block"]:
     return np.concatenate([np.ones((1, n_blocks), int), 1 - np.eye(n_blocks, dtype=int)])
 
 
-def estimate(value: float, groups: Sequence[Sequence[float] | Float64[np.ndarray, _]]) -> Estimate:
+def estimate(
+    value: float, groups: Sequence[Sequence[float] | Float64[np.ndarray, "..."]]
+) -> Estimate:
     """The delete-one-block jackknife of a statistic of one group of blocks or of several.
 
     Variances of the groups add up, and the t distribution has Welch's degrees of freedom.
