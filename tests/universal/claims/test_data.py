@@ -36,7 +36,7 @@ def of(found: Conclusions, claim: str, by: str | None = None) -> pd.DataFrame:
 def test_what_differs_by_chance_is_not_said_to_differ(tmp_path):
     found = concluded(tmp_path)
     rows = of(found, HOLDS)
-    assert rows["by"].tolist() == ["gate kurtosis", "share of positions above 0", "gate mean",
+    assert rows["by"].tolist() == ["gate kurtosis", "share above 0", "gate mean",
                                    "post kurtosis"]  # fmt: skip
     assert not (rows["verdict"] == "contradicted").any()
     assert (rows["verdict"] == "supported").sum() >= 2

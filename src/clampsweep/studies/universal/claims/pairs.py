@@ -20,7 +20,7 @@ TOP = "top neurons stay at the top on new data"
 MEASURE_NAMES: Mapping[tuple[str, str], str] = {
     ("post", "kurt"): "post kurtosis",
     ("gate", "kurt"): "gate kurtosis",
-    ("gate", "freq"): "share of positions above 0",
+    ("gate", "freq"): "share above 0",
     ("gate", "mean"): "gate mean",
 }
 

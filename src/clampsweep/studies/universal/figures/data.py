@@ -23,6 +23,7 @@ from clampsweep.figures.style import (
 )
 from clampsweep.studies.universal.claims.pairs import MEASURE_NAMES
 from clampsweep.studies.universal.data_view import DataView
+from clampsweep.studies.universal.figures.scales import logarithmic
 from clampsweep.studies.universal.places import GATE, POST
 
 _BINS = 40
@@ -67,7 +68,7 @@ def tokens(convergence: pd.DataFrame, pooled: pd.DataFrame, domain: str, title: 
         ax.fill_between(own["tokens"], *ends, color=colour, alpha=0.2, linewidth=0)
         ax.plot(own["tokens"], floats(own["median_kurt"]), "o-", color=colour, label=var)
     ax.axhline(3, color=GREY, linewidth=0.6, linestyle="--")
-    ax.set_yscale("log")
+    logarithmic(ax, "y")
     ax.set_xlabel(f"positions of {domain}")
     ax.set_ylabel("kurtosis of the median neuron")
     ax.legend()
@@ -103,7 +104,7 @@ def layers(stats: pd.DataFrame, domain: str, title: str) -> Figure:
                         label="quartiles")  # fmt: skip
         ax.plot(bands.index, bands[0.5], color=BLUE, label="median")
         ax.axhline(3, color=GREY, linewidth=0.6, linestyle="--")
-        ax.set_yscale("log")
+        logarithmic(ax, "y")
         ax.set_title(f"{var}, {domain}")
         ax.set_xlabel("layer")
     grid[0][0].set_ylabel("kurtosis")
