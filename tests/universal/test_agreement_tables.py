@@ -16,7 +16,7 @@ from clampsweep.studies.universal.agreement_tables import agreement_tables
 from clampsweep.studies.universal.neuron_table import STATS
 from clampsweep.studies.universal.new_model import NEURONS
 from clampsweep.studies.universal.pair_tables import NULLS, PAIRS
-from clampsweep.studies.universal.vocabulary import VOCAB
+from clampsweep.studies.universal.vocabulary import VOCABULARY
 from clampsweep.studies.universal.weights import WEIGHTS
 from clampsweep.tables import Schema
 from universal.agreements import PLACE, N, nulls, pairs
@@ -40,7 +40,7 @@ def given(tmp_path: Path) -> SimpleNamespace:
     frames = {
         "stats": (random_rows(STATS, rows), STATS),
         "weights": (random_rows(WEIGHTS, {"processing": "folded", **place}), WEIGHTS),
-        "vocabulary": (random_rows(VOCAB, {"processing": "folded", **place}), VOCAB),
+        "vocabulary": (random_rows(VOCABULARY, {"processing": "folded", **place}), VOCABULARY),
     }
     strength = 0.6 * (np.arange(N) % 5 == 0)
     for name in ("b", "c", "early"):

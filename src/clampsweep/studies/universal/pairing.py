@@ -39,7 +39,7 @@ from clampsweep.studies.universal.pair_tables import (
     SWAPPED,
 )
 
-TRIED = 64  # neurons for which all shifts and swaps are tried
+TRIED = 48  # neurons for which all shifts and swaps are tried
 
 _VALUES = 2**26  # activations that are held at a time: 256 MB
 
