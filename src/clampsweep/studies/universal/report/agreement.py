@@ -156,8 +156,8 @@ def _no_more(given: Agreed) -> list[str]:
         return []
     names = listed([METRICS[name].what for name in alike])
     return [
-        f"Not surely of sharing itself: {names}. Neurons that match best by shifted text, by chance "
-        "or by what a document has throughout, differ in these not surely less from others."
+        f"Not surely of sharing itself: {names}. Neurons that match best by shifted text, be it by "
+        "chance or by what a document has throughout, differ hardly less in these."
     ]
 
 
