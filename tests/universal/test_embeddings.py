@@ -8,9 +8,9 @@ import torch
 from scipy import stats
 
 from clampsweep.studies.universal.embeddings import (
+    Centred,
     embeddings,
     known_rows,
-    kurtosis,
     rotated,
     rotation,
 )
@@ -19,11 +19,12 @@ GENERATOR = torch.Generator().manual_seed(0)
 
 
 def test_kurtosis_is_scipys_in_any_basis():
-    rows = torch.randn(500, 6, generator=GENERATOR) ** 3 + 1
-    assert kurtosis(rows) == pytest.approx(stats.kurtosis(rows.double(), fisher=False), rel=1e-5)
+    rows = torch.randn(2500, 6, generator=GENERATOR) ** 3 + 1  # more than are taken at once
+    own = Centred.of(rows)
+    assert own.kurtosis() == pytest.approx(stats.kurtosis(rows.double(), fisher=False), rel=1e-5)
     basis = rotation(6, GENERATOR)
     turned = (rows.double() @ basis.double()).numpy()
-    assert kurtosis(rows, basis) == pytest.approx(stats.kurtosis(turned, fisher=False), rel=1e-4)
+    assert own.kurtosis(basis) == pytest.approx(stats.kurtosis(turned, fisher=False), rel=1e-4)
 
 
 def test_a_random_basis_is_orthogonal_and_another_one_each_time():
@@ -53,3 +54,13 @@ def test_rows_that_no_token_has_are_left_out(gpt2):
     assert len(rows) == len(gpt2.tokenizer)
     weight = gpt2.plain.transformer.wte.weight.detach().float()
     assert np.array_equal(rows.numpy(), weight[: len(rows)].numpy())
+
+
+def test_of_a_large_vocabulary_tokens_are_drawn_the_same_for_a_seed(gpt2):
+    every, few = known_rows(gpt2), known_rows(gpt2, seed=3, most=9)
+    places = [(every == row).all(1).nonzero().flatten().tolist() for row in few]
+    assert len(few) == 9 and all(len(place) == 1 for place in places)
+    assert len({place[0] for place in places}) == 9 and places == sorted(places)
+    assert torch.equal(few, known_rows(gpt2, seed=3, most=9))
+    assert not torch.equal(few, known_rows(gpt2, seed=4, most=9))
+    assert torch.equal(every, known_rows(gpt2, seed=4, most=len(every)))

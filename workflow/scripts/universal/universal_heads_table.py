@@ -17,7 +17,7 @@ with reported(snakemake.log[0]):
     facts = provenance.record(code=params.code)
     found = heads.heads(model, texts[: params.sequences], params.skip)
     tables.write(found, output.heads, heads.HEADS, facts)
-    rows = embeddings.known_rows(model)
+    rows = embeddings.known_rows(model, params.seed)
     turned = embeddings.rotated(rows, params.rotations, params.seed)
     tables.write(turned, output.rotations, embeddings.ROTATIONS, facts)
     own = embeddings.embeddings(rows, turned)

@@ -41,7 +41,7 @@ def all_but_one(n_blocks: int) -> Int[np.ndarray, "draw block"]:
 
 
 def estimate(
-    value: float, groups: Sequence[Sequence[float] | Float64[np.ndarray, "..."]]
+    value: float, groups: Sequence[Sequence[float] | Float64[np.ndarray, " _"]]
 ) -> Estimate:
     """The delete-one-block jackknife of a statistic of one group of blocks or of several.
 
