@@ -20,8 +20,8 @@ from clampsweep.figures.style import (
 )
 from clampsweep.studies.universal.agreed import Agreed
 from clampsweep.studies.universal.agreed_tables import MEASURES
-from clampsweep.studies.universal.new_model import CHANCE, METRICS
-from clampsweep.studies.universal.new_model import UNIVERSAL as CHOSEN
+from clampsweep.studies.universal.gt1_tables import CHANCE, METRICS
+from clampsweep.studies.universal.gt1_tables import UNIVERSAL as CHOSEN
 
 _ALONE = "No other model is named."
 

@@ -10,8 +10,8 @@ from clampsweep.studies.universal.agreed_tables import MEASURES, UNIVERSAL
 from clampsweep.studies.universal.contrasts import FEW_LAYERS
 from clampsweep.studies.universal.correspondence import TOKENS_ALIKE
 from clampsweep.studies.universal.excess import above
-from clampsweep.studies.universal.new_model import CHANCE, METRICS
-from clampsweep.studies.universal.new_model import UNIVERSAL as CHOSEN
+from clampsweep.studies.universal.gt1_tables import CHANCE, METRICS
+from clampsweep.studies.universal.gt1_tables import UNIVERSAL as CHOSEN
 from clampsweep.verdicts import LEVEL
 from clampsweep.words import counted, listed
 
