@@ -10,12 +10,8 @@ import pandas as pd
 from clampsweep.studies.universal.agreed import Agreed, nothing
 from clampsweep.studies.universal.agreed_tables import ABLATION, SETS
 from clampsweep.studies.universal.excess import excess
-from clampsweep.studies.universal.new_model import (
-    GT1,
-    NEURONS,
-    base_rates,
-    gt1,
-)
+from clampsweep.studies.universal.gt1_tables import GT1, NEURONS
+from clampsweep.studies.universal.new_model import base_rates, gt1
 from clampsweep.studies.universal.pair_tables import NULLS, PAIRS
 from clampsweep.studies.universal.persistence import persistence
 

@@ -14,8 +14,8 @@ from clampsweep.studies.universal import ablation
 from clampsweep.studies.universal.ablating import ablate
 from clampsweep.studies.universal.agreed_tables import ABLATION
 from clampsweep.studies.universal.domains import Document
+from clampsweep.studies.universal.gt1_tables import NEURONS
 from clampsweep.studies.universal.neuron_table import STATS
-from clampsweep.studies.universal.new_model import NEURONS
 from clampsweep.studies.universal.pair_tables import CORR
 from clampsweep.studies.universal.tokens import TOKENS, Cut, tokens
 from clampsweep.tables import Schema

@@ -13,8 +13,8 @@ from clampsweep import tables
 from clampsweep.errors import UserError
 from clampsweep.studies.universal.agreed import SCHEMAS, read
 from clampsweep.studies.universal.agreement_tables import agreement_tables
+from clampsweep.studies.universal.gt1_tables import NEURONS
 from clampsweep.studies.universal.neuron_table import STATS
-from clampsweep.studies.universal.new_model import NEURONS
 from clampsweep.studies.universal.pair_tables import NULLS, PAIRS
 from clampsweep.studies.universal.vocabulary import VOCABULARY
 from clampsweep.studies.universal.weights import WEIGHTS

@@ -6,16 +6,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from clampsweep.studies.universal.new_model import (
-    BALANCE,
-    CHANCE,
-    GT1,
-    METRICS,
-    UNIVERSAL,
-    gt1,
-    neuron_metrics,
-    pooled,
-)
+from clampsweep.studies.universal.gt1_tables import BALANCE, CHANCE, GT1, METRICS, UNIVERSAL
+from clampsweep.studies.universal.new_model import gt1, neuron_metrics, pooled
 
 LAYERS, D = 3, 50
 N = LAYERS * D

@@ -11,7 +11,7 @@ with reported(snakemake.log[0]):
     from clampsweep.studies.universal.agreed_tables import ABLATION
     from clampsweep.studies.universal.claims.agreement import claims
     from clampsweep.studies.universal.figures.agreement import figures
-    from clampsweep.studies.universal.new_model import NEURONS
+    from clampsweep.studies.universal.gt1_tables import NEURONS
     from clampsweep.studies.universal.report.agreement import section
 
     given, params, output = snakemake.input, snakemake.params, snakemake.output

@@ -12,8 +12,9 @@ from clampsweep import tables
 from clampsweep.models.loading import load
 from clampsweep.models.spec import ModelSpec
 from clampsweep.studies.universal.ablation import ablations
+from clampsweep.studies.universal.gt1_tables import NEURONS, PLACE
 from clampsweep.studies.universal.neuron_table import STATS
-from clampsweep.studies.universal.new_model import NEURONS, PLACE, pooled
+from clampsweep.studies.universal.new_model import pooled
 from clampsweep.studies.universal.pair_tables import CORR
 from clampsweep.studies.universal.tokens import TOKENS
 

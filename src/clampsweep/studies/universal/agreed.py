@@ -9,7 +9,7 @@ import pandas as pd
 
 from clampsweep import tables
 from clampsweep.studies.universal.agreed_tables import ABLATION, PERSISTENCE
-from clampsweep.studies.universal.new_model import GT1, RATES
+from clampsweep.studies.universal.gt1_tables import GT1, RATES
 from clampsweep.studies.universal.pair_tables import CORR, NULLS, PAIRS
 from clampsweep.tables import Schema
 

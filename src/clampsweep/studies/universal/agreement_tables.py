@@ -11,15 +11,9 @@ from clampsweep import tables
 from clampsweep.studies.universal.agreed import joined, nothing
 from clampsweep.studies.universal.agreed_tables import PERSISTENCE
 from clampsweep.studies.universal.excess import excess
+from clampsweep.studies.universal.gt1_tables import GT1, NEURONS, RATES
 from clampsweep.studies.universal.neuron_table import STATS
-from clampsweep.studies.universal.new_model import (
-    GT1,
-    NEURONS,
-    RATES,
-    base_rates,
-    gt1,
-    neuron_metrics,
-)
+from clampsweep.studies.universal.new_model import base_rates, gt1, neuron_metrics
 from clampsweep.studies.universal.pair_tables import CORR, NULLS, PAIRS
 from clampsweep.studies.universal.persistence import persistence
 from clampsweep.studies.universal.vocabulary import VOCABULARY

@@ -39,7 +39,9 @@ from clampsweep.studies.universal.pair_tables import (
     SWAPPED,
 )
 
-TRIED = 64  # neurons for which all shifts and swaps are tried
+TRIED = 48  # neurons for which all shifts and swaps are tried, where the other model is small
+
+_TRIED_PAIRS = 2**20  # most pairs of these and the other model's neurons, but for 16 of these
 
 _VALUES = 2**26  # activations that are held at a time: 256 MB
 
@@ -79,7 +81,8 @@ def correlate(
         seed: Of all draws.
     """
     n_own, rng = sum(map(len, columns)), np.random.default_rng(seed)
-    tried = np.sort(rng.permutation(n_own)[:TRIED])
+    n_tried = min(TRIED, max(16, _TRIED_PAIRS // (other.n_layers * other.d_mlp)))
+    tried = np.sort(rng.permutation(n_own)[:n_tried])
     every_own = [Copy(np.arange(n_own))] if shifts else []
     copies = [*every_own, *[Copy(tried)] * (shifts - 1), *[Copy(tried, swapped=True)] * shifts]
     every = [np.arange(other.d_mlp)] * other.n_layers

@@ -8,8 +8,8 @@ from clampsweep.ledger import MATCHED_NEURONS, ran, skipped
 from clampsweep.studies.universal.agreed import Agreed
 from clampsweep.studies.universal.claims.conclusions import DELTA, STUDY, Found, row_of
 from clampsweep.studies.universal.contrasts import FEW_LAYERS, MATCHED
-from clampsweep.studies.universal.new_model import CHANCE, METRICS
-from clampsweep.studies.universal.new_model import UNIVERSAL as CHOSEN
+from clampsweep.studies.universal.gt1_tables import CHANCE, METRICS
+from clampsweep.studies.universal.gt1_tables import UNIVERSAL as CHOSEN
 from clampsweep.verdicts import Claim, Result, conclude
 
 NO_OTHER = "no other model is named in agreement.others, and sharing needs one"

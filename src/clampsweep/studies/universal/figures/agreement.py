@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
 
 from clampsweep.figures.style import (
     BLUE,
@@ -19,8 +20,8 @@ from clampsweep.figures.style import (
 )
 from clampsweep.studies.universal.agreed import Agreed
 from clampsweep.studies.universal.agreed_tables import MEASURES
-from clampsweep.studies.universal.new_model import CHANCE, METRICS
-from clampsweep.studies.universal.new_model import UNIVERSAL as CHOSEN
+from clampsweep.studies.universal.gt1_tables import CHANCE, METRICS
+from clampsweep.studies.universal.gt1_tables import UNIVERSAL as CHOSEN
 
 _ALONE = "No other model is named."
 
@@ -49,9 +50,8 @@ def excess_correlation(pairs: pd.DataFrame, corr: pd.DataFrame, cut: float, titl
     }
     for name, (label, colour, line) in kinds.items():
         _share_above(left, pairs[name].dropna(), label, colour, line)
-    left.set_xlabel("highest correlation with a neuron of the other model")
+    left.set_xlabel("highest correlation")
     left.set_ylabel("share of neurons above")
-    left.legend(loc="upper right")
     measures = {"excess_corr": ("over Gaussian rotations", BLUE, "-")}
     measures["excess_orthogonal"] = ("over orthogonal rotations", GREY, ":")
     for name, (label, colour, line) in measures.items():
@@ -60,7 +60,8 @@ def excess_correlation(pairs: pd.DataFrame, corr: pd.DataFrame, cut: float, titl
     _share_above(right, shifted, "by shifted text", VERMILION, "-")
     right.axvline(cut, color=GREY, linewidth=0.7, label=f"cut, {cut:g}")
     right.set_xlabel("excess correlation, mean over models")
-    right.legend(loc="upper right")
+    figure.legend(handles=left.get_legend_handles_labels()[0], loc="outside lower left")
+    figure.legend(handles=right.get_legend_handles_labels()[0], loc="outside lower right")
     return figure
 
 
@@ -70,6 +71,7 @@ def _share_above(ax: Axes, values: pd.Series, label: str, colour: str, line: str
     share = 1 - np.arange(len(ascending)) / max(len(ascending), 1)
     ax.step(ascending, share, where="pre", color=colour, linestyle=line, label=label)
     ax.set_yscale("log")
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{share:g}"))
 
 
 @styled
@@ -110,9 +112,9 @@ def universal_neurons(
     left.axvline(50, color=GREY, linewidth=0.7)
     right.axvline(0, color=GREY, linewidth=0.7)
     left.set_yticks(range(len(names)), [METRICS[name].what for name in names])
-    left.set_xlabel("percentile within the layer, universal neurons")
-    right.set_xlabel("Cliff's delta against neurons of like weights")
-    right.legend(loc="lower right")
+    left.set_xlabel("percentile within the layer")
+    right.set_xlabel("Cliff's delta to like weights")
+    figure.legend(handles=right.get_legend_handles_labels()[0], loc="outside lower right")
     return figure
 
 

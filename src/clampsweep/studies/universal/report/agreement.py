@@ -7,10 +7,13 @@ import pandas as pd
 from clampsweep.markdown import join, plain, table
 from clampsweep.studies.universal.agreed import Agreed
 from clampsweep.studies.universal.agreed_tables import MEASURES, UNIVERSAL
+from clampsweep.studies.universal.contrasts import FEW_LAYERS
 from clampsweep.studies.universal.correspondence import TOKENS_ALIKE
 from clampsweep.studies.universal.excess import above
-from clampsweep.studies.universal.new_model import CHANCE, METRICS
-from clampsweep.studies.universal.new_model import UNIVERSAL as CHOSEN
+from clampsweep.studies.universal.gt1_tables import CHANCE, METRICS
+from clampsweep.studies.universal.gt1_tables import UNIVERSAL as CHOSEN
+from clampsweep.verdicts import LEVEL
+from clampsweep.words import counted, listed
 
 # Gurnee et al. 2024, GPT2-medium-a, as its analysis code prints: universal neurons, and the rest.
 PUBLISHED = {
@@ -108,18 +111,20 @@ def _statistics(given: Agreed) -> list[str]:
         own, chance = (pd.Series(found.loc[(group, metric)]) for group in (CHOSEN, CHANCE))
         name = bias if metric == "bias" else about.what
         if not own["n"]:
-            rows.append([plain(name), *["-"] * 6, PUBLISHED.get(metric, "-")])
+            rows.append([plain(name), *["-"] * 7, PUBLISHED.get(metric, "-")])
             continue
         rows.append(
             [plain(name), f"{own['median']:.3g} / {own['median_rest']:.3g}",
              f"{own['percentile']:.0f}",
              f"{own['delta']:.2f} [{own['low']:.2f}, {own['high']:.2f}]",
              f"{own['matched']:.2f} [{own['matched_low']:.2f}, {own['matched_high']:.2f}]",
-             f"{own['q']:.2g}", f"{chance['matched']:.2f}", PUBLISHED.get(metric, "-")]
+             f"{own['q']:.2g}", f"{chance['matched']:.2f}",
+             f"{own['beyond']:.2f} [{own['beyond_low']:.2f}, {own['beyond_high']:.2f}]",
+             PUBLISHED.get(metric, "-")]
         )  # fmt: skip
     head = ("statistic", "median: universal / rest", "mean percentile in its layer",
             "delta to the layer", "delta to like weights", "q", "the same, by chance",
-            "published medians")  # fmt: skip
+            "difference", "published medians")  # fmt: skip
     balance = pd.Series(found.loc[(CHOSEN, "w_out_norm")])
     text = (
         "Statistics of universal neurons, within layers: Cliff's delta in -1..1 against all others "
@@ -129,7 +134,31 @@ def _statistics(given: Agreed) -> list[str]:
         "GPT2-medium-a; in GPT2-small-a, mean percentiles of kurtosis, skewness and bias are 84.6, "
         "85.0 and 24.0."
     )
-    return [text, table(head, rows)]
+    return [text, table(head, rows), _drawn(given), *_no_more(given)]
+
+
+def _drawn(given: Agreed) -> str:
+    """What the intervals are made of."""
+    n = int(given.gt1["n_layers"].max())
+    if n >= FEW_LAYERS:
+        return f"Intervals are from {n} layers drawn anew."
+    return (
+        f"{counted(n, 'layer')} are too few to be drawn anew: intervals are from neurons drawn "
+        "within layers, and say nothing of other models' layers."
+    )
+
+
+def _no_more(given: Agreed) -> list[str]:
+    """Statistics that differ, but no more than those of neurons that match by chance."""
+    own = given.gt1[(given.gt1["chosen"] == CHOSEN) & (given.gt1["q"] < LEVEL)]
+    alike = own.loc[~(own["beyond_q"] < LEVEL), "metric"]
+    if not len(alike):
+        return []
+    names = listed([METRICS[name].what for name in alike])
+    return [
+        f"Not surely of sharing itself: {names}. Neurons that match best by shifted text, be it by "
+        "chance or by what a document has throughout, differ hardly less in these."
+    ]
 
 
 def _rates(rates: pd.DataFrame) -> str:
