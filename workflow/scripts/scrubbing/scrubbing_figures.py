@@ -6,7 +6,7 @@ from clampsweep.errors import reported
 
 with reported(snakemake.log[0]):
     from clampsweep import files
-    from clampsweep.figures.style import save_figure
+    from clampsweep.figures.outputs import save_figures
     from clampsweep.studies.scrubbing.figures.drawn import draw
     from clampsweep.studies.scrubbing.page import page
     from clampsweep.studies.scrubbing.reading import read
@@ -15,8 +15,7 @@ with reported(snakemake.log[0]):
     given, output, params = snakemake.input, snakemake.output, snakemake.params
     view = read_view({name: Path(path) for name, path in given.items()})
     drawn = draw(view, read(params.hypotheses), params.two_heads, params.title)
-    for name, figure in drawn.items():
-        save_figure(figure, [Path(path) for path in output if Path(path).stem == name])
+    save_figures(drawn, output)
     template = Path(given.template).read_text(encoding="utf-8")
     text = page(
         view.saa, view.attention, view.totals, view.texts, view.induction, params.title,

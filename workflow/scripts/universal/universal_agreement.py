@@ -1,12 +1,10 @@
 """Conclude, report and draw what the agreement with other models says."""
 
-from pathlib import Path
-
 from clampsweep.errors import reported
 
 with reported(snakemake.log[0]):
     from clampsweep import files, ledger, provenance, tables
-    from clampsweep.figures.style import save_figure
+    from clampsweep.figures.outputs import save_figures
     from clampsweep.studies.universal.agreed import read
     from clampsweep.studies.universal.agreed_tables import ABLATION
     from clampsweep.studies.universal.claims.agreement import claims
@@ -20,5 +18,4 @@ with reported(snakemake.log[0]):
     ledger.write(ledger.conclusions(claims(found)), output.verdicts, output.ledger, facts)
     files.write_text(section(found, params.cut), output.section)
     neurons = tables.read(given.neurons, NEURONS)
-    for name, figure in figures(found, neurons, params.cut, params.title).items():
-        save_figure(figure, [Path(path) for path in output if Path(path).stem == name])
+    save_figures(figures(found, neurons, params.cut, params.title), output)

@@ -1,12 +1,10 @@
 """Conclude from the features of tokens, draw them, and write their section."""
 
-from pathlib import Path
-
 from clampsweep.errors import reported
 
 with reported(snakemake.log[0]):
     from clampsweep import files, ledger, provenance, tables
-    from clampsweep.figures.style import save_figure
+    from clampsweep.figures.outputs import save_figures
     from clampsweep.studies.universal.claims.features import Setting, claims
     from clampsweep.studies.universal.features.tables import CONFIRMED, HISTOGRAM
     from clampsweep.studies.universal.figures.features import drawn
@@ -18,7 +16,6 @@ with reported(snakemake.log[0]):
     found = ledger.conclusions(claims(features, planted, positions, Setting(**params.setting)))
     ledger.write(found, output.verdicts, output.ledger, provenance.record(code=params.code))
     counts = tables.read(given.histogram, HISTOGRAM)
-    for name, figure in drawn(features, counts, found.verdicts, params.title).items():
-        save_figure(figure, [Path(path) for path in output if Path(path).stem == name])
+    save_figures(drawn(features, counts, found.verdicts, params.title), output)
     text = section(features, neurons, planted, positions, found.verdicts)
     files.write_text(text, output.section)

@@ -4,10 +4,10 @@ from clampsweep.errors import reported
 
 with reported(snakemake.log[0]):
     from clampsweep import files, ledger, provenance, tables
+    from clampsweep.figures.outputs import save_figures
     from clampsweep.studies.universal.claims.heads import claims
     from clampsweep.studies.universal.embeddings import EMBEDDINGS, ROTATIONS
     from clampsweep.studies.universal.figures import heads as figures
-    from clampsweep.studies.universal.figures.saving import save
     from clampsweep.studies.universal.heads import HEADS
     from clampsweep.studies.universal.report.heads import section
 
@@ -17,6 +17,7 @@ with reported(snakemake.log[0]):
     found = ledger.conclusions(claims(heads, own, turned))
     facts = provenance.record(code=params.code)
     ledger.write(found, output.verdicts, output.ledger, facts)
-    save(output, "heads", figures.heads(found.verdicts, params.title))
-    save(output, "embeddings", figures.embeddings(own, turned, params.title))
+    drawn = {"heads": figures.heads(found.verdicts, params.title)}
+    drawn["embeddings"] = figures.embeddings(own, turned, params.title)
+    save_figures(drawn, output)
     files.write_text(section(found.verdicts, heads, own, params.begins), output.section)

@@ -6,9 +6,9 @@ with reported(snakemake.log[0]):
     from pandas import concat
 
     from clampsweep import files, ledger, provenance, tables
+    from clampsweep.figures.outputs import save_figures
     from clampsweep.studies.universal.claims.roles import claims
     from clampsweep.studies.universal.figures import roles as figures
-    from clampsweep.studies.universal.figures.saving import save
     from clampsweep.studies.universal.report.roles import section
     from clampsweep.studies.universal.roles.tables import INTERVENTIONS, ROLES
 
@@ -18,7 +18,8 @@ with reported(snakemake.log[0]):
     tables.write(rows, output.table, INTERVENTIONS, facts)
     found = ledger.conclusions(claims(rows, params.begins))
     ledger.write(found, output.verdicts, output.ledger, facts)
-    save(output, "role_effects", figures.effects(rows, params.title))
-    save(output, "entropy_curves", figures.curves(rows, params.title))
+    drawn = {"role_effects": figures.effects(rows, params.title)}
+    drawn["entropy_curves"] = figures.curves(rows, params.title)
+    save_figures(drawn, output)
     text = section(found.verdicts, tables.read(given.roles, ROLES), rows, params.begins)
     files.write_text(text, output.section)
