@@ -15,7 +15,8 @@ from clampsweep import tables
 from clampsweep.errors import UserError
 from clampsweep.models.model import Model
 from clampsweep.models.moments import add_up
-from clampsweep.models.moments_table import MOMENTS, block_moments, blocks_of
+from clampsweep.models.moments_schema import MOMENTS
+from clampsweep.models.moments_table import block_moments, blocks_of
 from clampsweep.names import MLP_POST, RESID_PRE, HookPoint
 from reference import post_activations
 from tiny import D_MLP, D_MODEL

@@ -9,11 +9,11 @@ import pandas as pd
 
 from clampsweep import tables
 from clampsweep.models.moments import Sums
+from clampsweep.models.moments_schema import MOMENTS
 from clampsweep.shards.planner import ShardPlanner
 from clampsweep.shards.shard import KEY, Item, of_shard, read_shard
 from clampsweep.shards.work import OwnModel, Work
 from clampsweep.studies.universal.places import GATE, HOOKS, POST
-from clampsweep.studies.universal.tables import MOMENTS
 
 
 def sums_of(values: np.ndarray) -> Sums:

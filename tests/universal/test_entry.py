@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import configs
 from clampsweep.registry import STUDIES
-from clampsweep.studies.universal import tables
 from clampsweep.studies.universal.study import files, inputs, works
 from universal import entries
 from universal.entries import entry
@@ -32,7 +31,10 @@ def test_a_published_table_is_an_input():
     assert inputs(entry(reference="prose.txt")) == ["prose.txt"]
 
 
-def test_the_moments_of_parse_time_are_those_that_jobs_write():
-    from clampsweep.models.moments_table import MOMENTS
+def test_the_moments_of_parse_time_are_those_that_jobs_write(gpt2):
+    from clampsweep.models.moments_table import block_moments
+    from clampsweep.names import MLP_POST, HookPoint
 
-    assert tables.MOMENTS == MOMENTS
+    table = block_moments(gpt2, [[2, 3, 4]], None, [HookPoint(0, MLP_POST)], "prose/00")
+    (work,) = works(entry())
+    assert set(table.columns) == set(work.schema.columns)

@@ -6,9 +6,9 @@ from clampsweep.errors import reported
 
 with reported(snakemake.log[0]):
     from clampsweep.generation.shard import make_shard
+    from clampsweep.models.moments_schema import MOMENTS
     from clampsweep.models.spec import ModelSpec
     from clampsweep.studies.universal.moments import moments
-    from clampsweep.studies.universal.tables import MOMENTS
 
     make_shard(
         compute=moments,

@@ -16,9 +16,9 @@ from jaxtyping import Int
 from clampsweep import tables
 from clampsweep.errors import UserError
 from clampsweep.models.moments import Sums
+from clampsweep.models.moments_schema import MOMENTS
 from clampsweep.shards.shard import KEY, of_shard, read_shard
 from clampsweep.studies.universal.places import HOOKS
-from clampsweep.studies.universal.tables import MOMENTS
 from clampsweep.texts.pinned import read_plan
 
 

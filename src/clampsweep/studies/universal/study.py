@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 
 from clampsweep.config.contract import Study, figure_files
+from clampsweep.models.moments_schema import MOMENTS
 from clampsweep.shards.work import Work
 from clampsweep.studies.universal.config import parse
 from clampsweep.studies.universal.entry import UniversalEntry
 from clampsweep.studies.universal.slices import slices_of
-from clampsweep.studies.universal.tables import MOMENTS
 from clampsweep.texts.request import Named
 
 BLOCKS_PER_SHARD = 20  # a minute or so of one core

@@ -1,10 +1,9 @@
-"""Tables that work in shards becomes; known at parse time, so no torch here."""
+"""The table of moments by block of documents: its columns, known at parse time. No torch."""
 
 from __future__ import annotations
 
 from clampsweep.tables import Column, Schema
 
-# As `models.moments_table.MOMENTS`, which comes with torch; a test holds the two together.
 MOMENTS = Schema(
     "moments",
     {
