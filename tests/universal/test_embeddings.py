@@ -12,23 +12,28 @@ from clampsweep.studies.universal.embeddings import (
     embeddings,
     known_rows,
     rotated,
-    rotation,
 )
+from clampsweep.studies.universal.rotation import ORTHOGONAL, rotation
 
 GENERATOR = torch.Generator().manual_seed(0)
+RNG = np.random.default_rng(0)
+
+
+def basis_of(width):
+    return torch.from_numpy(rotation(ORTHOGONAL, width, RNG, np.float64)).float()
 
 
 def test_kurtosis_is_scipys_in_any_basis():
     rows = torch.randn(2500, 6, generator=GENERATOR) ** 3 + 1  # more than are taken at once
     own = Centred.of(rows)
     assert own.kurtosis() == pytest.approx(stats.kurtosis(rows.double(), fisher=False), rel=1e-5)
-    basis = rotation(6, GENERATOR)
+    basis = basis_of(6)
     turned = (rows.double() @ basis.double()).numpy()
     assert own.kurtosis(basis) == pytest.approx(stats.kurtosis(turned, fisher=False), rel=1e-4)
 
 
 def test_a_random_basis_is_orthogonal_and_another_one_each_time():
-    one, two = rotation(8, GENERATOR), rotation(8, GENERATOR)
+    one, two = basis_of(8), basis_of(8)
     assert torch.allclose(one @ one.T, torch.eye(8), atol=1e-5)
     assert not torch.allclose(one, two)
 
@@ -45,7 +50,7 @@ def test_a_dimension_of_its_own_is_beyond_random_bases_and_gaussian_ones_are_not
 def test_turned_at_random_the_same_embedding_has_no_dimension_beyond():
     rows = torch.randn(2000, 12, generator=GENERATOR)
     rows[:20, 5] *= 12
-    turned = rows @ rotation(12, GENERATOR)
+    turned = rows @ basis_of(12)
     assert not embeddings(turned, rotated(turned, 40, seed=1))["beyond"].sum() > 1
 
 

@@ -11,15 +11,15 @@ from clampsweep.studies.universal.figures import weights as figures
 from clampsweep.studies.universal.gated import (
     CLASSES,
     DEPLETION,
+    ELSEWHERE,
     ENRICHMENT,
     GATED_LAYERS,
-    ORTHOGONAL,
     OWN,
     ROTATED,
     both,
     classed,
-    rotation,
 )
+from clampsweep.studies.universal.rotation import ORTHOGONAL, rotation
 from clampsweep.studies.universal.weights import weights
 
 
@@ -52,7 +52,7 @@ def test_a_gated_models_layers_are_counted_and_an_ungated_one_has_none(llama, gp
 
 
 def test_a_rotation_is_orthogonal():
-    turned = rotation(7, np.random.default_rng(0))
+    turned = rotation(ORTHOGONAL, 7, np.random.default_rng(0), np.float64)
     assert turned @ turned.T == pytest.approx(np.eye(7), abs=1e-12)
 
 
@@ -64,7 +64,7 @@ def counts(nets):
             of = dict.fromkeys(CLASSES, 0)
             own = net if which == OWN else 0
             of[ENRICHMENT if own > 0 else DEPLETION] = abs(own)
-            of[ORTHOGONAL] = 100 - abs(own)
+            of[ELSEWHERE] = 100 - abs(own)
             rows += [(which, layer, name, n, n) for name, n in of.items()]
     return pd.DataFrame(rows, columns=list(GATED_LAYERS.columns))
 

@@ -17,6 +17,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from clampsweep.models.model import Model
+from clampsweep.studies.universal.rotation import ORTHOGONAL, rotation
 from clampsweep.tables import Column, Schema
 
 EMBEDDINGS = Schema(
@@ -82,18 +83,6 @@ class Centred(NamedTuple):
         return found
 
 
-def rotation(width: int, generator: torch.Generator) -> Float[Tensor, "width width"]:
-    """A random orthogonal matrix, all equally likely (Mezzadri 2007), float32.
-
-    Args:
-        width: Its size.
-        generator: What it is drawn with.
-    """
-    q, r = torch.linalg.qr(torch.randn(width, width, generator=generator, dtype=torch.float64))
-    turned: Tensor = (q * r.diagonal().sign()).float()
-    return turned
-
-
 def rotated(rows: Float[Tensor, "token d_model"], n_rotations: int, seed: int) -> pd.DataFrame:
     """The table `ROTATIONS`.
 
@@ -104,10 +93,11 @@ def rotated(rows: Float[Tensor, "token d_model"], n_rotations: int, seed: int) -
         n_rotations: Number of random bases.
         seed: Of the bases.
     """
-    generator, own = torch.Generator().manual_seed(seed), Centred.of(rows)
+    rng, own = np.random.default_rng(seed), Centred.of(rows)
     found = []
     for number in tqdm(range(n_rotations), unit="rotation", mininterval=1):
-        values = own.kurtosis(rotation(rows.shape[1], generator))
+        basis = torch.from_numpy(rotation(ORTHOGONAL, rows.shape[1], rng, np.float64))
+        values = own.kurtosis(basis.float())
         found.append({"rotation": number, "mean": values.mean(), "max": values.max()})
     return pd.DataFrame(found)
 

@@ -12,20 +12,20 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Float64
 from torch import Tensor
 from tqdm import tqdm
 
 from clampsweep.models.hook_places import is_gated
 from clampsweep.models.model import Model
 from clampsweep.studies.universal.mlp import FOLDED, fold, raw, read_norms
+from clampsweep.studies.universal.rotation import ORTHOGONAL, rotation
 from clampsweep.studies.universal.weights import cosines
 from clampsweep.tables import Column, Schema
 
 THRESHOLD = 0.5  # as in arXiv 2505.17936
 
 CLASSES = (
-    ENRICHMENT, CONDITIONAL_ENRICHMENT, PROPORTIONAL, ORTHOGONAL, CONDITIONAL_DEPLETION, DEPLETION,
+    ENRICHMENT, CONDITIONAL_ENRICHMENT, PROPORTIONAL, ELSEWHERE, CONDITIONAL_DEPLETION, DEPLETION,
 ) = (
     "enrichment", "conditional enrichment", "proportional change", "orthogonal output",
     "conditional depletion", "depletion",
@@ -94,10 +94,10 @@ def classed(found: pd.DataFrame, threshold: float = THRESHOLD) -> pd.DataFrame:
         along_gate,
     ]
     names = [ENRICHMENT, CONDITIONAL_ENRICHMENT, DEPLETION, CONDITIONAL_DEPLETION, PROPORTIONAL]
-    which = np.select(conditions, names, ORTHOGONAL)
+    which = np.select(conditions, names, ELSEWHERE)
     signed = gate_up * np.where(gate_out < 0, -1, 1)
     fits = np.select(
-        [which == ENRICHMENT, which == DEPLETION, which == ORTHOGONAL],
+        [which == ENRICHMENT, which == DEPLETION, which == ELSEWHERE],
         [signed > threshold, signed < -threshold, True],
         np.abs(gate_up) <= threshold,
     )
@@ -140,7 +140,9 @@ def rotated(model: Model, seed: int) -> pd.DataFrame:
         mlp = fold(raw(model, layer), norms, layer)
         if mlp.linear is None:
             continue
-        turned = mlp.writes @ torch.from_numpy(rotation(model.d_model, generator))
+        turned = mlp.writes @ torch.from_numpy(
+            rotation(ORTHOGONAL, model.d_model, generator, np.float64)
+        )
         columns: list[Tensor] = [
             cosines(mlp.reads, turned),
             cosines(mlp.linear, turned),
@@ -151,12 +153,6 @@ def rotated(model: Model, seed: int) -> pd.DataFrame:
         frames.append(pd.DataFrame(place | own))
     found = pd.concat([frame for frame in frames if len(frame)] or frames[:1], ignore_index=True)
     return classed(found.dropna())
-
-
-def rotation(width: int, generator: np.random.Generator) -> Float64[np.ndarray, "width width"]:
-    """An orthogonal matrix, all equally likely (Mezzadri 2007)."""
-    basis, upper = np.linalg.qr(generator.standard_normal((width, width)))
-    return np.asarray(basis * np.sign(np.diag(upper)))
 
 
 def both(model: Model, weights: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:

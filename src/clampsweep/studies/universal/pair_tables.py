@@ -6,8 +6,6 @@ from clampsweep.tables import Column, Schema
 
 SHIFTED, SWAPPED, PERMUTED = "shifted", "swapped", "permuted"
 
-GAUSSIAN, ORTHOGONAL = "gaussian", "orthogonal"
-
 _NEURON = {
     "layer": Column("int", "layer, from 0"),
     "neuron": Column("int", "neuron of the layer, from 0"),

@@ -31,13 +31,8 @@ from clampsweep.studies.universal.correlation import (
     same,
 )
 from clampsweep.studies.universal.correspondence import Aligned, Reading
-from clampsweep.studies.universal.pair_tables import (
-    GAUSSIAN,
-    ORTHOGONAL,
-    PERMUTED,
-    SHIFTED,
-    SWAPPED,
-)
+from clampsweep.studies.universal.pair_tables import PERMUTED, SHIFTED, SWAPPED
+from clampsweep.studies.universal.rotation import GAUSSIAN, ORTHOGONAL
 
 TRIED = 48  # neurons for which all shifts and swaps are tried, where the other model is small
 

@@ -12,7 +12,8 @@ from clampsweep.statistics import benjamini_hochberg
 from clampsweep.studies.universal.agreed import Agreed
 from clampsweep.studies.universal.claims.conclusions import STUDY, Found, corrected, ranked, row_of
 from clampsweep.studies.universal.correspondence import TOKENS_ALIKE
-from clampsweep.studies.universal.pair_tables import ORTHOGONAL, PERMUTED, SHIFTED, SWAPPED
+from clampsweep.studies.universal.pair_tables import PERMUTED, SHIFTED, SWAPPED
+from clampsweep.studies.universal.rotation import ORTHOGONAL
 from clampsweep.verdicts import Claim, Result
 
 
