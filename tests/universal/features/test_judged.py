@@ -14,7 +14,7 @@ from clampsweep.figures.style import save_figure
 from clampsweep.models.model import Model
 from clampsweep.studies.universal.claims.features import HAS_NEURON, Setting, claims
 from clampsweep.studies.universal.features.halves import Halves, halves
-from clampsweep.studies.universal.features.judged import Found, judge
+from clampsweep.studies.universal.features.judged import FeatureTables, judge
 from clampsweep.studies.universal.features.scan import Scanned, scan
 from clampsweep.studies.universal.features.tables import (
     CANDIDATES,
@@ -52,7 +52,7 @@ class Made(NamedTuple):
 
     parts: Halves
     scanned: Scanned
-    found: Found
+    found: FeatureTables
 
 
 @pytest.fixture(scope="module")

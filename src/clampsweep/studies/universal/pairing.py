@@ -47,7 +47,7 @@ Columns = Sequence[Int[np.ndarray, " _"]]
 log = logging.getLogger(__name__)
 
 
-class Found(NamedTuple):
+class Matches(NamedTuple):
     """Rows of `PAIRS` and of `NULLS`, without the column `other`."""
 
     pairs: pd.DataFrame
@@ -64,7 +64,7 @@ class _Batch(NamedTuple):
 
 def correlate(
     own: Model, other: Model, aligned: Aligned, columns: Columns, shifts: int, seed: int
-) -> Found:
+) -> Matches:
     """A model's neurons, each with its best match in another model, and the nulls.
 
     Args:
@@ -99,7 +99,7 @@ def correlate(
         for kind, draws in ((SHIFTED, shifted), (SWAPPED, swapped)):
             nulls += [(kind, at, *_mean(one)) for at, one in enumerate(draws)]
         nulls += _rotate(products, pairs, shifts, rng)
-    return Found(pairs, pd.DataFrame(nulls, columns=["kind", "draw", "mean", "n"]))
+    return Matches(pairs, pd.DataFrame(nulls, columns=["kind", "draw", "mean", "n"]))
 
 
 def _batches(

@@ -11,7 +11,7 @@ import pandas as pd
 from clampsweep.models.loading import load
 from clampsweep.models.spec import ModelSpec
 from clampsweep.studies.universal.correspondence import align, looked_at
-from clampsweep.studies.universal.pairing import Found, correlate
+from clampsweep.studies.universal.pairing import Matches, correlate
 
 
 def compare(
@@ -21,7 +21,7 @@ def compare(
     wanted: Mapping[str, Any],
     threads: int,
     device: str,
-) -> Found:
+) -> Matches:
     """Best matches of the model's neurons in the other model, and the nulls.
 
     Args:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from clampsweep.studies.universal.agreed import Agreed
-from clampsweep.studies.universal.claims.conclusions import Found
+from clampsweep.studies.universal.claims.conclusions import Concluded
 from clampsweep.studies.universal.claims.differences import base_rates, differences
 from clampsweep.studies.universal.claims.persisting import ablation, persistence
 from clampsweep.studies.universal.claims.sharing import shared
 
 
-def claims(given: Agreed) -> list[Found]:
+def claims(given: Agreed) -> Concluded:
     """The slice's claims with their controls.
 
     Args:

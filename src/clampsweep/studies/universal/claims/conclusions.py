@@ -1,4 +1,4 @@
-"""What the claims of the agreement of models have in common."""
+"""What all claims have in common: their form, words that follow the verdict, correction of p."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from clampsweep.ledger import Control
 from clampsweep.statistics import benjamini_hochberg, rank_interval, rank_p
 from clampsweep.verdicts import SUPPORTED, Claim, Result, conclude
 
-Found = tuple[dict[str, Any], list[Control]]
+Conclusion = tuple[dict[str, Any], list[Control]]
+"""A row of `VERDICTS` and the controls of its claim."""
+
+Concluded = list[Conclusion]
 
 STUDY = "universal"
 

@@ -13,8 +13,9 @@ import pandas as pd
 
 from clampsweep.ledger import Control, ran, skipped
 from clampsweep.statistics import rank_interval, rank_p
-from clampsweep.studies.universal.claims.found import Concluded, Found, corrected
+from clampsweep.studies.universal.claims.conclusions import Concluded
 from clampsweep.studies.universal.claims.pairs import holds, ranks, top
+from clampsweep.studies.universal.claims.tested import Tested, concluded
 from clampsweep.studies.universal.data_view import DataView
 from clampsweep.studies.universal.jackknife import Estimate, p_above, p_within
 from clampsweep.studies.universal.neuron_table import RELIABLE
@@ -55,7 +56,7 @@ def claims(view: DataView) -> Concluded:
         _halves(view, "negative", _negative),
         _product(view),
     )
-    return [one for family in families for one in corrected(list(family))] + _vacuous(view)
+    return [one for family in families for one in concluded(list(family))] + _vacuous(view)
 
 
 def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
@@ -63,8 +64,8 @@ def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _halves(
-    view: DataView, measure: str, make: Callable[[Mapping[str, Any], Estimate], Found]
-) -> list[Found]:
+    view: DataView, measure: str, make: Callable[[Mapping[str, Any], Estimate], Tested]
+) -> list[Tested]:
     """A claim of each domain and kind of activation."""
     rows = view.halves[view.halves["measure"] == measure]
     if measure == "negative":
@@ -77,7 +78,7 @@ def _blocks(row: Mapping[str, Any]) -> list[Control]:
     return [ran("blocks of documents left out", row["n_blocks"], "of each the interval is made")]
 
 
-def _reliable(row: Mapping[str, Any], found: Estimate) -> Found:
+def _reliable(row: Mapping[str, Any], found: Estimate) -> Tested:
     claim = Claim("universal", RELY, row["domain"], "greater", "Spearman's rho", row["var"])
     words = {
         SUPPORTED: "two halves of the text rank neurons alike",
@@ -86,10 +87,10 @@ def _reliable(row: Mapping[str, Any], found: Estimate) -> Found:
     }
     result = Result(*found[:3], RELIABLE, row["n_neurons"], p_above(found, RELIABLE))
     why = f"even against odd ones of {row['n_blocks']} blocks, all layers together"
-    return Found(claim, result, words, why, _blocks(row))
+    return Tested(claim, result, words, why, _blocks(row))
 
 
-def _converged(row: Mapping[str, Any], found: Estimate) -> Found:
+def _converged(row: Mapping[str, Any], found: Estimate) -> Tested:
     claim = Claim("universal", CONVERGED, row["domain"], "equivalent", "log-ratio", row["var"],
                   GROWTH_MARGIN)  # fmt: skip
     times = f"{np.exp(found.value):.3f} times that of half the text"
@@ -100,19 +101,19 @@ def _converged(row: Mapping[str, Any], found: Estimate) -> Found:
     }
     result = Result(*found[:3], 0.0, row["n_neurons"], p_within(found, GROWTH_MARGIN))
     why = "median over neurons of log kurtosis, all text less the mean of its halves"
-    return Found(claim, result, words, why, _blocks(row))
+    return Tested(claim, result, words, why, _blocks(row))
 
 
-def _negative(row: Mapping[str, Any], found: Estimate) -> Found:
+def _negative(row: Mapping[str, Any], found: Estimate) -> Tested:
     claim = Claim("universal", NEGATIVE, row["domain"], "greater", "share of neurons")
     share = f"{100 * found.value:.0f} % of neurons"
     words = {SUPPORTED: share, CONTRADICTED: f"only {share}", INCONCLUSIVE: f"about half: {share}"}
     result = Result(*found[:3], 0.5, row["n_neurons"], p_above(found, 0.5))
     why = "a base rate of all neurons on this text; it tells nothing of universal ones"
-    return Found(claim, result, words, why, _blocks(row))
+    return Tested(claim, result, words, why, _blocks(row))
 
 
-def _product(view: DataView) -> list[Found]:
+def _product(view: DataView) -> list[Tested]:
     """Whether gate and up make post heavier-tailed than their product by chance."""
     known = view.nulls.dropna()
     means = known.groupby("draw")["median_log_kurt"].mean()
@@ -120,7 +121,7 @@ def _product(view: DataView) -> list[Found]:
     claim = Claim("universal", PRODUCT, view.domain, "greater", "log kurtosis")
     if -1 not in means.index or not others:
         why = "the MLPs have no gate, so there is no product"
-        return [Found(claim, Result(), {}, why, [skipped("permutations of up", why)])]
+        return [Tested(claim, Result(), {}, why, [skipped("permutations of up", why)])]
     own = float(means[-1])
     low, high = (end if np.isfinite(end) else None for end in rank_interval(own, others))
     null, p = float(np.median(others)), rank_p(own, others)
@@ -133,7 +134,7 @@ def _product(view: DataView) -> list[Found]:
     result = Result(own, low, high, null, len(view.values), p)
     why = "mean over layers of the median neuron; 3 is no null for a product"
     controls = [ran("permutations of up against the gate", len(others))]
-    return [Found(claim, result, words, why, controls, 1 / (1 + len(others)))]
+    return [Tested(claim, result, words, why, controls, 1 / (1 + len(others)))]
 
 
 def _vacuous(view: DataView) -> Concluded:

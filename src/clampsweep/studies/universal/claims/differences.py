@@ -6,7 +6,13 @@ import pandas as pd
 
 from clampsweep.ledger import MATCHED_NEURONS, ran, skipped
 from clampsweep.studies.universal.agreed import Agreed
-from clampsweep.studies.universal.claims.conclusions import DELTA, STUDY, Found, row_of
+from clampsweep.studies.universal.claims.conclusions import (
+    DELTA,
+    STUDY,
+    Concluded,
+    Conclusion,
+    row_of,
+)
 from clampsweep.studies.universal.contrasts import FEW_LAYERS, MATCHED
 from clampsweep.studies.universal.gt1_tables import CHANCE, METRICS
 from clampsweep.studies.universal.gt1_tables import UNIVERSAL as CHOSEN
@@ -17,7 +23,7 @@ NO_OTHER = "no other model is named in agreement.others, and sharing needs one"
 _BY_CHANCE = "neurons of the highest correlation by shifted text"
 
 
-def differences(given: Agreed) -> list[Found]:
+def differences(given: Agreed) -> Concluded:
     """Claims on each metric, with their controls.
 
     Args:
@@ -55,7 +61,7 @@ def _lacks(own: pd.Series, corr: pd.DataFrame | None = None) -> str:
 
 def _against_matched(
     own: pd.Series, chance: pd.Series, what: str, side: str, corr: pd.DataFrame
-) -> Found:
+) -> Conclusion:
     drawn = "layers" if own["n_layers"] >= FEW_LAYERS else "neurons within layers"
     why = (
         f"{own['n']} universal neurons in {own['n_layers']} layers, each against {MATCHED} of its "
@@ -87,7 +93,7 @@ def _delta(row: pd.Series, name: str, ends: str) -> str:
     return f"{row[name]:.2f} [{row[ends + 'low']:.2f}, {row[ends + 'high']:.2f}]"
 
 
-def _beyond_chance(own: pd.Series, chance: pd.Series, what: str, side: str) -> Found:
+def _beyond_chance(own: pd.Series, chance: pd.Series, what: str, side: str) -> Conclusion:
     """How much more than neurons that match by chance: these may be alike in the same ways."""
     why = (
         f"delta of {own['n']} universal neurons less that of {chance['n']} neurons that match best "
@@ -120,7 +126,7 @@ ORIGINAL = {
 }
 
 
-def base_rates(rates: pd.DataFrame) -> list[Found]:
+def base_rates(rates: pd.DataFrame) -> Concluded:
     """What the original evaluation reports: it cannot fail.
 
     Args:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from clampsweep.ledger import Control, ran, skipped
+from clampsweep.studies.universal.claims.conclusions import Concluded, Conclusion
 from clampsweep.studies.universal.features.families import NUMBER
 from clampsweep.studies.universal.features.tables import PLANTED, SAME, SHIFTED, UNTESTABLE
 from clampsweep.verdicts import SUPPORTED, Claim, Result, conclude
@@ -18,8 +19,6 @@ POSITION = "feature neuron for position"
 ORIGINAL_CUT = 0.1  # at which the original found no number neuron on one pair of texts
 
 _VR, _MOVED, _PLANTED = "variance reduction", "moved labels", "planted features"
-
-Concluded = list[tuple[dict[str, Any], list[Control]]]
 
 
 class Setting(NamedTuple):
@@ -86,9 +85,7 @@ def _result(row: Any) -> Result:
     )  # fmt: skip
 
 
-def _feature(
-    row: dict[Any, Any], setting: Setting, control: Control
-) -> tuple[dict[str, Any], list[Control]]:
+def _feature(row: dict[Any, Any], setting: Setting, control: Control) -> Conclusion:
     """Whether the neuron that discovery chose for a feature responds to it."""
     claim = Claim("universal", HAS_NEURON, row["feature"], "greater", _VR, by=row["family"])
     if row["outcome"] == UNTESTABLE:
@@ -119,9 +116,7 @@ def _why(row: Any, setting: Setting) -> str:
     )
 
 
-def _numbers(
-    features: pd.DataFrame, setting: Setting, control: Control
-) -> tuple[dict[str, Any], list[Control]]:
+def _numbers(features: pd.DataFrame, setting: Setting, control: Control) -> Conclusion:
     """The original's question: is there a neuron for numbers above its cut?"""
     claim = Claim("universal", NUMBERS, "any feature of numbers", "greater", _VR, by=NUMBER)
     said = (
@@ -140,9 +135,7 @@ def _numbers(
     return row, [ran(_MOVED, setting.shifts, "sequences turned round"), control]
 
 
-def _position(
-    positions: pd.DataFrame, n: int, setting: Setting
-) -> tuple[dict[str, Any], list[Control]]:
+def _position(positions: pd.DataFrame, n: int, setting: Setting) -> Conclusion:
     """Whether a neuron's firing tells of the position."""
     best = positions.sort_values("rank").iloc[0]
     claim = Claim("universal", POSITION, "place in the sequence", "greater", "bits", by="position")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import pandas as pd
 
-from clampsweep.ledger import Control, ran
+from clampsweep.ledger import ran
 from clampsweep.statistics import benjamini_hochberg, rank_interval, rank_p
+from clampsweep.studies.universal.claims.conclusions import Concluded, Conclusion
 from clampsweep.studies.universal.stratified import Association, association
 from clampsweep.verdicts import SUPPORTED, Claim, Result, conclude
 
@@ -29,8 +29,6 @@ NAMED: Mapping[str, str] = {
     "first": "attention to the first token",
     "entropy": "entropy of attention",
 }
-
-Concluded = list[tuple[dict[str, Any], list[Control]]]
 
 
 def claims(heads: pd.DataFrame, dimensions: pd.DataFrame, rotations: pd.DataFrame) -> Concluded:
@@ -66,9 +64,7 @@ def foretelling(heads: pd.DataFrame) -> Concluded:
     ]
 
 
-def _foretold(
-    weight: str, what: str, found: Association, q: float, n_layers: int
-) -> tuple[dict[str, Any], list[Control]]:
+def _foretold(weight: str, what: str, found: Association, q: float, n_layers: int) -> Conclusion:
     claim = Claim("universal", FORETELLS, weight, "different", "rank correlation", by=what)
     result = Result(found.estimate, found.low, found.high, 0.0, found.n, found.p, q)
     row = conclude(claim, result, "", "-", untestable=_untestable(found, n_layers))
@@ -86,7 +82,7 @@ def _untestable(found: Association, n_layers: int) -> str:
     return "" if found.estimate == found.estimate else "within layers nothing varies"
 
 
-def _head_norms(heads: pd.DataFrame) -> tuple[dict[str, Any], list[Control]]:
+def _head_norms(heads: pd.DataFrame) -> Conclusion:
     spread = heads["ov_norm"].std(), heads["qk_norm"].std()
     claim = Claim("universal", HEAD_NORMS, f"{len(heads)} heads", "greater", "norm")
     row = conclude(
@@ -101,9 +97,7 @@ def _head_norms(heads: pd.DataFrame) -> tuple[dict[str, Any], list[Control]]:
     ]
 
 
-def _standing_out(
-    dimensions: pd.DataFrame, rotations: pd.DataFrame
-) -> tuple[dict[str, Any], list[Control]]:
+def _standing_out(dimensions: pd.DataFrame, rotations: pd.DataFrame) -> Conclusion:
     own, others = float(dimensions["kurt"].max()), rotations["max"].tolist()
     bounds, p = rank_interval(own, others), rank_p(own, others)
     n = int(dimensions["beyond"].sum())
@@ -117,7 +111,7 @@ def _standing_out(
     return row, [ran("random orthogonal bases", len(others), "of each its largest kurtosis")]
 
 
-def _high_share(dimensions: pd.DataFrame) -> tuple[dict[str, Any], list[Control]]:
+def _high_share(dimensions: pd.DataFrame) -> Conclusion:
     n = len(dimensions)
     claim = Claim("universal", HIGH_DIMENSIONS, f"{n} dimensions", "greater", "share")
     row = conclude(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from clampsweep.ledger import LABEL_PERMUTATIONS, Control, ran, skipped
-from clampsweep.studies.universal.claims.found import Found
+from clampsweep.studies.universal.claims.tested import Tested
 from clampsweep.studies.universal.jackknife import Estimate, p_above
 from clampsweep.studies.universal.new_data import RANK_MARGIN
 from clampsweep.verdicts import CONTRADICTED, INCONCLUSIVE, SUPPORTED, Claim, Result
@@ -41,7 +41,7 @@ def _rests_on(row: Mapping[str, Any]) -> str:
     )
 
 
-def holds(row: Mapping[str, Any]) -> Found:
+def holds(row: Mapping[str, Any]) -> Tested:
     """Whether a measure is about the same on the new domain.
 
     Args:
@@ -62,7 +62,7 @@ def holds(row: Mapping[str, Any]) -> Found:
     }
     why = f"median over neurons of new against known, {_rests_on(row)}"
     result = Result(*numbers, 0.0, row["n_neurons"], row["p_within"])
-    return Found(claim, result, words, why, [_permuted(row)])
+    return Tested(claim, result, words, why, [_permuted(row)])
 
 
 def _permuted(row: Mapping[str, Any]) -> Control:
@@ -80,7 +80,7 @@ def _ranked(row: Mapping[str, Any], name: str) -> Control:
     return ran(LABEL_PERMUTATIONS, row["n_ranked"], f"blocks dealt out anew: {row[name]:.2f}")
 
 
-def ranks(row: Mapping[str, Any]) -> Found:
+def ranks(row: Mapping[str, Any]) -> Tested:
     """Whether neurons are ranked as alike as where texts are mixed.
 
     Args:
@@ -97,10 +97,10 @@ def ranks(row: Mapping[str, Any]) -> Found:
     numbers = row["change"], row["change_low"], row["change_high"]
     result = Result(*numbers, 0.0, row["n_neurons"], row["change_p"])
     why = f"rank correlation less that of blocks dealt out anew, {_rests_on(row)}"
-    return Found(claim, result, words, why, [_ranked(row, "spearman_mixed")])
+    return Tested(claim, result, words, why, [_ranked(row, "spearman_mixed")])
 
 
-def top(row: Mapping[str, Any]) -> Found:
+def top(row: Mapping[str, Any]) -> Tested:
     """Whether most of the top neurons stay near the top.
 
     Args:
@@ -112,4 +112,4 @@ def top(row: Mapping[str, Any]) -> Found:
     ends = ("", "_low", "_high", "_se", "_df")
     found = Estimate(*(row[f"retained{end}"] for end in ends))
     result = Result(*found[:3], 0.5, row["n_neurons"], p_above(found, 0.5))
-    return Found(claim, result, words, _rests_on(row), [_ranked(row, "retained_mixed")])
+    return Tested(claim, result, words, _rests_on(row), [_ranked(row, "retained_mixed")])

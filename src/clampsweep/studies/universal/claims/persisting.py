@@ -12,7 +12,7 @@ from clampsweep.studies.universal.agreed_tables import MEASURES, SETS, UNIVERSAL
 from clampsweep.studies.universal.claims.conclusions import (
     DELTA,
     STUDY,
-    Found,
+    Concluded,
     corrected,
     ranked,
     row_of,
@@ -21,7 +21,7 @@ from clampsweep.studies.universal.contrasts import MATCHED
 from clampsweep.verdicts import Claim, Result
 
 
-def persistence(table: pd.DataFrame) -> list[Found]:
+def persistence(table: pd.DataFrame) -> Concluded:
     """Are universal neurons there more than neurons of like weights, at each checkpoint?
 
     Args:
@@ -52,7 +52,7 @@ def persistence(table: pd.DataFrame) -> list[Found]:
 _LOST: Mapping[str, str] = {"loss": "rise of the loss", "kl": "KL divergence"}
 
 
-def ablation(table: pd.DataFrame) -> list[Found]:
+def ablation(table: pd.DataFrame) -> Concluded:
     """Loss and divergence without universal neurons, against sets of matched ones.
 
     Args:

@@ -7,16 +7,15 @@ from typing import Any
 import pandas as pd
 from scipy import stats
 
-from clampsweep.ledger import Control, ran
+from clampsweep.ledger import ran
 from clampsweep.statistics import benjamini_hochberg, wilson
+from clampsweep.studies.universal.claims.conclusions import Concluded, Conclusion
 from clampsweep.studies.universal.published import ABSOLUTE, RELATIVE
 from clampsweep.verdicts import Claim, Result, conclude
 
 COMES_OUT = "published statistics of weights come out"
 
 LEAST = 0.95  # share of a table's neurons that must agree, or it is of other weights
-
-Concluded = list[tuple[dict[str, Any], list[Control]]]
 
 
 def claims(found: pd.DataFrame) -> Concluded:
@@ -34,7 +33,7 @@ def claims(found: pd.DataFrame) -> Concluded:
     ]
 
 
-def _claim(row: dict[Any, Any], p: float, q: float) -> tuple[dict[str, Any], list[Control]]:
+def _claim(row: dict[Any, Any], p: float, q: float) -> Conclusion:
     k, n = int(row["n_within"]), int(row["n"])
     bounds = wilson(k, n)
     verdict = conclude(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,7 @@ import pandas as pd
 from clampsweep.ledger import MATCHED_NEURONS, Control, ran, skipped
 from clampsweep.names import Neuron
 from clampsweep.statistics import benjamini_hochberg, rank_interval, rank_p
+from clampsweep.studies.universal.claims.conclusions import Concluded, Conclusion
 from clampsweep.studies.universal.roles import tables
 from clampsweep.studies.universal.roles.effects import (
     Comparison,
@@ -23,8 +24,6 @@ from clampsweep.studies.universal.roles.effects import (
 )
 from clampsweep.verdicts import SUPPORTED, Claim, Result, conclude
 from clampsweep.words import counted
-
-Concluded = list[tuple[dict[str, Any], list[Control]]]
 
 RAISE = "prediction neurons raise their tokens"
 LOWER = "suppression neurons lower their tokens"
@@ -137,9 +136,7 @@ def _lacks(test: Test, begins: bool) -> str:
     return "fewer than two candidates or controls" if min(n, n_others) < 2 else ""
 
 
-def _together(
-    test: Test, found: Comparison, q: float | None, begins: bool
-) -> tuple[dict[str, Any], list[Control]]:
+def _together(test: Test, found: Comparison, q: float | None, begins: bool) -> Conclusion:
     """The verdict on a role's candidates together."""
     subject = counted(found.n, "candidate")
     claim = Claim("universal", test.name, subject, "greater", test.unit, by=_WHY[test.kind][0])

@@ -10,14 +10,20 @@ import pandas as pd
 from clampsweep.ledger import Control, ran
 from clampsweep.statistics import benjamini_hochberg
 from clampsweep.studies.universal.agreed import Agreed
-from clampsweep.studies.universal.claims.conclusions import STUDY, Found, corrected, ranked, row_of
+from clampsweep.studies.universal.claims.conclusions import (
+    STUDY,
+    Concluded,
+    corrected,
+    ranked,
+    row_of,
+)
 from clampsweep.studies.universal.correspondence import TOKENS_ALIKE
 from clampsweep.studies.universal.pair_tables import PERMUTED, SHIFTED, SWAPPED
 from clampsweep.studies.universal.rotation import ORTHOGONAL
 from clampsweep.verdicts import Claim, Result
 
 
-def shared(given: Agreed) -> list[Found]:
+def shared(given: Agreed) -> Concluded:
     """Claims on each other model, with their controls.
 
     Args:

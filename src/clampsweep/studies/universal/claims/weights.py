@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from clampsweep.ledger import Control, ran
+from clampsweep.ledger import ran
 from clampsweep.statistics import wilson
+from clampsweep.studies.universal.claims.conclusions import Concluded, Conclusion
 from clampsweep.studies.universal.gated import DEPLETING, ENRICHING, OWN, ROTATED
 from clampsweep.studies.universal.mlp import FOLDED, RAW
 from clampsweep.studies.universal.vocabulary import CUT, MIXTURE, SPHERE
@@ -19,8 +18,6 @@ FEW_TOKENS = "neurons that raise or lower few tokens"
 LATE = "such neurons are in the last quarter of the layers"
 FOLDING = "folding the norms matters"
 EARLY = "gated neurons enrich more in the early half of the layers"
-
-Concluded = list[tuple[dict[str, Any], list[Control]]]
 
 
 def claims(vocab: pd.DataFrame, null: pd.DataFrame, gated: pd.DataFrame) -> Concluded:
@@ -50,9 +47,7 @@ def beyond(vocab: pd.DataFrame, processing: str) -> pd.DataFrame:
     return own[own["vocab_kurt"] > CUT]
 
 
-def _few_tokens(
-    vocab: pd.DataFrame, null: pd.DataFrame, processing: str
-) -> tuple[dict[str, Any], list[Control]]:
+def _few_tokens(vocab: pd.DataFrame, null: pd.DataFrame, processing: str) -> Conclusion:
     """Share of neurons above the cut against that of random directions: Fisher's exact test."""
     own = beyond(vocab, processing)
     total = int((vocab["processing"] == processing).sum())
@@ -79,7 +74,7 @@ def _few_tokens(
     ]
 
 
-def _late(vocab: pd.DataFrame) -> tuple[dict[str, Any], list[Control]]:
+def _late(vocab: pd.DataFrame) -> Conclusion:
     """Share of them in the last quarter of the layers, layers dealt out anew."""
     own = beyond(vocab, FOLDED)
     n_layers = int(vocab["layer"].max()) + 1
@@ -102,7 +97,7 @@ def _late(vocab: pd.DataFrame) -> tuple[dict[str, Any], list[Control]]:
     return conclude(claim, result, words, why), [control]
 
 
-def _folding(vocab: pd.DataFrame) -> tuple[dict[str, Any], list[Control]]:
+def _folding(vocab: pd.DataFrame) -> Conclusion:
     """Whether raw and folded kurtosis rank neurons differently, layer by layer."""
     table = vocab.pivot(index=["layer", "neuron"], columns="processing", values="vocab_kurt")
     by_layer = [
@@ -140,7 +135,7 @@ def net_shares(gated: pd.DataFrame, which: str) -> pd.Series:
     return found
 
 
-def _early(gated: pd.DataFrame) -> tuple[dict[str, Any], list[Control]]:
+def _early(gated: pd.DataFrame) -> Conclusion:
     """Net enrichment of the first half of the layers less that of the last, layers dealt anew."""
     n_draws = 2000
     claim = Claim("universal", EARLY, "all layers", "greater", "difference of net shares")

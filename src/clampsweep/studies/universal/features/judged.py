@@ -37,7 +37,7 @@ _NUMBERS = ("layer", "neuron", "vr_discovery", "vr_confirmation", "low", "high",
             "p_fwer", "q")  # fmt: skip
 
 
-class Found(NamedTuple):
+class FeatureTables(NamedTuple):
     """Tables `FEATURES`, `FEATURE_NEURONS`, `PLANTS` and `POSITIONS`."""
 
     features: pd.DataFrame
@@ -53,7 +53,7 @@ def judge(
     truths: pd.DataFrame,
     shifts: int,
     seed: int,
-) -> Found:
+) -> FeatureTables:
     """Measure the candidates on the half that did not choose them.
 
     Args:
@@ -82,7 +82,7 @@ def judge(
     made = _planted_labels(truths, values[:, :, [column[place] for place in _places(truths)]], seed)
     neurons_of = by_rank(own, half.found, values, column)
     planted = _planted(fakes, truths, test(made, fakes))
-    return Found(real, neurons_of, planted, _positions(in_place, gates, shifts, seed))
+    return FeatureTables(real, neurons_of, planted, _positions(in_place, gates, shifts, seed))
 
 
 def _places(rows: pd.DataFrame) -> list[Place]:

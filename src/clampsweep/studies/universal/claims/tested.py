@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from clampsweep.ledger import Control
-from clampsweep.statistics import benjamini_hochberg
+from clampsweep.studies.universal.claims.conclusions import Concluded, corrected
 from clampsweep.verdicts import UNTESTABLE, Claim, Result, conclude
 
-Concluded = list[tuple[dict[str, Any], list[Control]]]
 
-
-class Found(NamedTuple):
+class Tested(NamedTuple):
     """A claim with its numbers, before its q is known.
 
     Attributes:
@@ -32,17 +30,16 @@ class Found(NamedTuple):
     least_q: float | None = None
 
 
-def corrected(found: list[Found]) -> Iterator[tuple[dict[str, Any], list[Control]]]:
+def concluded(family: Sequence[Tested]) -> Concluded:
     """Verdicts of a family of tests, their p values corrected for one another.
 
     Args:
-        found: The family.
+        family: The tests.
     """
-    known = [one.result.p for one in found if one.result.p is not None]
-    qs = iter(benjamini_hochberg(known).tolist())
-    for one in found:
-        q = None if one.result.p is None else next(qs)
-        result = one.result._replace(q=q)
+    found: Concluded = []
+    results = corrected([one.result for one in family])
+    for one, result in zip(family, results, strict=True):
         row = conclude(one.claim, result, "-", one.why, least_q=one.least_q)
         words = {UNTESTABLE: "cannot be tested", **one.words}[row["verdict"]]
-        yield {**row, "words": words}, one.controls
+        found.append(({**row, "words": words}, one.controls))
+    return found
