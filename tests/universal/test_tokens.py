@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from clampsweep import tables
 from clampsweep.errors import UserError
-from clampsweep.shards.shard import read_items, write_items
 from clampsweep.studies.universal.domains import Document
 from clampsweep.studies.universal.tokens import (
     CONFIRMATION,
@@ -19,7 +18,6 @@ from clampsweep.studies.universal.tokens import (
     TOKENS,
     Cut,
     encoder,
-    items,
     joined,
     pieces,
     tokens,
@@ -202,17 +200,3 @@ def test_a_tokenizer_that_does_not_say_where_tokens_stand():
     tokenizer.bos_token = None
     with pytest.raises(UserError, match="has no BOS token; set prepend_bos: false"):
         tokens({"one": domain("b", 2)}, tokenizer, SMALL._replace(prepend_bos=True))
-
-
-def test_items_are_the_sequences_of_blocks(tmp_path):
-    cut = SMALL._replace(sequences=4, blocks=3)
-    found = tokens({"one": domain("b", 2), "two": domain("c", 2)}, tiny_tokenizer(), cut)
-    write_items(items(found, 4), tmp_path / "blocks.json")
-    listed = read_items(tmp_path / "blocks.json")
-    assert [one.name for one in listed] == [
-        f"{d}/{b:02d}" for d in ("one", "two") for b in range(3)
-    ]
-    assert {one.content["skip"] for one in listed} == {4}
-    sequences = [ids for one in listed for ids in one.content["sequences"]]
-    assert sequences == [list(ids) for ids in found["tokens"]]
-    assert [len(one.content["sequences"]) for one in listed] == [2, 1, 1] * 2

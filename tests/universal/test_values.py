@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from clampsweep import tables
-from clampsweep.studies.universal.values import NULLS, VALUES, spread, values
+from clampsweep.studies.universal.values import NULLS, VALUES, values
 from universal.hooked import by_hand
 
 SEQUENCES = [list(range(5 + at, 25 + at)) for at in range(6)]
@@ -41,9 +41,3 @@ def test_a_model_without_a_gate_has_no_product(gpt2):
     found = values(gpt2, SEQUENCES, 4, 3, 0)
     assert found.values["kurt_null"].isna().all()
     assert found.nulls["draw"].tolist() == [-1] * gpt2.n_layers
-
-
-def test_of_many_some_are_taken_evenly():
-    assert spread(10, 3).tolist() == [0, 4, 9]
-    assert spread(3, 10).tolist() == [0, 1, 2]
-    assert spread(1, 5).tolist() == [0]

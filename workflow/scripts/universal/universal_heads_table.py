@@ -8,17 +8,18 @@ with reported(snakemake.log[0]):
     from clampsweep import provenance, tables
     from clampsweep.models.loading import load
     from clampsweep.models.spec import ModelSpec
-    from clampsweep.studies.universal import embeddings, heads, tokens
+    from clampsweep.studies.universal import embeddings, heads
+    from clampsweep.studies.universal.sequences import of_domain
+    from clampsweep.studies.universal.tokens import TOKENS
 
-    params, output = snakemake.params, snakemake.output
-    spec = ModelSpec(**params.model)
-    model = load(Path(snakemake.input.model).parent, spec, snakemake.threads, "cpu")
-    texts = tokens.of_domain(tables.read(snakemake.input.tokens, tokens.TOKENS), params.domain)
+    given, params, output = snakemake.input, snakemake.params, snakemake.output
+    model = load(Path(given.model).parent, ModelSpec(**params.model), snakemake.threads, "cpu")
+    texts = of_domain(tables.read(given.tokens, TOKENS), params.domain)
     facts = provenance.record(code=params.code)
-    found = heads.heads(model, texts[: params.sequences], params.skip)
-    tables.write(found, output.heads, heads.HEADS, facts)
+    own = heads.heads(model, texts[: params.sequences], params.skip)
+    tables.write(own, output.heads, heads.HEADS, facts)
     rows = embeddings.known_rows(model, params.seed)
     turned = embeddings.rotated(rows, params.rotations, params.seed)
     tables.write(turned, output.rotations, embeddings.ROTATIONS, facts)
-    own = embeddings.embeddings(rows, turned)
-    tables.write(own, output.embeddings, embeddings.EMBEDDINGS, facts)
+    kurtosis = embeddings.embeddings(rows, turned)
+    tables.write(kurtosis, output.embeddings, embeddings.EMBEDDINGS, facts)

@@ -8,12 +8,14 @@ with reported(snakemake.log[0]):
     from clampsweep import provenance, tables
     from clampsweep.models.loading import load
     from clampsweep.models.spec import ModelSpec
-    from clampsweep.studies.universal import pooled, tokens, values
+    from clampsweep.studies.universal import pooled, values
+    from clampsweep.studies.universal.sequences import of_domain
+    from clampsweep.studies.universal.tokens import TOKENS
 
     params, output = snakemake.params, snakemake.output
     spec = ModelSpec(**params.model)
     model = load(Path(snakemake.input.model).parent, spec, snakemake.threads, "cpu")
-    texts = tokens.of_domain(tables.read(snakemake.input.tokens, tokens.TOKENS), params.domain)
+    texts = of_domain(tables.read(snakemake.input.tokens, TOKENS), params.domain)
     facts = provenance.record(code=params.code)
     found = values.values(model, texts, params.skip, params.draws, params.seed)
     tables.write(found.values, output.values, values.VALUES, facts)

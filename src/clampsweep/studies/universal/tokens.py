@@ -17,7 +17,6 @@ import pandas as pd
 from jaxtyping import Int
 
 from clampsweep.errors import UserError
-from clampsweep.shards.shard import Item
 from clampsweep.studies.universal.domains import Document
 from clampsweep.tables import Column, Schema
 
@@ -239,26 +238,3 @@ def _too_little(
         f"{cut.sequences * cut.context:,} tokens; add text, or lower texts.sequences or "
         "texts.context"
     )
-
-
-def items(found: pd.DataFrame, skip: int) -> Iterator[Item]:
-    """What moments are made of: an item for each domain and block, `<domain>/<block>`.
-
-    Args:
-        found: A `TOKENS` table.
-        skip: First positions of a sequence that do not count.
-    """
-    for (domain, block), own in found.groupby(["domain", "block"], sort=False):
-        sequences = [[int(one) for one in ids] for ids in own["tokens"]]
-        yield Item(f"{domain}/{block:02d}", {"sequences": sequences, "skip": skip})
-
-
-def of_domain(table: pd.DataFrame, domain: str) -> list[list[int]]:
-    """Token ids of a domain's sequences, in their order.
-
-    Args:
-        table: `TOKENS`.
-        domain: The domain.
-    """
-    own = table[table["domain"] == domain].sort_values("seq_id")
-    return [[int(one) for one in ids] for ids in own["tokens"]]

@@ -20,6 +20,7 @@ from clampsweep.models.model import Model
 from clampsweep.names import HookPoint
 from clampsweep.studies.universal.moments import points
 from clampsweep.studies.universal.places import GATE, HOOKS, POST, UP
+from clampsweep.studies.universal.sequences import spread
 from clampsweep.studies.universal.value_stats import (
     binned,
     l_kurtosis,
@@ -121,11 +122,6 @@ def values(
             pass
     parts = (pd.concat(part, ignore_index=True) for part in zip(*found, strict=True))
     return Tables(*parts)
-
-
-def spread(n: int, most: int) -> Int[np.ndarray, " some"]:
-    """At most so many of the numbers 0..n - 1, evenly spread over them."""
-    return np.linspace(0, n - 1, min(most, n)).astype(int)
 
 
 def _layer(

@@ -13,6 +13,7 @@ from clampsweep.studies.universal.features.labels import Labels, counts, labels,
 from clampsweep.studies.universal.features.moving import numbered
 from clampsweep.studies.universal.features.scan import Half
 from clampsweep.studies.universal.features.tables import SAME, TESTED, UNTESTABLE
+from clampsweep.studies.universal.sequences import ids_of
 from clampsweep.studies.universal.tokens import CONFIRMATION, DISCOVERY
 
 
@@ -55,8 +56,7 @@ def halves(found: pd.DataFrame, languages: Mapping[str, str], skip: int, minimum
 def _half(found: pd.DataFrame, tested: Labels, skip: int, chosen: np.ndarray) -> Half:
     own = found[chosen]
     blocks = numbered(list(zip(own["domain"], own["block"], strict=True)))
-    sequences = [list(map(int, ids)) for ids in own["tokens"]]
-    return Half(sequences, skip, tested.of(chosen), blocks)
+    return Half(ids_of(own), skip, tested.of(chosen), blocks)
 
 
 def _about(every: Labels, split: np.ndarray, minimum: int) -> pd.DataFrame:

@@ -11,6 +11,7 @@ from jaxtyping import Float, Int, Num
 
 from clampsweep.names import Neuron
 from clampsweep.studies.universal.roles.tables import CANDIDATE, INTERVENTIONS
+from clampsweep.studies.universal.sequences import ids_of, spread
 
 
 class Text(NamedTuple):
@@ -33,8 +34,7 @@ class Text(NamedTuple):
 
     def some(self, most: int) -> Text:
         """At most so many sequences, evenly spread."""
-        n = len(self.sequences)
-        chosen = np.unique(np.linspace(0, n - 1, min(n, most)).astype(int))
+        chosen = spread(len(self.sequences), most)
         return Text([self.sequences[at] for at in chosen], self.blocks[chosen], self.skip)
 
 
@@ -95,8 +95,7 @@ def text_of(tokens: pd.DataFrame, domain: str, split: str, skip: int) -> Text:
         skip: First positions that do not count.
     """
     own = tokens[(tokens["domain"] == domain) & (tokens["split"] == split)]
-    sequences = [[int(one) for one in ids] for ids in own["tokens"]]
-    return Text(sequences, own["block"].to_numpy(int), skip)
+    return Text(ids_of(own), own["block"].to_numpy(int), skip)
 
 
 def block_rows(
