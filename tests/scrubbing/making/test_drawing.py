@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
+from clampsweep.models.making import BEGIN_ID
 from clampsweep.studies.scrubbing.making.drawing import begun, draw, repeated, window
-from clampsweep.studies.scrubbing.making.vocabulary import BEGIN_ID
 
 LENGTH, D_VOCAB = 48, 1000
 NATURAL = torch.arange(1, 900)  # each token once, so that what repeats was pasted

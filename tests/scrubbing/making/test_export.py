@@ -7,10 +7,10 @@ import torch
 
 from clampsweep.models.fetching import fetch
 from clampsweep.models.loading import load
+from clampsweep.models.making import BEGIN_ID, learn
 from clampsweep.models.spec import ModelSpec
 from clampsweep.studies.scrubbing.making.attention import AttentionOnly
 from clampsweep.studies.scrubbing.making.export import as_neox
-from clampsweep.studies.scrubbing.making.vocabulary import BEGIN_ID, learn
 
 SHAPE = {"d_model": 32, "n_heads": 4, "n_ctx": 64, "rotary_base": 1000, "bias_scale": 1.0}
 IDS = torch.randint(1, 260, (2, 50), generator=torch.Generator().manual_seed(0))

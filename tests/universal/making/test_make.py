@@ -14,9 +14,10 @@ import yaml
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from clampsweep.errors import UserError
+from clampsweep.models.making import BEGIN, learn
 from clampsweep.provenance import file_digest
 from clampsweep.studies.universal.domains import documents
-from clampsweep.studies.universal.making.make import learn, make, stream, training_texts
+from clampsweep.studies.universal.making.make import make, stream, training_texts
 from universal.making.test_training import RECIPE
 
 ROOT = Path(__file__).parents[3]
@@ -58,7 +59,7 @@ def test_a_text_that_is_not_the_recipes_is_refused(recipe, tmp_path):
 
 
 def test_a_stream_is_the_documents_each_behind_the_token_that_begins():
-    tokenizer = learn(["a b", "c"], 260)
+    tokenizer = learn(["a b", "c"], 260, eos_token=BEGIN)
     ids = stream(tokenizer, ["a b", "c"]).tolist()
     assert ids.count(0) == 2 and ids[0] == 0
     assert tokenizer.decode(ids, skip_special_tokens=True) == "a b\n\nc\n\n"

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from clampsweep.studies.scrubbing.making.vocabulary import BEGIN_ID
+from clampsweep.models.making import BEGIN_ID
 
 
 class Batch(NamedTuple):

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 
+from clampsweep.models.making import BEGIN_ID
 from clampsweep.studies.scrubbing.making.attention import AttentionOnly
-from clampsweep.studies.scrubbing.making.vocabulary import BEGIN_ID
 
 
 def as_neox(model: AttentionOnly, dtype: torch.dtype) -> Any:

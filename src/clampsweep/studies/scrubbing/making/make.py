@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
@@ -12,12 +11,11 @@ import pandas as pd
 import torch
 
 from clampsweep import tables
-from clampsweep.files import write_text
-from clampsweep.models.loading import DIGESTS
-from clampsweep.provenance import file_digest, record
+from clampsweep.models.making import learn, seal
+from clampsweep.provenance import record
 from clampsweep.studies.scrubbing.making.export import as_neox
 from clampsweep.studies.scrubbing.making.training import train_model
-from clampsweep.studies.scrubbing.making.vocabulary import learn, stream
+from clampsweep.studies.scrubbing.making.vocabulary import stream
 from clampsweep.studies.scrubbing.tables import CURVE
 
 
@@ -49,9 +47,7 @@ def make(
     tokenizer.save_pretrained(folder)
     tables.write(curve, folder / "curve.parquet", CURVE, record())
     described(corpus).to_csv(folder / "corpus.csv", index=False)
-    write_text(json.dumps(recipe, indent=1, sort_keys=True) + "\n", folder / "recipe.json")
-    lines = [f"{file_digest(path)}  {path.name}\n" for path in sorted(folder.iterdir())]
-    write_text("".join(lines), folder / DIGESTS)
+    seal(folder, recipe)
 
 
 def described(corpus: pd.DataFrame) -> pd.DataFrame:

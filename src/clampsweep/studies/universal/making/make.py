@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from jaxtyping import Int
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
 from clampsweep.errors import UserError
 from clampsweep.files import write_text
-from clampsweep.models.loading import DIGESTS
+from clampsweep.models.making import BEGIN, BEGIN_ID, learn, seal
 from clampsweep.provenance import file_digest
 from clampsweep.studies.universal.domains import documents
-from clampsweep.studies.universal.making.training import BEGIN_ID, train_model
-
-BEGIN = "<|begin|>"
+from clampsweep.studies.universal.making.training import train_model
 
 _EVERY = 100  # steps whose mean loss is kept
 
@@ -45,16 +42,14 @@ def make(recipe: Mapping[str, Any], threads: int, scratch: Path, folder: Path) -
     """
     torch.set_num_threads(threads)
     texts = training_texts(recipe["texts"])
-    tokenizer = learn(texts, recipe["vocabulary"])
+    tokenizer = learn(texts, recipe["vocabulary"], eos_token=BEGIN)
     found = train_model(recipe, stream(tokenizer, texts), scratch)
     found.model.to(getattr(torch, recipe["storage"])).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     losses = torch.tensor([one["loss"] for one in found.measured])
     means = [round(float(part.mean()), 4) for part in torch.split(losses, _EVERY)]
     write_text(json.dumps({"every": _EVERY, "loss": means}) + "\n", folder / "losses.json")
-    write_text(json.dumps(recipe, indent=1, sort_keys=True) + "\n", folder / "recipe.json")
-    lines = [f"{file_digest(path)}  {path.name}\n" for path in sorted(folder.iterdir())]
-    write_text("".join(lines), folder / DIGESTS)
+    seal(folder, recipe)
 
 
 def training_texts(files: Mapping[str, str]) -> list[str]:
@@ -77,33 +72,6 @@ def training_texts(files: Mapping[str, str]) -> list[str]:
             )
         found += [document.text for document in documents(path, [Path(path)])]
     return found
-
-
-def learn(texts: Iterable[str], size: int) -> PreTrainedTokenizerFast:
-    """A tokenizer of `size` tokens: `BEGIN`, the 256 bytes, and the commonest pairs.
-
-    Args:
-        texts: What it is learnt from.
-        size: Number of tokens, above 257.
-    """
-    backend = Tokenizer(models.BPE())
-    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    backend.decoder = decoders.ByteLevel()
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    backend.train_from_iterator(
-        texts,
-        trainers.BpeTrainer(
-            vocab_size=size, special_tokens=[BEGIN], initial_alphabet=alphabet, show_progress=False
-        ),
-    )
-    fast: Any = PreTrainedTokenizerFast
-    made: PreTrainedTokenizerFast = fast(
-        tokenizer_object=backend,
-        bos_token=BEGIN,
-        eos_token=BEGIN,
-        clean_up_tokenization_spaces=False,
-    )
-    return made
 
 
 def stream(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str]) -> Int[Tensor, " token"]:

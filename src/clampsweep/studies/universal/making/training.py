@@ -14,13 +14,12 @@ from torch.optim import AdamW
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from clampsweep.errors import UserError
+from clampsweep.models.making import BEGIN_ID
 from clampsweep.models.training import Measured, train
 
 WARM_UP = 50  # steps in which the rates rise
 
 LAST_RATE = 0.02  # share of the learning rates that is left at the end
-
-BEGIN_ID = 0  # of the token that every sequence begins with
 
 
 class Trained(NamedTuple):
