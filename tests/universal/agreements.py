@@ -7,11 +7,12 @@ import functools
 import numpy as np
 import pandas as pd
 
-from clampsweep.studies.universal.agreed import Agreed, nothing
+from clampsweep.studies.universal.agreed import Agreed
 from clampsweep.studies.universal.agreed_tables import ABLATION, SETS
 from clampsweep.studies.universal.excess import excess
 from clampsweep.studies.universal.gt1_tables import GT1, NEURONS
 from clampsweep.studies.universal.new_model import base_rates, gt1
+from clampsweep.studies.universal.no_rows import no_rows
 from clampsweep.studies.universal.pair_tables import NULLS, PAIRS
 from clampsweep.studies.universal.persistence import persistence
 
@@ -96,9 +97,9 @@ def agreed(shared: float = 0.6, harm: float = 0.1, seed: int = 0) -> tuple[Agree
 def alone() -> tuple[Agreed, pd.DataFrame]:
     """Tables of an entry that names no other model."""
     own = neurons(np.random.default_rng(0), np.zeros(N))
-    corr = excess(nothing(PAIRS), 0.5)
-    later = persistence(nothing(PAIRS), corr, own.assign(processing="folded"), [], 0)
+    corr = excess(no_rows(PAIRS), 0.5)
+    later = persistence(no_rows(PAIRS), corr, own.assign(processing="folded"), [], 0)
     rates = base_rates(own, corr)
     return Agreed(
-        nothing(PAIRS), nothing(NULLS), corr, nothing(GT1), rates, later, nothing(ABLATION)
+        no_rows(PAIRS), no_rows(NULLS), corr, no_rows(GT1), rates, later, no_rows(ABLATION)
     ), own

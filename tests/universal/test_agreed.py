@@ -7,8 +7,9 @@ import pytest
 
 from clampsweep import provenance, tables
 from clampsweep.errors import UserError
-from clampsweep.studies.universal.agreed import SCHEMAS, joined, nothing, read
+from clampsweep.studies.universal.agreed import SCHEMAS, joined, read
 from clampsweep.studies.universal.agreed_tables import ABLATION
+from clampsweep.studies.universal.no_rows import no_rows
 from clampsweep.studies.universal.pair_tables import NULLS
 
 
@@ -25,7 +26,7 @@ def nulls(*others):
 
 def test_what_is_not_asked_for_has_columns_and_no_rows(tmp_path):
     for schema in SCHEMAS.values():
-        tables.write(nothing(schema), tmp_path / "t.parquet", schema, provenance.record())
+        tables.write(no_rows(schema), tmp_path / "t.parquet", schema, provenance.record())
         assert tables.read(tmp_path / "t.parquet", schema).empty
 
 
@@ -41,7 +42,7 @@ def test_tables_of_several_models_are_joined_in_their_order(tmp_path):
 def test_an_entry_without_ablation_reads_and_a_missing_table_is_refused(tmp_path):
     paths = {name: str(tmp_path / f"{name}.parquet") for name in SCHEMAS}
     for name, schema in SCHEMAS.items():
-        tables.write(nothing(schema), paths[name], schema, provenance.record())
+        tables.write(no_rows(schema), paths[name], schema, provenance.record())
     found = read({**paths, "ablation": []})
     assert list(found.ablation.columns) == list(ABLATION.columns)
     with pytest.raises(UserError, match="gone"):

@@ -12,9 +12,10 @@ import torch
 
 from clampsweep.models.model import Model
 from clampsweep.names import Neuron
-from clampsweep.studies.universal.roles.attention import attend, no_scores, scores
+from clampsweep.studies.universal.no_rows import no_rows
+from clampsweep.studies.universal.roles.attention import attend, scores
 from clampsweep.studies.universal.roles.rows import Text, Tried
-from clampsweep.studies.universal.roles.tables import CANDIDATE
+from clampsweep.studies.universal.roles.tables import ATTENTION_SCORES, CANDIDATE
 from tiny import BOS
 
 IDS = np.concatenate(
@@ -61,7 +62,7 @@ def test_attention_with_the_neuron_held_by_a_plain_hook(
     load_tiny: Callable[..., Model], hugging_face: Callable[[Model], Any]
 ):
     model, neuron = load_tiny("llama"), Neuron(0, 4)
-    table = no_scores()
+    table = no_rows(ATTENTION_SCORES)
     table.loc[0] = [0, 4, 2, 1.0]
     rows = attend(model, TEXT, [Tried(neuron, CANDIDATE, 1)], table)
     plain = copy.deepcopy(hugging_face(model))  # that one is shared
@@ -93,4 +94,4 @@ def test_attention_with_the_neuron_held_by_a_plain_hook(
 
 
 def test_nothing_to_try_gives_an_empty_table(llama: Model):
-    assert attend(llama, TEXT, [], no_scores()).empty
+    assert attend(llama, TEXT, [], no_rows(ATTENTION_SCORES)).empty

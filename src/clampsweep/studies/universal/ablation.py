@@ -22,6 +22,7 @@ from clampsweep.models.model import Model
 from clampsweep.studies.universal.agreed_tables import ABLATION, SETS, UNIVERSAL
 from clampsweep.studies.universal.contrasts import Population, match
 from clampsweep.studies.universal.excess import PLACE
+from clampsweep.studies.universal.no_rows import no_rows
 
 _POOL = 20  # nearest neurons that a set draws from
 
@@ -86,7 +87,7 @@ def ablations(
     table = neurons.merge(post[[*PLACE, "mean"]], on=PLACE)
     chosen = table["universal"].to_numpy(bool)
     if not chosen.any():
-        return pd.DataFrame(columns=list(ABLATION.columns))
+        return no_rows(ABLATION)
     norm = table["w_out_norm"].to_numpy(float)
     population = Population(table["layer"].to_numpy(), norm, chosen)
     groups = [np.flatnonzero(chosen), *sets_of(population, seed)]

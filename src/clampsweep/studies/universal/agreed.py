@@ -10,6 +10,7 @@ import pandas as pd
 from clampsweep import tables
 from clampsweep.studies.universal.agreed_tables import ABLATION, PERSISTENCE
 from clampsweep.studies.universal.gt1_tables import GT1, RATES
+from clampsweep.studies.universal.no_rows import no_rows
 from clampsweep.studies.universal.pair_tables import CORR, NULLS, PAIRS
 from clampsweep.tables import Schema
 
@@ -46,7 +47,7 @@ def read(paths: Mapping[str, str | Sequence[str]]) -> Agreed:
         UserError: One is missing, truncated or another table.
     """
     found = {
-        name: tables.read(str(paths[name]), own) if paths[name] else nothing(own)
+        name: tables.read(str(paths[name]), own) if paths[name] else no_rows(own)
         for name, own in SCHEMAS.items()
     }
     return Agreed(**found)
@@ -63,9 +64,4 @@ def joined(paths: Sequence[str], schema: Schema) -> pd.DataFrame:
         UserError: One is missing, truncated or another table.
     """
     found = [tables.read(path, schema) for path in paths]
-    return pd.concat(found, ignore_index=True) if found else nothing(schema)
-
-
-def nothing(schema: Schema) -> pd.DataFrame:
-    """A table without rows."""
-    return pd.DataFrame(columns=list(schema.columns))
+    return pd.concat(found, ignore_index=True) if found else no_rows(schema)

@@ -8,12 +8,13 @@ from typing import Any
 import pandas as pd
 
 from clampsweep import tables
-from clampsweep.studies.universal.agreed import joined, nothing
+from clampsweep.studies.universal.agreed import joined
 from clampsweep.studies.universal.agreed_tables import PERSISTENCE
 from clampsweep.studies.universal.excess import excess
 from clampsweep.studies.universal.gt1_tables import GT1, NEURONS, RATES
 from clampsweep.studies.universal.neuron_table import STATS
 from clampsweep.studies.universal.new_model import base_rates, gt1, neuron_metrics
+from clampsweep.studies.universal.no_rows import no_rows
 from clampsweep.studies.universal.pair_tables import CORR, NULLS, PAIRS
 from clampsweep.studies.universal.persistence import persistence
 from clampsweep.studies.universal.vocabulary import VOCABULARY
@@ -47,7 +48,7 @@ def agreement_tables(
         "nulls": (joined(given.nulls, NULLS), NULLS),
         "corr": (corr, CORR),
         "neurons": (neurons, NEURONS),
-        "gt1": (gt1(neurons, corr, asked["seed"]) if len(corr) else nothing(GT1), GT1),
+        "gt1": (gt1(neurons, corr, asked["seed"]) if len(corr) else no_rows(GT1), GT1),
         "rates": (base_rates(neurons, corr), RATES),
         "persistence": (later, PERSISTENCE),
     }

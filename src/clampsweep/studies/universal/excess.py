@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from clampsweep.studies.universal.correspondence import CHARACTERS, TOKENS_ALIKE
+from clampsweep.studies.universal.no_rows import no_rows
 from clampsweep.studies.universal.pair_tables import CORR
 
 PLACE = ["layer", "neuron"]
@@ -32,7 +33,7 @@ def excess(pairs: pd.DataFrame, cut: float) -> pd.DataFrame:
     by = TOKENS_ALIKE if (pairs["aligned"] == TOKENS_ALIKE).any() else CHARACTERS
     own = pairs[pairs["aligned"] == by]
     if not len(own):
-        return pd.DataFrame(columns=list(CORR.columns))
+        return no_rows(CORR)
     groups = own.groupby(PLACE)
     found = pd.DataFrame(
         {name: groups[column].agg(_mean) for name, column in _MEANS.items()}

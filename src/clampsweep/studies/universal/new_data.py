@@ -37,6 +37,7 @@ from clampsweep.studies.universal.measures import (
 )
 from clampsweep.studies.universal.moment_shards import MomentShards
 from clampsweep.studies.universal.neuron_table import rank_correlation
+from clampsweep.studies.universal.no_rows import no_rows
 from clampsweep.tables import Column, Schema
 
 NEW_DATA = Schema(
@@ -126,15 +127,7 @@ def every_pair(
             new, known = (part.sums for part in parts if part is not None)
             rows = new_data(pair, var, new, known, n_draws, seed)
             found.append(rows.assign(density_new=dense[pair.new], density_known=dense[pair.known]))
-    return pd.concat(found, ignore_index=True) if found else _empty()
-
-
-def _empty() -> pd.DataFrame:
-    """The table of no pair."""
-    kinds = {"str": "str", "int": "int64", "float": "float64"}
-    return pd.DataFrame(
-        {name: pd.Series(dtype=kinds[column.type]) for name, column in NEW_DATA.columns.items()}
-    )
+    return pd.concat(found, ignore_index=True) if found else no_rows(NEW_DATA)
 
 
 def density(tokens: pd.DataFrame) -> dict[str, float]:

@@ -26,16 +26,11 @@ from clampsweep.models.hooks import PostHook, hooked
 from clampsweep.models.model import Model
 from clampsweep.names import MLP_POST, PATTERN, HookPoint
 from clampsweep.studies.universal.mlp import Norms, fold, raw, read_norms
+from clampsweep.studies.universal.no_rows import no_rows
 from clampsweep.studies.universal.norms import read_norm
 from clampsweep.studies.universal.roles.ablating import largest
 from clampsweep.studies.universal.roles.rows import Text, Trial, Tried, block_rows, table
 from clampsweep.studies.universal.roles.tables import ATTENTION, ATTENTION_SCORES, MEAN, TO_BOS
-
-
-def no_scores() -> pd.DataFrame:
-    """`ATTENTION_SCORES` of a model without BOS."""
-    empty = pd.DataFrame(columns=list(ATTENTION_SCORES.columns))
-    return empty.astype({"layer": "int64", "neuron": "int64", "head": "int64", "score": float})
 
 
 def scores(model: Model) -> pd.DataFrame:
@@ -46,7 +41,7 @@ def scores(model: Model) -> pd.DataFrame:
     """
     bridge, bos = model.bridge, torch.tensor([[int(model.tokenizer.bos_token_id)]])
     names = [f"blocks.{layer}.attn.hook_k" for layer in range(1, model.n_layers)]
-    norms, rows = read_norms(model), [no_scores()]
+    norms, rows = read_norms(model), [no_rows(ATTENTION_SCORES)]
     with torch.inference_mode():
         _, cache = bridge.run_with_cache(
             bos.to(model.device), names_filter=lambda name: name in names
