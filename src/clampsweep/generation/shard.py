@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 
 _LINES = 10  # of progress in a job's log
 
+Append = Callable[[Mapping[str, object]], None]
+
 Rows = tuple[str, pd.DataFrame]  # an item's key, and its rows without the item's name
 
 
@@ -63,6 +65,45 @@ def make_shard(
         return compute(model, content), model.manifest["digest"]
 
     _make(loaded, schema, shard, code, output)
+
+
+def make_wide_shard(
+    write: Callable[[Model, Shard, Append], None],
+    schema: Schema,
+    shard: Path,
+    model_folder: Path,
+    spec: ModelSpec,
+    threads: int,
+    device: str,
+    code: str,
+    output: Path,
+) -> None:
+    """The same for a table of wide vectors, which is never whole in memory.
+
+    Args:
+        write: Appends row groups, each a list or an array for each column of `of_shard(schema)`.
+        schema: The table's; a column of it is WIDE.
+        shard: The pinned shard.
+        model_folder: What `fetch_model` made.
+        spec: The model's config entry.
+        threads: CPU threads.
+        device: `auto`, `cpu` or `cuda`.
+        code: Code digest, for the footer.
+        output: Where the table goes.
+
+    Raises:
+        UserError: The shard or the model's folder is damaged, or the disk is full.
+    """
+    content, stored = read_shard(shard), of_shard(schema)
+    with alone(output.with_name(f".{output.stem}.lock")):
+        facts = record(shard=shard.stem, model_identity=content.model, code=code)
+        if _is_made(output, stored, facts):
+            log.info("another job made this shard meanwhile")
+            return
+        model = load(model_folder, spec, threads, device, neurons=spec.d_mlp > 0)
+        digest = model.manifest["digest"]
+        with tables.appending(output, stored, {**facts, "model": digest}) as append:
+            write(model, content, append)
 
 
 def make_own_shard(

@@ -1,0 +1,87 @@
+"""Whether the answer was right before the model went back: thinking is ended at each event.
+
+After what was said up to the event comes the end of thinking and the beginning of an answer; the
+model goes on greedily, and its answer is compared with the right one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from clampsweep.decoder.decode import decode
+from clampsweep.decoder.interventions import Scope
+from clampsweep.models.model import Model
+from clampsweep.studies.backtracking import answers
+from clampsweep.studies.backtracking.equivalence import compare
+from clampsweep.studies.backtracking.traces import CLOSE
+from clampsweep.tables import Column, Schema
+from clampsweep.texts.request import Decoding
+
+TOKENS = 24  # of an answer
+_ENDING = "\n\nThe final answer is \\boxed{"
+
+EXITS = Schema(
+    "backtracking exits",
+    {
+        "event_id": Column("str", "the event"),
+        "source": Column("str", "chain or given"),
+        "problem_id": Column("str", "its problem"),
+        "answer": Column("str", "answer where thinking is ended before the event", null=True),
+        "correct": Column("bool", "whether it is right; null if not known", null=True),
+        "final_correct": Column("bool", "whether the trace's own answer is", null=True),
+        "text": Column("str", "what the model went on with"),
+    },
+    key=("event_id",),
+)
+
+
+def exits(model: Model, traces: pd.DataFrame, events: pd.DataFrame) -> pd.DataFrame:
+    """The table `EXITS`, of events of the model's own and given traces.
+
+    Args:
+        model: Loaded model.
+        traces: `TRACES`.
+        events: Events to end thinking at.
+    """
+    if not len(events):
+        return _typed([])
+    by_name = {row["trace_id"]: row for row in traces.to_dict("records")}
+    own = events.to_dict("records")
+    prompts = [_prompt(model, by_name[event["trace_id"]], event) for event in own]
+    none: Sequence[Any] = ()
+    said = decode(model, prompts, [none] * len(prompts), Scope("all"), Decoding("greedy", TOKENS))
+    texts = [model.decode(one.token_ids, prompt) for one, prompt in zip(said, prompts, strict=True)]
+    found = [answers.extract("\\boxed{" + text).answer for text in texts]
+    gold = [by_name[event["trace_id"]]["gold"] for event in own]
+    judged = compare(list(zip(found, gold, strict=True)))
+    rows = [
+        {
+            "event_id": event["event_id"],
+            "source": by_name[event["trace_id"]]["source"],
+            "problem_id": by_name[event["trace_id"]]["problem_id"],
+            "answer": answer,
+            "correct": one.correct,
+            "final_correct": by_name[event["trace_id"]]["correct"],
+            "text": text,
+        }
+        for event, answer, one, text in zip(own, found, judged, texts, strict=True)
+    ]
+    return _typed(rows)
+
+
+def _typed(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    frame = pd.DataFrame(rows, columns=list(EXITS.columns))
+    return frame.astype({"correct": "boolean", "final_correct": "boolean"})
+
+
+def _prompt(model: Model, trace: Mapping[Any, Any], event: Mapping[Any, Any]) -> list[int]:
+    """Tokens up to the event's sentence, the end of thinking, the beginning of an answer."""
+    said = [*map(int, trace["prompt_ids"]), *map(int, trace["output_ids"])]
+    before = said[: len(trace["prompt_ids"]) + int(event["tok_sentence"])]
+    ending = (CLOSE if event["in_think"] else "") + _ENDING
+    more = model.tokenizer(ending, add_special_tokens=False).input_ids
+    room = model.n_ctx - TOKENS - len(more)
+    return [*before[-room:], *more]

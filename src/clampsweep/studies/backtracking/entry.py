@@ -1,0 +1,133 @@
+"""An entry of the section `backtracking`, as checked; no torch, no table is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from clampsweep.models.spec import ModelSpec
+from clampsweep.texts.request import RAW, Decoding, PromptFormat, PromptsetSpec, TextRequest
+
+GRADES = ("off_by_ten", "gross", "verbal")  # of written errors, from hard to easy to see
+WRITTEN, GIVEN = "written", "given"  # sources of traces beside the model's own chains
+
+
+@dataclass(frozen=True)
+class Chain:
+    """The model's own chains of thought on a promptset of problems.
+
+    Attributes:
+        name: Its name, which is that of its contrast too.
+        promptset: The problems.
+        prompt_format: How they reach the model.
+        decoding: How tokens are chosen.
+        seeds: Of sampling; a chain of each problem and seed.
+        problems: How many are drawn; None for all.
+    """
+
+    name: str
+    promptset: PromptsetSpec
+    prompt_format: PromptFormat
+    decoding: Decoding
+    seeds: tuple[int | None, ...]
+    problems: int | None
+
+
+@dataclass(frozen=True)
+class Written:
+    """Traces that are made from templates, with errors of several grades.
+
+    Attributes:
+        file: The templates.
+        per_split: Problems of each split.
+        prompt_format: How their questions reach the model.
+    """
+
+    file: str
+    per_split: int
+    prompt_format: PromptFormat = RAW
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """How neurons are ranked and chosen."""
+
+    controls: int
+    permutations: int
+    minimum_events: int
+    minimum_problems: int
+    top: int
+
+
+@dataclass(frozen=True)
+class Causal:
+    """What is tried on held-out events."""
+
+    sizes: tuple[int, ...]
+    random_sets: int
+    samples: int
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Generation before and after the top neurons are held at zero."""
+
+    chain: str
+    problems: int
+    seeds: tuple[int, ...]
+    random_sets: int
+
+
+@dataclass(frozen=True)
+class BacktrackingEntry:
+    """Whose traces are looked at, and what is tried on them."""
+
+    name: str
+    model: ModelSpec
+    rules: str
+    sentences: str
+    chains: tuple[Chain, ...]
+    written: Written | None
+    given: str | None
+    ranking: Ranking
+    causal: Causal
+    pairs: Pairs | None
+    seed: int
+
+    @property
+    def title(self) -> str:
+        """What the entry is, in a line, for figures and reports."""
+        return f"{self.model.name}, {', '.join(self.contrasts)}"
+
+    @property
+    def contrasts(self) -> tuple[str, ...]:
+        """What events are held against controls: each chain, given traces, each written grade."""
+        own = tuple(chain.name for chain in self.chains)
+        given = (GIVEN,) if self.given else ()
+        return (*own, *given, *(GRADES if self.written else ()))
+
+    def chain(self, name: str) -> Chain:
+        """The chain of a name."""
+        return next(chain for chain in self.chains if chain.name == name)
+
+    def request(self, chain: Chain) -> TextRequest:
+        """The texts of a chain: baselines alone."""
+        return TextRequest(
+            name=f"{self.name}/{chain.name}",
+            model=self.model,
+            promptset=chain.promptset,
+            targets=(),
+            operation="none",
+            values=(),
+            scope="all",
+            decoding=chain.decoding,
+            seeds=chain.seeds,
+            drawn=None if chain.problems is None else (chain.problems, self.seed),
+            prompt_format=chain.prompt_format,
+        )
+
+    def formats(self) -> Mapping[str, Any]:
+        """How prompts of each source reach the model, as a rule's parameter."""
+        own = {chain.name: chain.prompt_format.as_json() for chain in self.chains}
+        return own | ({WRITTEN: self.written.prompt_format.as_json()} if self.written else {})

@@ -1,0 +1,187 @@
+"""What is tried on held-out events: sets of neurons, samples, and the onset lexicon's tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import pandas as pd
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from clampsweep.names import Neuron
+from clampsweep.studies.backtracking.tables import MEAN, RAISE, ZERO
+
+
+def lexicon_ids(tokenizer: Any, words: Sequence[str]) -> list[int]:
+    """First tokens of the words with which backtracking begins, with and without a space before.
+
+    A token that is a space alone is left out: anything may follow it.
+
+    Args:
+        tokenizer: Hugging Face's.
+        words: The lexicon.
+    """
+
+    def first(text: str) -> int:
+        return int(tokenizer(text, add_special_tokens=False).input_ids[0])
+
+    texts = {text for word in words for text in (word.strip(), f" {word.strip()}")}
+    return sorted({first(text) for text in texts} - {first(" ")})
+
+
+class Set(NamedTuple):
+    """A set of neurons, and their means at events and controls."""
+
+    kind: str
+    k: int
+    draw: int
+    neurons: list[Neuron]
+    mean1: list[float]
+    mean0: list[float]
+
+    def held_at(self, intervention: str, donor: Mapping[Neuron, float]) -> list[float]:
+        """What its neurons are held at, in activation units.
+
+        Args:
+            intervention: zero, mean, resample or raise.
+            donor: For resample, values at another place.
+        """
+        if intervention == ZERO:
+            return [0.0] * self.k
+        if intervention == MEAN:
+            return self.mean0
+        return self.mean1 if intervention == RAISE else [donor[one] for one in self.neurons]
+
+
+def read_sets(table: pd.DataFrame) -> list[Set]:
+    """Sets of a `SETS` table, in its order."""
+    found: dict[tuple[str, int, int], Set] = {}
+    for row in table.to_dict("records"):
+        key = str(row["set_kind"]), int(row["k"]), int(row["draw"])
+        one = found.setdefault(key, Set(*key, [], [], []))
+        one.neurons.append(Neuron(int(row["layer"]), int(row["neuron"])))
+        one.mean1.append(float(row["mean1"]))
+        one.mean0.append(float(row["mean0"]))
+    return list(found.values())
+
+
+class Sample(NamedTuple):
+    """A held-out sample that is tried.
+
+    Attributes:
+        sample_id: Its name.
+        match_id: The event that it is, or is matched with.
+        problem_id: The problem of the event.
+        y: 1 of an event.
+        ids: Token ids up to the one before the onset.
+        more: Those behind it, of the whole trace.
+        n_prompt: How many of `ids` are the prompt's.
+        donor: Token ids up to the place whose values are taken in resampling: that of a control.
+    """
+
+    sample_id: str
+    match_id: str
+    problem_id: str
+    y: int
+    ids: list[int]
+    more: list[int]
+    n_prompt: int
+    donor: list[int]
+
+    @property
+    def actual(self) -> int:
+        """Token id of the onset."""
+        return self.more[0]
+
+    def names(self) -> dict[str, Any]:
+        """What its rows of `TRIALS` begin with."""
+        return {name: getattr(self, name) for name in ("sample_id", "match_id", "problem_id", "y")}
+
+
+def chosen(samples: pd.DataFrame, traces: pd.DataFrame, split: str, most: int) -> list[Sample]:
+    """Events of a split, at most so many, evenly taken, and one matched control of each.
+
+    A control of another trace is preferred. An event's donor is its control, a control's the
+    next event's control.
+
+    Args:
+        samples: `SAMPLES` of a contrast, events and matched controls.
+        traces: `TRACES`.
+        split: The split.
+        most: Most events.
+    """
+    own = samples[samples["split"] == split]
+    pairs = []
+    for _, group in own.groupby("match_id", sort=False):
+        events = group[group["y"] == 1].to_dict("records")
+        controls = group[group["y"] == 0].sort_values("control_kind").to_dict("records")
+        if events and controls:
+            pairs.append((events[0], controls[0]))
+    step = max(1.0, len(pairs) / most)
+    pairs = [pairs[int(at * step)] for at in range(min(most, len(pairs)))]
+    texts = {row["trace_id"]: _ids(row) for row in traces.to_dict("records")}
+    found = []
+    for number, (event, control) in enumerate(pairs):
+        following = pairs[(number + 1) % len(pairs)][1]
+        for sample, donor in ((event, control), (control, following)):
+            found.append(_sample(sample, event, donor, texts))
+    return found
+
+
+def _ids(trace: Mapping[Any, Any]) -> tuple[list[int], int]:
+    """Token ids of a whole trace, and how many are the prompt's."""
+    prompt = [int(one) for one in trace["prompt_ids"]]
+    return [*prompt, *(int(one) for one in trace["output_ids"])], len(prompt)
+
+
+def _sample(
+    sample: Mapping[Any, Any],
+    event: Mapping[Any, Any],
+    donor: Mapping[Any, Any],
+    texts: Mapping[str, tuple[list[int], int]],
+) -> Sample:
+    ids, n_prompt = texts[sample["trace_id"]]
+    onset = int(sample["onset"])
+    return Sample(
+        str(sample["sample_id"]),
+        str(event["match_id"]),
+        str(event["problem_id"]),
+        int(sample["y"]),
+        ids[:onset],
+        ids[onset:],
+        n_prompt,
+        texts[donor["trace_id"]][0][: int(donor["onset"])],
+    )
+
+
+def measures(
+    logits: Float[Tensor, "row d_vocab"], actual: int, lexicon: Sequence[int]
+) -> pd.DataFrame:
+    """What is read off the next token's logits, nats: lp_onset, lp_actual, kl_next, kl_rest.
+
+    Args:
+        logits: Of the unchanged model, and then of changed ones.
+        actual: Token that was said.
+        lexicon: Token ids of the onset.
+    """
+    logp = torch.log_softmax(logits.double(), dim=-1)
+    inside = torch.zeros(logits.shape[1], dtype=torch.bool, device=logits.device)
+    inside[torch.tensor(list(lexicon), device=logits.device)] = True
+    rest = torch.log_softmax(logits[:, ~inside].double(), dim=-1)
+    return pd.DataFrame(
+        {
+            "lp_onset": torch.logsumexp(logp[:, inside], dim=-1).cpu().numpy(),
+            "lp_actual": logp[:, actual].cpu().numpy(),
+            "kl_next": kl(logp[0], logp).cpu().numpy(),
+            "kl_rest": kl(rest[0], rest).cpu().numpy(),
+        }
+    )
+
+
+def kl(
+    base: Float[Tensor, "*row token"], logp: Float[Tensor, "row token"]
+) -> Float[Tensor, " row"]:
+    """KL of each row from the base, nats; rounding below 0 is 0."""
+    return (base.exp() * (base - logp)).sum(-1).clamp(min=0)

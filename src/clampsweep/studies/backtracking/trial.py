@@ -1,0 +1,173 @@
+"""One more token, under many interventions at once: what they do to the next token.
+
+Of a prefix all but the last token is run once and kept; then the last one is run in as many rows as
+there are interventions, each with its own neurons held at its own values. So what is changed is one
+position, by its place in the text, and nothing before it.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from contextlib import ExitStack
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from transformers import DynamicCache
+
+from clampsweep.errors import UserError
+from clampsweep.models.activations import newest_logits_only
+from clampsweep.models.hooks import hooked
+from clampsweep.models.model import Model
+from clampsweep.names import Neuron
+
+_ROWS = 64  # at once: each takes a copy of the prefix's keys and values
+
+
+class Held(NamedTuple):
+    """Neurons of a row, and what they are held at.
+
+    Attributes:
+        neurons: The neurons.
+        values: Of each, in activation units.
+        direct: Whether only what they add to the residual stream before the final norm counts, and
+            nothing that later layers make of it.
+    """
+
+    neurons: Sequence[Neuron]
+    values: Sequence[float]
+    direct: bool = False
+
+
+class Prefix:
+    """A prefix of a text, all but its last token run.
+
+    Args:
+        model: Loaded model.
+        ids: Token ids, at least two.
+
+    Raises:
+        UserError: The model keeps no keys and values.
+    """
+
+    def __init__(self, model: Model, ids: Sequence[int]):
+        if not model.plain._supports_default_dynamic_cache():
+            raise UserError(
+                f"{model.manifest['name']}: keeps no keys and values; name another model"
+            )
+        self._model, self._n = model, len(ids) - 1
+        self._last = torch.tensor([[ids[-1]]], device=model.device)
+        config = model.plain.config.get_text_config(decoder=True)
+        self._cache: Any = DynamicCache(config=config)
+        with torch.inference_mode():
+            model.plain(
+                input_ids=torch.tensor([list(ids[:-1])], device=model.device),
+                past_key_values=self._cache,
+                use_cache=True,
+                **newest_logits_only(model),
+            )
+
+    def logits(self, rows: Sequence[Held]) -> Float[Tensor, "row d_vocab"]:
+        """Logits of the token after the prefix, under each row's intervention, in float32."""
+        parts = [rows[start : start + _ROWS] for start in range(0, len(rows), _ROWS)]
+        return torch.cat([self._run(part) for part in parts])
+
+    def _run(self, rows: Sequence[Held]) -> Float[Tensor, "row d_vocab"]:
+        model, n = self._model, len(rows)
+        natural: dict[int, Tensor] = {}
+        pushed = torch.zeros(n, model.d_model, device=model.device, dtype=model.dtype)
+        by_layer = _by_layer(rows, model.device)
+        directs = _by_layer([row if row.direct else Held((), ()) for row in rows], model.device)
+
+        def change(layer: int, post: Float[Tensor, "row pos d_mlp"]) -> Tensor | None:
+            natural[layer] = post[:, -1]
+            if layer in directs:
+                at = directs[layer]
+                moved = at.values.to(post) - post[at.row, -1, at.neuron]
+                along = model.output_directions(layer, at.neuron)
+                pushed.index_add_(0, at.row, moved[:, None] * along)
+            if layer not in by_layer:
+                return None
+            at = by_layer[layer].without(directs.get(layer))
+            changed = post.clone()
+            changed[at.row, -1, at.neuron] = at.values.to(post)
+            return changed
+
+        layers = {layer: partial(change, layer) for layer in by_layer}
+        cache = copy.deepcopy(self._cache)
+        cache.batch_repeat_interleave(n)
+        with torch.inference_mode(), ExitStack() as hooks:
+            hooks.enter_context(hooked(model.plain, model.outs, layers))
+            if directs:
+                final = model.part("ln_final")
+                hooks.enter_context(final.register_forward_pre_hook(_adding(pushed)))
+            found = model.plain(
+                input_ids=self._last.expand(n, 1),
+                past_key_values=cache,
+                use_cache=True,
+                position_ids=torch.full((n, 1), self._n, device=model.device),
+            )
+        last: Tensor = found.logits[:, -1].float()
+        return last
+
+
+def _adding(pushed: Tensor) -> Any:
+    """A hook that adds a vector to each row before a norm."""
+
+    def add(module: Any, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        return (args[0] + pushed[:, None].to(args[0]), *args[1:])
+
+    return add
+
+
+class _At(NamedTuple):
+    """Cells of a layer: row, neuron, value, and whether it counts directly only."""
+
+    row: Int[Tensor, " cell"]
+    neuron: Int[Tensor, " cell"]
+    values: Float[Tensor, " cell"]
+
+    def without(self, others: _At | None) -> _At:
+        """The cells of rows that are not among others."""
+        if others is None:
+            return self
+        kept = ~torch.isin(self.row, others.row)
+        return _At(self.row[kept], self.neuron[kept], self.values[kept])
+
+
+def _by_layer(rows: Sequence[Held], device: torch.device) -> dict[int, _At]:
+    """Cells of each layer that some row changes."""
+    cells: dict[int, list[tuple[int, int, float]]] = {}
+    for number, row in enumerate(rows):
+        for neuron, value in zip(row.neurons, row.values, strict=True):
+            cells.setdefault(neuron.layer, []).append((number, neuron.index, float(value)))
+    found = {}
+    for layer, own in cells.items():
+        row_of, neuron_of, value_of = (np.array(part) for part in zip(*own, strict=True))
+        found[layer] = _At(
+            torch.from_numpy(row_of).to(device),
+            torch.from_numpy(neuron_of).to(device),
+            torch.from_numpy(value_of).to(device),
+        )
+    return found
+
+
+def adds_directly(model: Model, ids: Sequence[int]) -> bool:
+    """Whether what an MLP gives is added to the residual stream as it is.
+
+    Tried on neurons of the last layer, whose total effect is then their direct one.
+
+    Args:
+        model: Loaded model.
+        ids: Token ids of any text, at least two.
+    """
+    neurons = [Neuron(model.n_layers - 1, index) for index in range(min(8, model.d_mlp))]
+    values = [1.0] * len(neurons)
+    total, direct = Prefix(model, ids).logits([Held(neurons, values), Held(neurons, values, True)])
+    base = Prefix(model, ids).logits([Held((), ())])[0]
+    moved = (total - base).abs().max()
+    return bool((total - direct).abs().max() <= 0.02 * moved + 1e-3)

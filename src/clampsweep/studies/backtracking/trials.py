@@ -1,0 +1,186 @@
+"""Trials on held-out events and controls, teacher-forced (table `TRIALS`).
+
+The model reads what was said up to the onset; neurons are changed at the last position alone, or at
+every token of the output; what it makes of the next token is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from tqdm import tqdm
+
+from clampsweep.models.activations import stream
+from clampsweep.models.hooks import hooked
+from clampsweep.models.model import Model
+from clampsweep.names import MLP_POST, HookPoint, Neuron, hook_points
+from clampsweep.studies.backtracking.onset import Sample, Set, kl, measures
+from clampsweep.studies.backtracking.sets import RANDOM, TOP
+from clampsweep.studies.backtracking.tables import (
+    INTERVENTIONS,
+    MEAN,
+    NONE,
+    OUTPUT,
+    PRED_POS,
+    TRIALS,
+    ZERO,
+)
+from clampsweep.studies.backtracking.trial import Held, Prefix, adds_directly
+
+
+def trials(
+    model: Model, samples: Sequence[Sample], sets: Sequence[Set], lexicon: Sequence[int], top: int
+) -> pd.DataFrame:
+    """Rows of `TRIALS` of scope pred_pos.
+
+    Random sets of other sizes than the tested one are tried with zero and mean only.
+
+    Args:
+        model: Loaded model.
+        samples: What is tried.
+        sets: Sets of neurons.
+        lexicon: Token ids of the onset.
+        top: Size of the set that is tested.
+    """
+    planned = [
+        (one, name)
+        for one in sets
+        for name in INTERVENTIONS
+        if one.kind != RANDOM or one.k == top or name in (ZERO, MEAN)
+    ]
+    direct = bool(samples) and adds_directly(model, samples[0].ids)
+    parts = [
+        _tried(model, sample, planned, lexicon, direct)
+        for sample in tqdm(samples, unit="sample", mininterval=1)
+    ]
+    return pd.concat(parts, ignore_index=True) if parts else _none()
+
+
+def _none() -> pd.DataFrame:
+    return pd.DataFrame(columns=list(TRIALS.columns))
+
+
+def _tried(
+    model: Model,
+    sample: Sample,
+    planned: Sequence[tuple[Set, str]],
+    lexicon: Sequence[int],
+    direct: bool,
+) -> pd.DataFrame:
+    """Rows of a sample."""
+    donor = _values(model, sample.donor, sorted({n for one, _ in planned for n in one.neurons}))
+    held = [Held((), ()), *(Held(one.neurons, one.held_at(name, donor)) for one, name in planned)]
+    tops = [at for at, (one, _) in enumerate(planned, 1) if one.kind == TOP] if direct else []
+    straight = [held[at]._replace(direct=True) for at in tops]
+    logits = Prefix(model, sample.ids).logits([*held, *straight])
+    measured = measures(logits, sample.actual, lexicon)
+    frame = measured[: len(held)].assign(
+        **sample.names(),
+        scope=PRED_POS,
+        intervention=[NONE, *(name for _, name in planned)],
+        set_kind=[NONE, *(one.kind for one, _ in planned)],
+        k=[0, *(one.k for one, _ in planned)],
+        draw=[0, *(one.draw for one, _ in planned)],
+        lp_direct=np.nan,
+        nll_rest=np.nan,
+    )
+    frame.loc[tops, "lp_direct"] = measured["lp_onset"].to_numpy()[len(held) :]
+    return frame[list(TRIALS.columns)]
+
+
+def _values(model: Model, ids: Sequence[int], neurons: Sequence[Neuron]) -> dict[Neuron, float]:
+    """Post-activations at the last token of a text."""
+    found: dict[Neuron, float] = {}
+
+    def receive(numbers: list[int], point: HookPoint, post: Tensor) -> None:
+        last = post[0, -1].float().cpu().numpy()
+        found.update({one: float(last[one.index]) for one in neurons if one.layer == point.layer})
+
+    layers = sorted({one.layer for one in neurons})
+    for _ in stream(model, [list(ids)], hook_points(MLP_POST, layers), receive):
+        pass
+    return found
+
+
+def output_trials(
+    model: Model, samples: Sequence[Sample], sets: Sequence[Set], lexicon: Sequence[int]
+) -> pd.DataFrame:
+    """Rows of `TRIALS` of scope output: neurons held from the last token of the prompt on.
+
+    Args:
+        model: Loaded model.
+        samples: Events.
+        sets: Sets of neurons; each is held at zero, and at its mean at controls.
+        lexicon: Token ids of the onset.
+    """
+    rows = [
+        row
+        for sample in tqdm(samples, unit="event", mininterval=1)
+        for row in _over_output(model, sample, sets, lexicon)
+    ]
+    return pd.DataFrame(rows, columns=list(TRIALS.columns)) if rows else _none()
+
+
+def _over_output(
+    model: Model, sample: Sample, sets: Sequence[Set], lexicon: Sequence[int]
+) -> Iterator[dict[str, Any]]:
+    """Rows of a sample, the unchanged model's first."""
+    tokens = torch.tensor([[*sample.ids, *sample.more]], device=model.device)
+    inside = torch.tensor(list(lexicon), device=model.device)
+    said = tokens[0, sample.n_prompt :]  # [output]
+    rest = ~torch.isin(said, inside)
+    at = len(sample.ids) - sample.n_prompt  # the onset in the output
+    base: Tensor | None = None
+    planned: list[tuple[Set | None, str]] = [(None, NONE)]
+    planned += [(one, name) for one in sets for name in (ZERO, MEAN)]
+    for one, name in planned:
+        hooks = {} if one is None else holding(one, one.held_at(name, {}), sample.n_prompt - 1)
+        with torch.inference_mode(), hooked(model.plain, model.outs, hooks):
+            logits = model.plain(input_ids=tokens, use_cache=False).logits[0]
+        logp = torch.log_softmax(logits[sample.n_prompt - 1 : -1].double(), dim=-1)
+        base = logp if base is None else base
+        own, gone = logp.gather(1, said[:, None])[:, 0], kl(base, logp)
+        yield {
+            **sample.names(),
+            "intervention": name,
+            "scope": OUTPUT,
+            "set_kind": NONE if one is None else one.kind,
+            "k": 0 if one is None else one.k,
+            "draw": 0 if one is None else one.draw,
+            "lp_onset": float(torch.logsumexp(logp[at][inside], 0)),
+            "lp_actual": float(own[at]),
+            "kl_next": float(gone[at]),
+            "kl_rest": float(gone[rest].mean()),
+            "lp_direct": None,
+            "nll_rest": float(-own[rest].mean()),
+        }
+
+
+def holding(one: Set, values: Sequence[float], first: int) -> Mapping[int, Any]:
+    """Hooks, by layer, that hold a set's neurons from a position on.
+
+    Args:
+        one: The set.
+        values: Of its neurons.
+        first: The position.
+    """
+    by_layer: dict[int, list[tuple[int, float]]] = {}
+    for neuron, value in zip(one.neurons, values, strict=True):
+        by_layer.setdefault(neuron.layer, []).append((neuron.index, value))
+    return {layer: partial(_hold, cells, first) for layer, cells in by_layer.items()}
+
+
+def _hold(
+    cells: list[tuple[int, float]], first: int, post: Float[Tensor, "row pos d_mlp"]
+) -> Tensor:
+    changed = post.clone()
+    for index, value in cells:
+        changed[:, first:, index] = value
+    return changed

@@ -1,0 +1,207 @@
+"""What the top neurons do around events, token by token, and along which directions they write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float64
+
+from clampsweep.models.activations import traces as neuron_traces
+from clampsweep.models.model import Model
+from clampsweep.models.tokens import behind_letter
+from clampsweep.names import Neuron
+from clampsweep.statistics import rank_p
+from clampsweep.tables import Column, Schema
+
+OFFSETS = range(-15, 6)  # tokens from the onset
+
+AROUND = Schema(
+    "backtracking around",
+    {
+        "sample_id": Column("str", "trace and token"),
+        "match_id": Column("str", "event that it is, or is matched with"),
+        "problem_id": Column("str", "its problem"),
+        "y": Column("int", "1 of an event, 0 of a control"),
+        "offset": Column("int", "tokens from the onset; -1 is the one before"),
+        "layer": Column("int", "layer, from 0"),
+        "neuron": Column("int", "index in the layer"),
+        "value": Column("float", "post-activation"),
+    },
+    key=("sample_id", "match_id", "offset", "layer", "neuron"),
+)
+
+STRIPS = Schema(
+    "backtracking strips",
+    {
+        "trace_id": Column("str", "the trace"),
+        "position": Column("int", "token of the output, from 0"),
+        "token": Column("str", "its text"),
+        "event": Column("bool", "whether it is of the sentence of an event"),
+        "layer": Column("int", "layer, from 0"),
+        "neuron": Column("int", "index in the layer"),
+        "value": Column("float", "post-activation"),
+    },
+    key=("trace_id", "position", "layer", "neuron"),
+)
+
+SPANS = Schema(
+    "backtracking spans",
+    {
+        "position_kind": Column("str", "pre, pred, onset or window"),
+        "layer": Column("int", "layer of the residual direction"),
+        "k": Column("int", "neurons of that layer or below"),
+        "share": Column(
+            "float", "share of the direction's squared length in the span of what they write, 0..1"
+        ),
+        "random_mean": Column("float", "mean of as many other neurons of the same layers"),
+        "random_high": Column("float", "95th percentile of these"),
+        "p": Column("float", "share of these that span as much"),
+    },
+    key=("position_kind",),
+)
+
+
+def around(
+    model: Model, samples: pd.DataFrame, ids: Mapping[str, Sequence[int]], neurons: Sequence[Neuron]
+) -> pd.DataFrame:
+    """The table `AROUND`: values of some neurons from 15 tokens before an onset to 5 behind it.
+
+    Args:
+        model: Loaded model.
+        samples: Rows of `SAMPLES`.
+        ids: Token ids of whole traces, by name.
+        neurons: The neurons.
+    """
+    names = sorted(set(samples["trace_id"]))
+    found = dict(
+        zip(names, neuron_traces(model, [ids[name] for name in names], neurons), strict=True)
+    )
+    rows = []
+    for sample in samples.to_dict("records"):
+        values, onset = found[sample["trace_id"]], int(sample["onset"])
+        for offset in OFFSETS:
+            at = onset + offset
+            if not 0 <= at < len(ids[sample["trace_id"]]):
+                continue
+            for neuron in neurons:
+                rows.append(
+                    {
+                        **{
+                            name: sample[name]
+                            for name in ("sample_id", "match_id", "problem_id", "y")
+                        },
+                        "offset": offset,
+                        "layer": neuron.layer,
+                        "neuron": neuron.index,
+                        "value": values[neuron][at],
+                    }
+                )
+    return pd.DataFrame(rows, columns=list(AROUND.columns))
+
+
+def strips(
+    model: Model, traces: pd.DataFrame, marked: Mapping[str, set[int]], neurons: Sequence[Neuron]
+) -> pd.DataFrame:
+    """The table `STRIPS`: values of some neurons at every token of the outputs.
+
+    Args:
+        model: Loaded model.
+        traces: Rows of `TRACES`.
+        marked: Tokens of sentences of events, by trace.
+        neurons: The neurons.
+    """
+    read = behind_letter(model.tokenizer)
+    rows: list[dict[str, Any]] = []
+    for trace in traces.to_dict("records"):
+        prompt, output = list(map(int, trace["prompt_ids"])), list(map(int, trace["output_ids"]))
+        (values,) = neuron_traces(model, [[*prompt, *output]], neurons)
+        texts = list(_texts(trace["output"], trace["ends"], read, output))
+        for at, text in enumerate(texts):
+            for neuron in neurons:
+                rows.append(
+                    {
+                        "trace_id": trace["trace_id"],
+                        "position": at,
+                        "token": text,
+                        "event": at in marked.get(trace["trace_id"], set()),
+                        "layer": neuron.layer,
+                        "neuron": neuron.index,
+                        "value": values[neuron][len(prompt) + at],
+                    }
+                )
+    return pd.DataFrame(rows, columns=list(STRIPS.columns))
+
+
+def _texts(output: str, ends: Sequence[int], read: Any, ids: Sequence[int]) -> Iterator[str]:
+    """What each token adds to the output; what is no whole character is read by itself."""
+    before = 0
+    for token, end in zip(ids, ends, strict=True):
+        yield output[before:end] if end > before else read([token])
+        before = end
+
+
+def spans(
+    model: Model,
+    directions: pd.DataFrame,
+    neurons: pd.DataFrame,
+    top: int,
+    draws: int,
+    seed: int,
+) -> pd.DataFrame:
+    """The table `SPANS`: how much of the residual direction the top neurons write.
+
+    Args:
+        model: Loaded model.
+        directions: A `DIRECTIONS` table.
+        neurons: `NEURONS` of the same kinds.
+        top: How many top neurons.
+        draws: Random sets.
+        seed: Of these.
+    """
+    rng = np.random.default_rng(seed)
+    rows = []
+    for row in directions.to_dict("records"):
+        ranked = neurons[neurons["position_kind"] == row["position_kind"]].sort_values("rank")
+        own = ranked[:top]
+        own = own[own["layer"] <= row["layer"]]
+        layers = own["layer"].tolist()
+        direction = np.asarray(row["vector"], dtype=float)
+        share = _share(model, layers, own["neuron"].tolist(), direction)
+        others = [
+            _share(model, layers, rng.integers(0, model.d_mlp, len(layers)).tolist(), direction)
+            for _ in range(draws)
+        ]
+        rows.append(
+            {
+                "position_kind": row["position_kind"],
+                "layer": row["layer"],
+                "k": len(layers),
+                "share": share,
+                "random_mean": float(np.mean(others)),
+                "random_high": float(np.percentile(others, 95)),
+                "p": rank_p(share, others),
+            }
+        )
+    return pd.DataFrame(rows, columns=list(SPANS.columns))
+
+
+def _share(
+    model: Model,
+    layers: Sequence[int],
+    indices: Sequence[int],
+    direction: Float64[np.ndarray, " d"],
+) -> float:
+    """Share of a direction's squared length in the span of some neurons' output directions."""
+    if not layers:
+        return 0.0
+    columns = [
+        model.output_directions(layer, torch.tensor([index], device=model.device))[0]
+        for layer, index in zip(layers, indices, strict=True)
+    ]
+    basis, _ = np.linalg.qr(torch.stack(columns, dim=1).double().cpu().numpy())
+    within = basis.T @ (direction / np.linalg.norm(direction))
+    return float(within @ within)
