@@ -104,6 +104,21 @@ PROMPTSETS = {
         "promptsets.few.format",
         ["'xlsx'", "grid, csv, tsv, jsonl"],
     ),
+    "template of a grid": (
+        "promptsets: {few: {template: '{text}'}}",
+        "promptsets.few.template",
+        ["a grid has no columns", "remove"],
+    ),
+    "id of a grid": (
+        "promptsets: {few: {id: core}}",
+        "promptsets.few.id",
+        ["a grid has no columns", "remove"],
+    ),
+    "template is a list": (
+        "promptsets: {few: {format: csv, template: [a]}}",
+        "promptsets.few.template",
+        ["['a']", "expected string"],
+    ),
     "not a mapping": (
         "promptsets: {web: p.txt}",
         "promptsets.web",
@@ -301,6 +316,14 @@ def test_a_promptset_may_come_from_the_web():
     overlay = f"promptsets: {{web: {{url: 'https://x.org/p', sha256: {SHA}, format: csv}}}}"
     spec = parse(config=BASE, overlay=overlay).promptsets["web"]
     assert (spec.path, spec.url, spec.sha256) == (None, "https://x.org/p", SHA)
+
+
+def test_a_promptset_may_have_a_template_and_a_column_of_names():
+    given = "format: csv, template: '{problem} \\boxed{}', id: unique_id"
+    spec = parse(config=BASE, overlay=f"promptsets: {{few: {{{given}}}}}").promptsets["few"]
+    assert (spec.template, spec.id) == ("{problem} \\boxed{}", "unique_id")
+    plain = parse(config=BASE).promptsets["few"]
+    assert (plain.template, plain.id) == (None, None)
 
 
 def test_a_path_model_may_be_held_to_a_digest():

@@ -27,14 +27,14 @@ def prompts_file(spec):
 
 
 @cache
-def read_prompts(path, form):
+def read_prompts(path, form, template, id):
     """Prompts of a file, read once for all requests."""
-    return or_stop(promptset.read, path, form)
+    return or_stop(promptset.read, path, form, template, id)
 
 
 def promptset_prompts(spec):
     """Prompts table of a promptset."""
-    return read_prompts(prompts_file(spec), spec.format)
+    return read_prompts(prompts_file(spec), spec.format, spec.template, spec.id)
 
 
 def request_prompts(name):

@@ -15,6 +15,8 @@ checkpoint fetch_promptset:
         url=lambda w: CONFIG.promptsets[w.promptset].url,
         sha256=lambda w: CONFIG.promptsets[w.promptset].sha256,
         format=lambda w: CONFIG.promptsets[w.promptset].format,
+        template=lambda w: CONFIG.promptsets[w.promptset].template,
+        id=lambda w: CONFIG.promptsets[w.promptset].id,
         code=code_of("texts/fetch_promptset"),
     message:
         "Fetching the promptset {wildcards.promptset}"
@@ -34,6 +36,8 @@ rule prompts:
         "../../environment.yml"
     params:
         format=lambda w: REQUESTS[w.request].promptset.format,
+        template=lambda w: REQUESTS[w.request].promptset.template,
+        id=lambda w: REQUESTS[w.request].promptset.id,
         drawn=lambda w: REQUESTS[w.request].drawn,
         code=code_of("texts/prompts"),
     message:

@@ -185,4 +185,9 @@ def _promptset(checker: Checker, name: str, entry: Mapping[str, Any]) -> Prompts
         )
     if "path" in entry and entry.get("sha256") not in (None, got := file_digest(entry["path"])):
         raise checker.fault((*key, "sha256"), f"got {entry['sha256']!r}, but the file has {got}")
+    for own in ("template", "id"):
+        if own in entry and entry["format"] == "grid":
+            raise checker.fault(
+                (*key, own), "a grid has no columns; remove it, or write format: csv or jsonl"
+            )
     return PromptsetSpec(where=checker.where(key), name=name, **entry)

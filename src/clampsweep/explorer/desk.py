@@ -127,7 +127,7 @@ class Desk:
             UserError: Its file is damaged.
         """
         spec = self.config.promptsets[name]
-        return promptset.read(self._promptset_file(name), spec.format)
+        return promptset.read(self._promptset_file(name), spec.format, spec.template, spec.id)
 
     def _promptset_file(self, name: str) -> Path:
         spec = self.config.promptsets[name]

@@ -72,7 +72,8 @@ def delimited(
     except csv.Error as error:
         raise UserError(f"{path}, line {line}: {error}; check the quotes of this row") from error
     if not rows:
-        raise UserError(f"{path}: empty; write a header line with {', '.join(required)}")
+        columns = ", ".join(required) or "names of columns"
+        raise UserError(f"{path}: empty; write a header line with {columns}")
     first, header = rows[0][0], [name.strip() for name in rows[0][1]]
     for name in required:
         if name not in header:
@@ -93,8 +94,8 @@ def delimited(
     return [(line, dict(zip(header, cells, strict=True))) for line, cells in rows[1:]]
 
 
-def _table_rows(path: Path | str, separator: str) -> list[Row]:
-    rows = delimited(path, separator, ["text"])
+def _table_rows(path: Path | str, separator: str, free: bool) -> list[Row]:
+    rows = delimited(path, separator, [] if free else ["text"])
     return [(f"{path}, line {line}", cells) for line, cells in rows]
 
 
@@ -105,7 +106,7 @@ def _lines(path: Path | str) -> list[tuple[str, str]]:
     return [(where, line) for where, line in numbered if line]
 
 
-def _json_cells(where: str, line: str) -> dict[str, str]:
+def _json_cells(where: str, line: str, free: bool) -> dict[str, str]:
     try:
         values = json.loads(line)
         json.dumps(values, ensure_ascii=False).encode()
@@ -116,20 +117,23 @@ def _json_cells(where: str, line: str) -> dict[str, str]:
     except (ValueError, RecursionError) as error:
         reason = getattr(error, "msg", error)
         raise UserError(f"{where}: not JSON ({reason}); write one object per line") from error
-    if not isinstance(values, dict) or not isinstance(values.get("text"), str):
+    if not isinstance(values, dict):
+        raise UserError(f"{where}: not an object; write one per line, with keys and values")
+    if not free and not isinstance(values.get("text"), str):
         raise UserError(f'{where}: not an object with a string "text"; write {{"text": "..."}}')
-    cells = {}
-    for name, value in values.items():
-        if isinstance(value, dict | list):
-            raise UserError(f"{where}: {name!r} is nested; write a string, a number, true or false")
-        cells[name] = (
-            value if isinstance(value, str) else "" if value is None else json.dumps(value)
-        )
-    return cells
+    return {name: _json_cell(where, name, value, free) for name, value in values.items()}
 
 
-def _json_rows(path: Path | str) -> list[Row]:
-    return [(where, _json_cells(where, line)) for where, line in _lines(path)]
+def _json_cell(where: str, name: str, value: object, free: bool) -> str:
+    if isinstance(value, dict | list) and not free:
+        raise UserError(f"{where}: {name!r} is nested; write a string, a number, true or false")
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _json_rows(path: Path | str, free: bool) -> list[Row]:
+    return [(where, _json_cells(where, line, free)) for where, line in _lines(path)]
 
 
 def _core(where: str, line: str) -> str:
@@ -200,9 +204,11 @@ def _grid_rows(path: Path | str) -> list[Row]:
     return rows
 
 
-READERS: Mapping[str, Callable[[Path | str], list[Row]]] = {
-    "grid": _grid_rows,
-    "csv": lambda path: _table_rows(path, ","),
-    "tsv": lambda path: _table_rows(path, "\t"),
+READERS: Mapping[str, Callable[[Path | str, bool], list[Row]]] = {
+    "grid": lambda path, _: _grid_rows(path),
+    "csv": lambda path, free: _table_rows(path, ",", free),
+    "tsv": lambda path, free: _table_rows(path, "\t", free),
     "jsonl": _json_rows,
 }
+"""What reads a format: a file, and whether its columns are free, so that `text` is not needed, and
+a nested value of JSON is kept as it is written there."""

@@ -18,6 +18,7 @@ from clampsweep.files import atomic
 from clampsweep.provenance import file_digest, json_digest, text_digest
 from clampsweep.tables import Column, Schema
 from clampsweep.texts.prompt_files import READERS, Row
+from clampsweep.texts.prompt_template import fill
 from clampsweep.texts.tables import TEXT_DIGEST
 
 PROMPTS = Schema(
@@ -35,7 +36,9 @@ PROMPTS = Schema(
     open=True,
 )
 
-_INTEGER = re.compile(r"[+-]?\d{1,18}")
+_LEVEL = re.compile(r"(?:level )?([+-]?\d{1,18})", re.IGNORECASE)
+
+_NO_LEVEL = "level ?"  # in published problems, where nobody gave one
 
 # Control characters, ends of lines and paragraphs, marks that turn the writing round, and what no
 # XML may hold.
@@ -48,7 +51,7 @@ def _is_plain(name: str) -> bool:
 
 
 def _check(where: str, cells: Mapping[str, str]) -> None:
-    name, level = cells.get("prompt_id", ""), cells.get("level", "")
+    name = cells.get("prompt_id", "")
     if not cells["text"].strip():
         raise UserError(f"{where}: the prompt is empty; write its text or delete the line")
     if not name.strip() or not _is_plain(name):
@@ -60,10 +63,19 @@ def _check(where: str, cells: Mapping[str, str]) -> None:
             raise UserError(
                 f"{where}: {column} {cells[column]!r} holds a control character; write a plain name"
             )
-    if level and not _INTEGER.fullmatch(level):
-        raise UserError(f"{where}: level {level!r} is not an integer; write one, or leave it empty")
+    _level(where, cells)
     if "text_digest" in cells:
         raise UserError(f"{where}: column 'text_digest' is computed; rename or delete yours")
+
+
+def _level(where: str, cells: Mapping[str, str]) -> int | None:
+    """The level, which may be written as `3` or `Level 3`; None if there is none."""
+    level = cells.get("level", "")
+    if not level or level.lower() == _NO_LEVEL:
+        return None
+    if found := _LEVEL.fullmatch(level):
+        return int(found[1])
+    raise UserError(f"{where}: level {level!r} is not an integer; write one, or leave it empty")
 
 
 def frame(path: Path | str, rows: Sequence[Row]) -> pd.DataFrame:
@@ -91,35 +103,60 @@ def frame(path: Path | str, rows: Sequence[Row]) -> pd.DataFrame:
     columns = {name: [cells.get(name) or None for _, cells in rows] for name in names}
     table = pd.DataFrame(columns).astype("str")
     table["text_digest"] = [text_digest(text) for text in table["text"]]
-    levels = [None if level is None else int(level) for level in columns["level"]]
-    table["level"] = pd.array(levels, dtype="Int64")
+    table["level"] = pd.array([_level(where, cells) for where, cells in rows], dtype="Int64")
     return table
 
 
-def read(path: Path | str, format: str) -> pd.DataFrame:
+def read(
+    path: Path | str, format: str, template: str | None = None, id: str | None = None
+) -> pd.DataFrame:
     """Prompts of a file (`PROMPTS`, then factor columns as strings), in file order.
 
     Formats: `grid` (docs/definitions.md, section 1; prompt ids are core/type/level; how many lines
     of a preamble were passed over is logged); `csv`, `tsv`
     and `jsonl` with a `text`, and optionally `prompt_id` (else row_0001, row_0002, ...), `core`,
-    `proposition`, `type`, `level` (an integer) and further columns, which become factors.
+    `proposition`, `type`, `level` (an integer, or `Level 3`) and further columns, which become
+    factors. With a template the columns are free: none needs to be called `text`, and a nested
+    value of JSON lines becomes a factor too, as JSON.
 
     Args:
         path: The file, in UTF-8; a byte order mark is accepted.
         format: `grid`, `csv`, `tsv` or `jsonl`.
+        template: What a prompt's text is made of (`texts.prompt_template`); None for `text`.
+        id: The column that names the prompts; None for `prompt_id`.
 
     Raises:
         UserError: The file cannot be read, holds no prompts, or has a line that is not allowed.
     """
     if format not in READERS:
         raise UserError(f"{path}: format {format!r} is unknown; write one of {', '.join(READERS)}")
-    rows = READERS[format](path)
-    if not any("prompt_id" in cells for _, cells in rows):
+    if format == "grid" and (template is not None or id is not None):
+        raise UserError(f"{path}: a grid has no columns; leave out template and id")
+    rows = READERS[format](path, template is not None)
+    if id is not None:
+        rows = [_with_id(row, id) for row in rows]
+    elif not any("prompt_id" in cells for _, cells in rows):
         rows = [
             (where, {"prompt_id": f"row_{number:04d}", **cells})
             for number, (where, cells) in enumerate(rows, 1)
         ]
-    return frame(path, rows)
+    return frame(path, rows if template is None or not rows else fill(template, rows))
+
+
+def _with_id(row: Row, id: str) -> Row:
+    """The row, its prompt named by a column."""
+    where, cells = row
+    if not cells.get(id):
+        raise UserError(
+            f"{where}: no {id!r}, by which the config names the prompts (id); fill it in, or "
+            f"correct id, to one of {', '.join(cells)}"
+        )
+    if id != "prompt_id" and "prompt_id" in cells:
+        raise UserError(
+            f"{where}: names of prompts stand in 'prompt_id' and in {id!r} (id); leave out id, or "
+            "rename the column prompt_id"
+        )
+    return where, {"prompt_id": cells[id], **cells}
 
 
 def draw(prompts: pd.DataFrame, n: int, seed: int) -> pd.DataFrame:

@@ -14,7 +14,18 @@ from clampsweep.texts.directions import Steering
 
 @dataclass(frozen=True)
 class PromptsetSpec:
-    """One entry of `promptsets`: a local file, or an address with its digest."""
+    """One entry of `promptsets`: a local file, or an address with its digest.
+
+    Attributes:
+        where: Where it stands in the config.
+        name: Its name.
+        format: Of the file.
+        path: The local file.
+        url: Its address.
+        sha256: Its digest.
+        template: What a prompt's text is made of, columns in braces; None for column `text`.
+        id: The column that names the prompts; None for `prompt_id`.
+    """
 
     where: str
     name: str
@@ -22,6 +33,8 @@ class PromptsetSpec:
     path: str | None = None
     url: str | None = None
     sha256: str | None = None
+    template: str | None = None
+    id: str | None = None
 
 
 @dataclass(frozen=True)

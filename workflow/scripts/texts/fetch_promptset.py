@@ -7,5 +7,6 @@ from clampsweep.errors import reported
 with reported(snakemake.log[0]):
     from clampsweep.texts import promptset
 
-    promptset.fetch(snakemake.params.url, snakemake.params.sha256, Path(snakemake.output[0]))
-    promptset.read(snakemake.output[0], snakemake.params.format)
+    params = snakemake.params
+    promptset.fetch(params.url, params.sha256, Path(snakemake.output[0]))
+    promptset.read(snakemake.output[0], params.format, params.template, params.id)

@@ -11,7 +11,8 @@ with reported(snakemake.log[0]):
     facts = provenance.record(
         code=snakemake.params.code, promptset=provenance.file_digest(source), source=source
     )
-    frame = promptset.read(source, snakemake.params.format)
-    if snakemake.params.drawn is not None:
-        frame = promptset.draw(frame, *snakemake.params.drawn)
+    params = snakemake.params
+    frame = promptset.read(source, params.format, params.template, params.id)
+    if params.drawn is not None:
+        frame = promptset.draw(frame, *params.drawn)
     tables.write(frame, snakemake.output.prompts, PROMPTS, facts)
