@@ -54,7 +54,7 @@ def parse(context: Context) -> BacktrackingEntry:
         given=entry.get("given"),
         ranking=Ranking(**{**checker.defaults("backtracking/ranking"), **entry["ranking"]}),
         causal=Causal(**{**causal, "sizes": tuple(sorted(causal["sizes"]))}),
-        pairs=_pairs(checker, (*key, "pairs"), entry.get("pairs"), chains),
+        pairs=_pairs(checker, (*key, "pairs"), entry.get("pairs"), chains, written),
         seed=entry["seed"],
     )
 
@@ -87,7 +87,11 @@ def _written(checker: Checker, key: Key, given: Mapping[str, Any] | None) -> Wri
 
 
 def _pairs(
-    checker: Checker, key: Key, given: Mapping[str, Any] | None, chains: tuple[Chain, ...]
+    checker: Checker,
+    key: Key,
+    given: Mapping[str, Any] | None,
+    chains: tuple[Chain, ...],
+    written: Written | None,
 ) -> Pairs | None:
     if given is None:
         return None
@@ -99,7 +103,11 @@ def _pairs(
             (*key, "chain"),
             f"got {chain.name!r}, whose texts are greedy; name one with method: sample",
         )
-    return Pairs(chain.name, entry["problems"], tuple(entry["seeds"]), entry["random_sets"])
+    neurons = entry.get("neurons", chain.name)
+    contrasts = dict.fromkeys([*named, *(GRADES if written else ())])
+    checker.choose((*key, "neurons"), neurons, contrasts, "contrast")
+    seeds = tuple(entry["seeds"])
+    return Pairs(chain.name, neurons, entry["problems"], seeds, entry["random_sets"])
 
 
 def _check_file(checker: Checker, key: Key, path: str | None) -> None:

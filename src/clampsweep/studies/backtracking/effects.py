@@ -15,9 +15,12 @@ import pandas as pd
 from jaxtyping import Float64
 from scipy.optimize import brentq
 
-from clampsweep.statistics import cluster_bootstrap, rank_p
+from clampsweep.statistics import cluster_bootstrap, rank_p, sign_flip
+from clampsweep.studies.backtracking.held_areas import Held
+from clampsweep.studies.backtracking.sampling import PRED
 from clampsweep.studies.backtracking.sets import RANDOM
-from clampsweep.studies.backtracking.tables import NONE, OUTPUT, RAISE
+from clampsweep.studies.backtracking.tables import NONE, OUTPUT, PRED_POS, RAISE
+from clampsweep.studies.backtracking.traces import TEST
 from clampsweep.tables import Column, Schema
 
 EFFECTS = Schema(
@@ -58,6 +61,7 @@ EFFECTS = Schema(
         "bias_gap": Column("float", "estimate less that of the equal logit bias", null=True),
         "bias_low": Column("float", "95 % interval over problems, lower end", null=True),
         "bias_high": Column("float", "upper end", null=True),
+        "bias_p": Column("float", "signs of problems flipped, two-sided", null=True),
     },
     key=("intervention", "scope", "set_kind", "k"),
 )
@@ -106,10 +110,16 @@ def _interval(values: Float64[np.ndarray, " event"], problems: np.ndarray) -> tu
     n = int(problems.max(initial=0)) + 1
     if n < 2:
         return float("nan"), float("nan")
-    sums = np.bincount(problems, values, minlength=n)[:, None]
+    sums = _sums(values, problems)
     sizes = np.bincount(problems, minlength=n).astype(float)[:, None]
     low, high = cluster_bootstrap(sums, sizes)[0]
     return float(low), float(high)
+
+
+def _sums(values: Float64[np.ndarray, " event"], problems: np.ndarray) -> np.ndarray:
+    """Sum over the events of each problem, [problem, 1]; rounded, so that ties are exact."""
+    sums: np.ndarray = np.round(np.bincount(problems, values), 9)[:, None]
+    return sums
 
 
 def _pred(
@@ -199,6 +209,19 @@ def _chance(estimate: float, others: list[float]) -> dict[str, Any]:
     }
 
 
+def onset_logit(trials: pd.DataFrame, seed: int) -> dict[str, Any]:
+    """A row of `HELDOUT`: what the onset's log-probability in the unchanged model tells.
+
+    Args:
+        trials: A `TRIALS` table.
+        seed: Of draws and permuted labels.
+    """
+    bare = trials[(trials["intervention"] == NONE) & (trials["scope"] == PRED_POS)]
+    samples = bare[["match_id", "problem_id", "y"]].assign(split=TEST)
+    held = Held(PRED, samples.reset_index(drop=True), seed)
+    return held.row("onset logit", bare["lp_onset"].to_numpy())
+
+
 def biased(lp: Float64[np.ndarray, " sample"], bias: float) -> Float64[np.ndarray, " sample"]:
     """Change of log p of the lexicon, nats, under a bias on all its logits.
 
@@ -235,4 +258,5 @@ def _bias(bare: pd.DataFrame, change: pd.DataFrame, problems: np.ndarray) -> dic
         "bias_gap": float(gaps.mean()),
         "bias_low": low,
         "bias_high": high,
+        "bias_p": float(sign_flip(_sums(gaps, problems))[0]),
     }

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from clampsweep.models.spec import ModelSpec
-from clampsweep.texts.request import RAW, Decoding, PromptFormat, PromptsetSpec, TextRequest
+from clampsweep.texts.request import (
+    RAW,
+    Decoding,
+    Named,
+    PromptFormat,
+    PromptsetSpec,
+    TextRequest,
+)
 
 GRADES = ("off_by_ten", "gross", "verbal")  # of written errors, from hard to easy to see
 WRITTEN, GIVEN = "written", "given"  # sources of traces beside the model's own chains
@@ -71,9 +78,18 @@ class Causal:
 
 @dataclass(frozen=True)
 class Pairs:
-    """Generation before and after the top neurons are held at zero."""
+    """Generation before and after the top neurons are held at zero.
+
+    Attributes:
+        chain: Whose problems are gone through again.
+        neurons: The contrast whose top neurons are held.
+        problems: How many problems are drawn.
+        seeds: Of sampling, the same before and after.
+        random_sets: Matched sets that are held too.
+    """
 
     chain: str
+    neurons: str
     problems: int
     seeds: tuple[int, ...]
     random_sets: int
@@ -125,6 +141,26 @@ class BacktrackingEntry:
             seeds=chain.seeds,
             drawn=None if chain.problems is None else (chain.problems, self.seed),
             prompt_format=chain.prompt_format,
+        )
+
+    @property
+    def ablated(self) -> TextRequest:
+        """The texts of a chain once more, with sets of neurons held at zero; with `pairs` only.
+
+        From the last token of the prompt on, so that the first token of the output is changed too.
+        """
+        pairs = self.pairs
+        if pairs is None:
+            raise ValueError(f"{self.name}: has no pairs")
+        return replace(
+            self.request(self.chain(pairs.chain)),
+            name=f"{self.name}/ablated",
+            targets=Named("backtracking_choose", self.name, 1 + pairs.random_sets),
+            operation="zero",
+            values=(None,),
+            scope="last_cached",
+            seeds=pairs.seeds,
+            drawn=(pairs.problems, self.seed),
         )
 
     def formats(self) -> Mapping[str, Any]:
