@@ -7,11 +7,10 @@ the layer.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -21,35 +20,10 @@ from clampsweep.generation.shard import Append
 from clampsweep.models.capture import Rows, capture
 from clampsweep.models.model import Model
 from clampsweep.names import MLP_POST, RESID_POST, HookPoint, hook_points
-from clampsweep.shards.shard import KEY, Item, Keyed, Shard
-from clampsweep.studies.backtracking.sampling import KINDS, positions
+from clampsweep.shards.shard import KEY, Keyed, Shard
+from clampsweep.studies.backtracking.sampling import KINDS
 
 _MOST = 6e4  # beyond it float16 ends
-
-
-def items(samples: pd.DataFrame, traces: pd.DataFrame) -> list[Item]:
-    """What is captured, by trace: its token ids, and positions of each kind at each of its places.
-
-    Args:
-        samples: A `SAMPLES` table.
-        traces: `TRACES` that it is made from.
-    """
-    wanted = samples.drop_duplicates(["trace_id", "onset"]).sort_values(["trace_id", "onset"])
-    ids = {
-        row["trace_id"]: [*map(int, row["prompt_ids"]), *map(int, row["output_ids"])]
-        for row in traces.to_dict("records")
-    }
-    return [
-        Item(
-            str(name),
-            {"ids": ids[str(name)], "places": [_place(row) for row in own.to_dict("records")]},
-        )
-        for name, own in wanted.groupby("trace_id")
-    ]
-
-
-def _place(sample: Mapping[Any, Any]) -> dict[str, Any]:
-    return {"onset": int(sample["onset"]), **positions(sample)}
 
 
 def write(model: Model, shard: Shard, append: Append) -> None:

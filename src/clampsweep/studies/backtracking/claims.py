@@ -156,7 +156,7 @@ def _hard(name: str, one: Contrast) -> list[Tested]:
                 {},
                 "events against the same errors without a marker, split test",
                 [ran("errors without a marker", int(unmarked["n0"]))],
-                vacuous="up to the onset both texts are the same, and so is what the model computes",
+                vacuous="up to the onset both texts are the same, and what the model computes too",
             )
         )
     return found

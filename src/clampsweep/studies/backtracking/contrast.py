@@ -7,6 +7,10 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from clampsweep.studies.backtracking.heldout import confirmed, main
+from clampsweep.studies.backtracking.ranking import enough
+from clampsweep.studies.backtracking.traces import SPLITS
+
 
 class Contrast(NamedTuple):
     """Tables of a contrast, and why there is no ranking; empty if there is one.
@@ -36,3 +40,25 @@ def row_of(table: pd.DataFrame, **at: Any) -> Mapping[str, Any] | None:
 def lacking(one: Contrast, row: Mapping[str, Any] | None) -> str:
     """Why a claim cannot be tested; empty if it can."""
     return one.insufficient or ("" if row is not None else "the traces have no such case")
+
+
+def contrast_of(
+    samples: pd.DataFrame,
+    neurons: pd.DataFrame,
+    heldout: pd.DataFrame,
+    effects: pd.DataFrame,
+    minimum: tuple[int, int],
+    top: int,
+) -> Contrast:
+    """A contrast of its tables.
+
+    Args:
+        samples: Its `SAMPLES`.
+        neurons: Its `NEURONS`.
+        heldout: Its `HELDOUT`.
+        effects: Its `EFFECTS`.
+        minimum: Events, and problems, that each split needs.
+        top: Size of the set that is tested.
+    """
+    sure = {str(kind): len(confirmed(own)) for kind, own in neurons.groupby("position_kind")}
+    return Contrast(enough(main(samples), SPLITS, *minimum), heldout, effects, top, sure)

@@ -6,7 +6,7 @@ model goes on greedily, and its answer is compared with the right one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -15,39 +15,36 @@ from clampsweep.decoder.decode import decode
 from clampsweep.decoder.interventions import Scope
 from clampsweep.models.model import Model
 from clampsweep.studies.backtracking import answers
+from clampsweep.studies.backtracking.entry import WRITTEN
 from clampsweep.studies.backtracking.equivalence import compare
+from clampsweep.studies.backtracking.found_events import COUNTED, REGEX
+from clampsweep.studies.backtracking.tables import EXITS
 from clampsweep.studies.backtracking.traces import CLOSE
-from clampsweep.tables import Column, Schema
 from clampsweep.texts.request import Decoding
 
 TOKENS = 24  # of an answer
 _ENDING = "\n\nThe final answer is \\boxed{"
 
-EXITS = Schema(
-    "backtracking exits",
-    {
-        "event_id": Column("str", "the event"),
-        "source": Column("str", "chain or given"),
-        "problem_id": Column("str", "its problem"),
-        "answer": Column("str", "answer where thinking is ended before the event", null=True),
-        "correct": Column("bool", "whether it is right; null if not known", null=True),
-        "final_correct": Column("bool", "whether the trace's own answer is", null=True),
-        "text": Column("str", "what the model went on with"),
-    },
-    key=("event_id",),
-)
+
+def own_events(events: pd.DataFrame, traces: pd.DataFrame) -> pd.DataFrame:
+    """Events of the model's own and given traces, where the right answer is known."""
+    known = traces[(traces["source"] != WRITTEN) & traces["gold"].notna()]
+    seen = (events["label_source"] == REGEX) & events["class"].isin(COUNTED)
+    found: pd.DataFrame = events[seen & events["trace_id"].isin(known["trace_id"])]
+    return found
 
 
-def exits(model: Model, traces: pd.DataFrame, events: pd.DataFrame) -> pd.DataFrame:
+def exits(loaded: Callable[[], Model], traces: pd.DataFrame, events: pd.DataFrame) -> pd.DataFrame:
     """The table `EXITS`, of events of the model's own and given traces.
 
     Args:
-        model: Loaded model.
+        loaded: Loads the model; not called where there is no event.
         traces: `TRACES`.
         events: Events to end thinking at.
     """
     if not len(events):
         return _typed([])
+    model = loaded()
     by_name = {row["trace_id"]: row for row in traces.to_dict("records")}
     own = events.to_dict("records")
     prompts = [_prompt(model, by_name[event["trace_id"]], event) for event in own]

@@ -1,9 +1,4 @@
-"""What a set of neurons does at events beyond what it does at controls, against random sets.
-
-The equal logit bias is the control that needs no neuron: so many nats on every word of the onset
-lexicon as change its log-probability at events as much as the set does. What it does at controls
-follows from the log-probability there, and among other words it changes nothing.
-"""
+"""What a set of neurons does at events beyond what it does at controls, against random sets."""
 
 from __future__ import annotations
 
@@ -12,11 +7,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float64
-from scipy.optimize import brentq
 
-from clampsweep.statistics import cluster_bootstrap, rank_p, sign_flip
-from clampsweep.studies.backtracking.held_areas import Held
+from clampsweep.statistics import rank_p
+from clampsweep.studies.backtracking.held_areas import HELDOUT, Held
+from clampsweep.studies.backtracking.logit_bias import equal_bias, interval, problems
 from clampsweep.studies.backtracking.sampling import PRED
 from clampsweep.studies.backtracking.sets import RANDOM
 from clampsweep.studies.backtracking.tables import NONE, OUTPUT, PRED_POS, RAISE
@@ -31,7 +25,7 @@ EFFECTS = Schema(
         "set_kind": Column("str", "top or bottom"),
         "k": Column("int", "neurons that are changed"),
         "n": Column("int", "events, each with a control"),
-        "n_problems": Column("int", "problems that they come from"),
+        "nproblems": Column("int", "problems that they come from"),
         "delta_event": Column("float", "mean change of log p of the onset at events, nats"),
         "delta_control": Column("float", "at controls", null=True),
         "estimate": Column(
@@ -99,38 +93,15 @@ def _changes(rows: pd.DataFrame, bare: pd.DataFrame, column: str) -> pd.DataFram
     return pd.Series(change, index=index).unstack("y")
 
 
-def _problems(bare: pd.DataFrame, events: pd.Index) -> np.ndarray:
-    """Number of the problem of each event."""
-    of_event = bare.reset_index().drop_duplicates("match_id").set_index("match_id")["problem_id"]
-    return pd.factorize(of_event.reindex(events))[0]
-
-
-def _interval(values: Float64[np.ndarray, " event"], problems: np.ndarray) -> tuple[float, float]:
-    """95 % interval of a mean over events, problems drawn anew."""
-    n = int(problems.max(initial=0)) + 1
-    if n < 2:
-        return float("nan"), float("nan")
-    sums = _sums(values, problems)
-    sizes = np.bincount(problems, minlength=n).astype(float)[:, None]
-    low, high = cluster_bootstrap(sums, sizes)[0]
-    return float(low), float(high)
-
-
-def _sums(values: Float64[np.ndarray, " event"], problems: np.ndarray) -> np.ndarray:
-    """Sum over the events of each problem, [problem, 1]; rounded, so that ties are exact."""
-    sums: np.ndarray = np.round(np.bincount(problems, values), 9)[:, None]
-    return sums
-
-
 def _pred(
     rows: pd.DataFrame, chance: pd.DataFrame, bare: pd.DataFrame, name: str
 ) -> dict[str, Any]:
     """Numbers of scope pred_pos: events against controls."""
     change = _changes(rows, bare, "lp_onset")
     events, controls = change[1].to_numpy(), change[0].to_numpy()
-    problems = _problems(bare, change.index)
+    of = problems(bare, change.index)
     values = controls if name == RAISE else events - controls
-    low, high = _interval(values, problems)
+    low, high = interval(values, of)
     others = [
         _estimate(_changes(draw, bare, "lp_onset"), name) for _, draw in chance.groupby("draw")
     ]
@@ -139,7 +110,7 @@ def _pred(
     direct = _changes(rows.assign(lp_onset=rows["lp_direct"]), bare, "lp_onset")[1]
     return {
         "n": len(change),
-        "n_problems": int(problems.max(initial=0)) + 1,
+        "nproblems": int(of.max(initial=0)) + 1,
         "delta_event": float(events.mean()),
         "delta_control": float(controls.mean()),
         "estimate": estimate,
@@ -150,7 +121,7 @@ def _pred(
         "kl_random": float(chance[chance["y"] == 0]["kl_next"].mean()) if len(chance) else None,
         "kl_rest": float(rows[rows["y"] == 1]["kl_rest"].mean()),
         "direct_event": None if direct.isna().all() else float(direct.mean()),
-        **_bias(bare, change, problems),
+        **equal_bias(bare, change, of),
     }
 
 
@@ -164,14 +135,14 @@ def _output(
 ) -> dict[str, Any]:
     """Numbers of scope output: events alone, and what the rest of the text suffers."""
     change, nll = (_changes(rows, bare, column)[1] for column in ("lp_onset", "nll_rest"))
-    problems = _problems(bare, change.index)
-    low, high = _interval(change.to_numpy(), problems)
+    of = problems(bare, change.index)
+    low, high = interval(change.to_numpy(), of)
     others = [
         float(_changes(draw, bare, "lp_onset")[1].mean()) for _, draw in chance.groupby("draw")
     ]
     return {
         "n": len(change),
-        "n_problems": int(problems.max(initial=0)) + 1,
+        "nproblems": int(of.max(initial=0)) + 1,
         "delta_event": float(change.mean()),
         "estimate": float(change.mean()),
         "low": low,
@@ -209,54 +180,19 @@ def _chance(estimate: float, others: list[float]) -> dict[str, Any]:
     }
 
 
-def onset_logit(trials: pd.DataFrame, seed: int) -> dict[str, Any]:
+def onset_logit(trials: pd.DataFrame, seed: int) -> pd.DataFrame:
     """A row of `HELDOUT`: what the onset's log-probability in the unchanged model tells.
+
+    Without trials no row.
 
     Args:
         trials: A `TRIALS` table.
         seed: Of draws and permuted labels.
     """
     bare = trials[(trials["intervention"] == NONE) & (trials["scope"] == PRED_POS)]
+    if bare.empty:
+        return pd.DataFrame(columns=list(HELDOUT.columns))
     samples = bare[["match_id", "problem_id", "y"]].assign(split=TEST)
     held = Held(PRED, samples.reset_index(drop=True), seed)
-    return held.row("onset logit", bare["lp_onset"].to_numpy())
-
-
-def biased(lp: Float64[np.ndarray, " sample"], bias: float) -> Float64[np.ndarray, " sample"]:
-    """Change of log p of the lexicon, nats, under a bias on all its logits.
-
-    With probability p of the lexicon, p e^b / (p e^b + 1 - p).
-
-    Args:
-        lp: Its log-probability without.
-        bias: In nats.
-    """
-    rest = np.log1p(-np.exp(np.minimum(lp, -1e-12)))
-    moved: np.ndarray = bias - np.logaddexp(lp + bias, rest)
-    return moved
-
-
-def _bias(bare: pd.DataFrame, change: pd.DataFrame, problems: np.ndarray) -> dict[str, Any]:
-    """The equal logit bias and what it does."""
-    lp = bare["lp_onset"].unstack("y").reindex(change.index)
-    wanted = float(change[1].mean())
-    events, controls = lp[1].to_numpy(), lp[0].to_numpy()
-
-    def gap(bias: float) -> float:
-        return float(biased(events, bias).mean()) - wanted
-
-    if not gap(-50.0) < 0 < gap(50.0):
-        return {}
-    bias = float(brentq(gap, -50.0, 50.0))
-    at_events, at_controls = biased(events, bias), biased(controls, bias)
-    own = (change[1] - change[0]).to_numpy()
-    gaps = own - (at_events - at_controls)
-    low, high = _interval(gaps, problems)
-    return {
-        "bias": bias,
-        "bias_control": float(at_controls.mean()),
-        "bias_gap": float(gaps.mean()),
-        "bias_low": low,
-        "bias_high": high,
-        "bias_p": float(sign_flip(_sums(gaps, problems))[0]),
-    }
+    row = held.row("onset logit", bare["lp_onset"].to_numpy(float))
+    return pd.DataFrame([row]).astype({"layer": "Int64"})

@@ -8,26 +8,30 @@ what selection alone gives.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float, Float64
 
 from clampsweep.studies.backtracking.auc import auc
 from clampsweep.studies.backtracking.captured import Captured
-from clampsweep.studies.backtracking.held_areas import Held
+from clampsweep.studies.backtracking.held_areas import HELDOUT, Held
 from clampsweep.studies.backtracking.probes import (
-    LayerScore,
     bare,
-    direction_score,
     fitted,
-    probe_score,
 )
-from clampsweep.studies.backtracking.ranking import NEURONS, Labels, Ranked, rank
-from clampsweep.studies.backtracking.sampling import EVENT, OTHER, SAME, SPURIOUS, UNMARKED
-from clampsweep.studies.backtracking.traces import SELECT, TEST
+from clampsweep.studies.backtracking.ranking import NEURONS, Labels, Ranked, enough, rank
+from clampsweep.studies.backtracking.sampling import (
+    EVENT,
+    KINDS,
+    OTHER,
+    SAME,
+    SPURIOUS,
+    UNMARKED,
+)
+from clampsweep.studies.backtracking.seen import Seen
+from clampsweep.studies.backtracking.traces import SPLITS, TEST
 from clampsweep.tables import Column, Schema
 
 log = logging.getLogger(__name__)
@@ -54,6 +58,49 @@ class Found(NamedTuple):
     neurons: pd.DataFrame
     heldout: list[dict[str, Any]]
     direction: dict[str, Any]
+
+
+class RankedContrast(NamedTuple):
+    """Tables of a contrast; without rows where there are too few events."""
+
+    neurons: pd.DataFrame
+    heldout: pd.DataFrame
+    directions: pd.DataFrame
+
+
+def rank_contrast(
+    captured: Captured,
+    n_layers: int,
+    samples: pd.DataFrame,
+    minimum: tuple[int, int],
+    permutations: int,
+    top: int,
+    seed: int,
+) -> RankedContrast:
+    """Tables `NEURONS`, `HELDOUT` and `DIRECTIONS` of a contrast, all position kinds.
+
+    Args:
+        captured: Activations.
+        n_layers: Layers of the model.
+        samples: `SAMPLES` of the contrast.
+        minimum: Events, and problems that they come from, that each split needs.
+        permutations: Of labels.
+        top: Neurons of the set that is tested.
+        seed: Of permutations and draws.
+    """
+    schemas = NEURONS, HELDOUT, DIRECTIONS
+    if said := enough(main(samples), SPLITS, *minimum):
+        log.info("no ranking: %s", said)
+        return RankedContrast(*(pd.DataFrame(columns=list(one.columns)) for one in schemas))
+    found = [
+        rank_kind(captured, n_layers, kind, samples, permutations, top, seed) for kind in KINDS
+    ]
+    heldout = pd.DataFrame([row for one in found for row in one.heldout])
+    return RankedContrast(
+        pd.concat([one.neurons for one in found], ignore_index=True),
+        heldout.astype({"layer": "Int64"})[list(HELDOUT.columns)],
+        pd.DataFrame([one.direction for one in found]),
+    )
 
 
 def main(samples: pd.DataFrame) -> pd.DataFrame:
@@ -83,7 +130,7 @@ def rank_kind(
         seed: Of permutations and draws.
     """
     held = Held(kind, main(samples), seed)
-    seen = _Seen(held, samples)
+    seen = Seen(held, samples)
     labels = Labels.of(held.samples[held.discover], permutations, seed)
     ranked = rank(seen.layers(captured, n_layers), labels, top)
     neurons = seen.with_held_out(ranked.neurons)
@@ -105,65 +152,6 @@ def rank_kind(
     return Found(neurons.assign(position_kind=kind)[list(NEURONS.columns)], rows, found)
 
 
-class _Seen:
-    """One pass over the layers, and what is kept of it.
-
-    Args:
-        held: Events and their controls.
-        samples: All of the contrast, hard controls too.
-    """
-
-    def __init__(self, held: Held, samples: pd.DataFrame):
-        self._held, self.samples = held, samples
-        self.main = samples["control_kind"].isin([EVENT, SAME, OTHER]).to_numpy()
-        self._areas: dict[str, list[np.ndarray]] = {SELECT: [], TEST: []}
-        self._posts: list[np.ndarray] = []  # of each layer [sample, neuron], in single precision
-        self.directions: list[LayerScore] = []
-        self.probes: list[LayerScore] = []
-
-    def layers(
-        self, captured: Captured, n_layers: int
-    ) -> Iterator[Float[np.ndarray, "sample neuron"]]:
-        """Each layer's post-activations at the samples of the split discover."""
-        held = self._held
-        for number in range(n_layers):
-            (layer,) = captured.layer(number, [held.kind], self.samples)
-            post, residual = layer.post[self.main], layer.residual[self.main]
-            self._posts.append(layer.post)
-            for name, part in ((SELECT, held.select), (TEST, held.test)):
-                self._areas[name].append(auc(post[part], held.y[part]))
-            self.directions.append(direction_score(number, residual, held.parts))
-            self.probes.append(probe_score(number, residual, held.parts))
-            log.info("%s: layer %d of %d", held.kind, number + 1, n_layers)
-            yield post[held.discover]
-
-    def with_held_out(self, neurons: pd.DataFrame) -> pd.DataFrame:
-        """The neurons with their areas on the other splits, turned by sign."""
-        sign = neurons["sign"].to_numpy()
-        areas = {name: np.concatenate(parts) for name, parts in self._areas.items()}
-        turned = {name: np.where(sign > 0, area, 1 - area) for name, area in areas.items()}
-        return neurons.assign(auc_select=turned[SELECT], auc_test=turned[TEST])
-
-    def best(self, scores: Sequence[LayerScore]) -> LayerScore:
-        """The layer that does best on the split select."""
-        return max(scores, key=lambda one: one.chosen_by)
-
-    def columns(self, neurons: pd.DataFrame) -> Float[np.ndarray, "sample neuron"]:
-        """Post-activations of some neurons at all samples of the contrast."""
-        places = zip(neurons["layer"], neurons["neuron"], strict=True)
-        return np.stack([self._posts[layer][:, index] for layer, index in places], axis=1)
-
-    def composite(self, neurons: pd.DataFrame) -> Float64[np.ndarray, " sample"]:
-        """Mean of standardised activations, each turned by its sign, at all samples."""
-        values = self.columns(neurons).astype(float)
-        known = values[self.main][self._held.discover]
-        spread = known.std(0)
-        spread[spread == 0] = 1.0
-        turned = (values - known.mean(0)) / spread * neurons["sign"].to_numpy()
-        scores: np.ndarray = turned.mean(1)
-        return scores
-
-
 def _order(neurons: pd.DataFrame) -> pd.DataFrame:
     return neurons.sort_values("rank")
 
@@ -175,7 +163,7 @@ def confirmed(neurons: pd.DataFrame) -> pd.DataFrame:
 
 
 def _neuron_rows(
-    held: Held, seen: _Seen, neurons: pd.DataFrame, ranked: Ranked, top: int
+    held: Held, seen: Seen, neurons: pd.DataFrame, ranked: Ranked, top: int
 ) -> Iterator[dict[str, Any]]:
     """Rows of neurons: of each size, confirmed, with permuted labels, sparse probes, hard ones."""
     order, sure = _order(neurons), confirmed(neurons)
@@ -195,7 +183,7 @@ def _neuron_rows(
         yield from _hard(held.kind, seen, order[:top], name)
 
 
-def _hard(kind: str, seen: _Seen, neurons: pd.DataFrame, control: str) -> Iterator[dict[str, Any]]:
+def _hard(kind: str, seen: Seen, neurons: pd.DataFrame, control: str) -> Iterator[dict[str, Any]]:
     """The area of events against hard controls of a kind, if there are any in the split test."""
     samples = seen.samples
     matched = samples.loc[samples["control_kind"] == control, "match_id"]

@@ -7,9 +7,15 @@ from typing import Any
 
 import pandas as pd
 
+from clampsweep import ledger, tables
 from clampsweep.ledger import Conclusions, controls_table
 from clampsweep.markdown import code, join, plain, table
 from clampsweep.studies.backtracking.contrast import Contrast
+from clampsweep.studies.backtracking.detector import DETECTOR
+from clampsweep.studies.backtracking.found_events import EVENTS
+from clampsweep.studies.backtracking.pairs import PAIRED
+from clampsweep.studies.backtracking.ranking import NEURONS
+from clampsweep.studies.backtracking.rates import RATES
 from clampsweep.studies.backtracking.sections import (
     confirmed_table,
     detector_table,
@@ -19,6 +25,8 @@ from clampsweep.studies.backtracking.sections import (
     pairs_table,
     rates_table,
 )
+from clampsweep.studies.backtracking.traces import TRACES
+from clampsweep.studies.backtracking.view import by_contrast, contrasts_of
 
 _ABOUT = (
     "Supported: the interval and a corrected test agree with the claim; contradicted: the interval "
@@ -35,7 +43,7 @@ _POSITIONS = (
 
 def summary(
     concluded: Conclusions,
-    tables: Mapping[str, pd.DataFrame],
+    parts: Mapping[str, pd.DataFrame],
     contrasts: Mapping[str, Contrast],
     neurons: Mapping[str, pd.DataFrame],
     title: str,
@@ -45,7 +53,7 @@ def summary(
 
     Args:
         concluded: `VERDICTS` of the entry and their `LEDGER`.
-        tables: `rates`, `detector`, `events` and `traces`; `paired` where there is one.
+        parts: `rates`, `detector`, `events` and `traces`; `paired` where there is one.
         contrasts: By name.
         neurons: `NEURONS` of each contrast that has a ranking.
         title: What the entry is.
@@ -59,18 +67,18 @@ def summary(
         "## Verdicts",
         _verdicts(concluded.verdicts),
         "## Traces",
-        rates_table(tables["rates"]),
+        rates_table(parts["rates"]),
         "## Events that the rules see",
-        detector_table(tables["detector"]),
-        event_list(tables["events"], tables["traces"]),
+        detector_table(parts["detector"]),
+        event_list(parts["events"], parts["traces"]),
         "## Neurons on held-out events",
         _POSITIONS,
         *(_contrast(name, one, neurons.get(name)) for name, one in contrasts.items()),
         "## What changing them does to the onset",
         *(effects_table(name, one) for name, one in contrasts.items()),
     ]
-    if "paired" in tables:
-        blocks += ["## Texts with neurons held at zero", pairs_table(tables["paired"])]
+    if "paired" in parts:
+        blocks += ["## Texts with neurons held at zero", pairs_table(parts["paired"])]
     blocks += ["## Controls of the verdicts", controls_table(concluded.ledger)]
     return join([*blocks, "## Where everything is", kept])
 
@@ -126,3 +134,21 @@ def _contrast(name: str, one: Contrast, neurons: pd.DataFrame | None) -> str:
     if one.insufficient or neurons is None:
         return join([head, plain(one.insufficient or "no ranking")])
     return join([head, heldout_table(one.heldout), confirmed_table(neurons)])
+
+
+def written_summary(given: Mapping[str, Any], params: Any) -> str:
+    """The summary of the tables in files.
+
+    Args:
+        given: Files of the entry, as the rule has them.
+        params: The rule's: contrasts, minimum, top, title, files.
+    """
+    names = {"rates": RATES, "detector": DETECTOR, "events": EVENTS, "traces": TRACES}
+    if given.get("paired"):
+        names["paired"] = PAIRED
+    read = {name: tables.read(given[name], schema) for name, schema in names.items()}
+    contrasts = contrasts_of(given, params.contrasts, tuple(params.minimum), params.top)
+    neurons = by_contrast(given["neurons"], params.contrasts, NEURONS)
+    concluded = ledger.read(given["verdicts"], given["ledger"])
+    ranked = {name: one for name, one in neurons.items() if len(one)}
+    return summary(concluded, read, contrasts, ranked, params.title, params.files)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float64
 
-from clampsweep.models.model import Model
+from clampsweep.names import Neuron, target_name
 from clampsweep.tables import Column, Schema
 
 TOP, BOTTOM, RANDOM = "top", "bottom", "random"
@@ -29,19 +29,6 @@ SETS = Schema(
     },
     key=("set_kind", "k", "draw", "member"),
 )
-
-
-def output_norms(model: Model) -> Float64[np.ndarray, "layer neuron"]:
-    """Length of what one unit of each neuron adds to the output of its MLP."""
-    import torch
-
-    every = torch.arange(model.d_mlp, device=model.device)
-    rows = [
-        model.output_directions(layer, every).double().norm(dim=1)
-        for layer in range(model.n_layers)
-    ]
-    found: np.ndarray = torch.stack(rows).cpu().numpy()
-    return found
 
 
 def sets(
@@ -110,3 +97,25 @@ def _part(rows: pd.DataFrame, kind: str, size: int, draw: int) -> pd.DataFrame:
     return rows[["layer", "neuron", "mean1", "mean0"]].assign(
         set_kind=kind, k=size, draw=draw, member=range(len(rows))
     )
+
+
+def no_sets() -> pd.DataFrame:
+    """The table `SETS` of a contrast without a ranking."""
+    return pd.DataFrame(columns=list(SETS.columns))
+
+
+def names(table: pd.DataFrame, top: int, random_sets: int) -> list[str]:
+    """Names of targets: the top set, and random ones like it; none of an empty table.
+
+    Args:
+        table: A `SETS` table.
+        top: Size of the set.
+        random_sets: How many random ones.
+    """
+    own = table[(table["k"] == top) & (table["draw"] < random_sets)]
+    found = []
+    for kind in (TOP, RANDOM):
+        for _, members in own[own["set_kind"] == kind].groupby("draw"):
+            pairs = zip(members["layer"], members["neuron"], strict=True)
+            found.append(target_name(tuple(Neuron(int(a), int(b)) for a, b in pairs)))
+    return found

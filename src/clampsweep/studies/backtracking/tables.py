@@ -50,3 +50,62 @@ TRIALS = Schema(
     },
     key=("sample_id", "match_id", "intervention", "scope", "set_kind", "k", "draw"),
 )
+
+AROUND = Schema(
+    "backtracking around",
+    {
+        "sample_id": Column("str", "trace and token"),
+        "match_id": Column("str", "event that it is, or is matched with"),
+        "problem_id": Column("str", "its problem"),
+        "y": Column("int", "1 of an event, 0 of a control"),
+        "offset": Column("int", "tokens from the onset; -1 is the one before"),
+        "layer": Column("int", "layer, from 0"),
+        "neuron": Column("int", "index in the layer"),
+        "value": Column("float", "post-activation"),
+    },
+    key=("sample_id", "match_id", "offset", "layer", "neuron"),
+)
+
+STRIPS = Schema(
+    "backtracking strips",
+    {
+        "trace_id": Column("str", "the trace"),
+        "position": Column("int", "token of the output, from 0"),
+        "token": Column("str", "its text"),
+        "event": Column("bool", "whether it is of the sentence of an event"),
+        "layer": Column("int", "layer, from 0"),
+        "neuron": Column("int", "index in the layer"),
+        "value": Column("float", "post-activation"),
+    },
+    key=("trace_id", "position", "layer", "neuron"),
+)
+
+SPANS = Schema(
+    "backtracking spans",
+    {
+        "position_kind": Column("str", "pre, pred, onset or window"),
+        "layer": Column("int", "layer of the residual direction"),
+        "k": Column("int", "neurons of that layer or below"),
+        "share": Column(
+            "float", "share of the direction's squared length in the span of what they write, 0..1"
+        ),
+        "random_mean": Column("float", "mean of as many other neurons of the same layers"),
+        "random_high": Column("float", "95th percentile of these"),
+        "p": Column("float", "share of these that span as much"),
+    },
+    key=("position_kind",),
+)
+
+EXITS = Schema(
+    "backtracking exits",
+    {
+        "event_id": Column("str", "the event"),
+        "source": Column("str", "chain or given"),
+        "problem_id": Column("str", "its problem"),
+        "answer": Column("str", "answer where thinking is ended before the event", null=True),
+        "correct": Column("bool", "whether it is right; null if not known", null=True),
+        "final_correct": Column("bool", "whether the trace's own answer is", null=True),
+        "text": Column("str", "what the model went on with"),
+    },
+    key=("event_id",),
+)

@@ -6,7 +6,7 @@ every token of the output; what it makes of the next token is read.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -21,7 +21,16 @@ from clampsweep.models.activations import stream
 from clampsweep.models.hooks import hooked
 from clampsweep.models.model import Model
 from clampsweep.names import MLP_POST, HookPoint, Neuron, hook_points
-from clampsweep.studies.backtracking.onset import Sample, Set, kl, measures
+from clampsweep.studies.backtracking.heldout import main
+from clampsweep.studies.backtracking.onset import (
+    Sample,
+    Set,
+    chosen,
+    kl,
+    lexicon_ids,
+    measures,
+    read_sets,
+)
 from clampsweep.studies.backtracking.sets import RANDOM, TOP
 from clampsweep.studies.backtracking.tables import (
     INTERVENTIONS,
@@ -32,7 +41,49 @@ from clampsweep.studies.backtracking.tables import (
     TRIALS,
     ZERO,
 )
+from clampsweep.studies.backtracking.traces import TEST
 from clampsweep.studies.backtracking.trial import Held, Prefix, adds_directly
+
+_LONG = 8  # events of the scope output, and random sets tried on them
+
+
+def part_of_trials(
+    loaded: Callable[[], Model],
+    samples: pd.DataFrame,
+    traces: pd.DataFrame,
+    table: pd.DataFrame,
+    lexicon: Sequence[str],
+    top: int,
+    most: int,
+    part: int,
+    parts: int,
+) -> pd.DataFrame:
+    """A part of the `TRIALS` of a contrast; without rows where it has no ranking.
+
+    Args:
+        loaded: Loads the model; not called where there is no ranking.
+        samples: `SAMPLES` of the contrast.
+        traces: `TRACES`.
+        table: `SETS`.
+        lexicon: Words of the onset.
+        top: Size of the set that is tested.
+        most: Most events that are tried.
+        part: Number of the part, from 0.
+        parts: How many there are.
+    """
+    if table.empty:
+        return _none()
+    model = loaded()
+    ids, every = lexicon_ids(model.tokenizer, lexicon), read_sets(table)
+    tried = chosen(main(samples), traces, TEST, most)
+    events = [one for one in tried if one.y]
+    long = events[:: max(1, len(events) // _LONG)][:_LONG]
+    few = [one for one in every if one.k == top and (one.kind == TOP or one.draw < _LONG)]
+    few = [one for one in few if one.kind in (TOP, RANDOM)]
+    pairs = [tried[at : at + 2] for at in range(0, len(tried), 2)][part::parts]
+    short = trials(model, [one for pair in pairs for one in pair], every, ids, top)
+    found = [short, output_trials(model, long[part::parts], few, ids)]
+    return pd.concat([one for one in found if len(one)] or [_none()], ignore_index=True)
 
 
 def trials(

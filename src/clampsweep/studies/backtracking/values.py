@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -15,54 +15,79 @@ from clampsweep.models.model import Model
 from clampsweep.models.tokens import behind_letter
 from clampsweep.names import Neuron
 from clampsweep.statistics import rank_p
-from clampsweep.tables import Column, Schema
+from clampsweep.studies.backtracking.found_events import COUNTED
+from clampsweep.studies.backtracking.heldout import main
+from clampsweep.studies.backtracking.sampling import EVENT, PRED
+from clampsweep.studies.backtracking.tables import AROUND, SPANS, STRIPS
+from clampsweep.studies.backtracking.traces import TEST
 
 OFFSETS = range(-15, 6)  # tokens from the onset
 
-AROUND = Schema(
-    "backtracking around",
-    {
-        "sample_id": Column("str", "trace and token"),
-        "match_id": Column("str", "event that it is, or is matched with"),
-        "problem_id": Column("str", "its problem"),
-        "y": Column("int", "1 of an event, 0 of a control"),
-        "offset": Column("int", "tokens from the onset; -1 is the one before"),
-        "layer": Column("int", "layer, from 0"),
-        "neuron": Column("int", "index in the layer"),
-        "value": Column("float", "post-activation"),
-    },
-    key=("sample_id", "match_id", "offset", "layer", "neuron"),
-)
+_DRAWS = 100  # sets of other neurons that spans are held against
 
-STRIPS = Schema(
-    "backtracking strips",
-    {
-        "trace_id": Column("str", "the trace"),
-        "position": Column("int", "token of the output, from 0"),
-        "token": Column("str", "its text"),
-        "event": Column("bool", "whether it is of the sentence of an event"),
-        "layer": Column("int", "layer, from 0"),
-        "neuron": Column("int", "index in the layer"),
-        "value": Column("float", "post-activation"),
-    },
-    key=("trace_id", "position", "layer", "neuron"),
-)
 
-SPANS = Schema(
-    "backtracking spans",
-    {
-        "position_kind": Column("str", "pre, pred, onset or window"),
-        "layer": Column("int", "layer of the residual direction"),
-        "k": Column("int", "neurons of that layer or below"),
-        "share": Column(
-            "float", "share of the direction's squared length in the span of what they write, 0..1"
-        ),
-        "random_mean": Column("float", "mean of as many other neurons of the same layers"),
-        "random_high": Column("float", "95th percentile of these"),
-        "p": Column("float", "share of these that span as much"),
-    },
-    key=("position_kind",),
-)
+class Followed(NamedTuple):
+    """Tables of a contrast; without rows where it has no ranking."""
+
+    around: pd.DataFrame
+    strips: pd.DataFrame
+    spans: pd.DataFrame
+
+
+def follow(
+    loaded: Callable[[], Model],
+    samples: pd.DataFrame,
+    traces: pd.DataFrame,
+    events: pd.DataFrame,
+    neurons: pd.DataFrame,
+    directions: pd.DataFrame,
+    top: int,
+    shown: int,
+    seed: int,
+) -> Followed:
+    """Tables `AROUND` of held-out events, `STRIPS` of some of their traces, and `SPANS`.
+
+    Args:
+        loaded: Loads the model; not called where there is no ranking.
+        samples: `SAMPLES` of the contrast.
+        traces: `TRACES`.
+        events: `EVENTS`.
+        neurons: Its `NEURONS`.
+        directions: Its `DIRECTIONS`.
+        top: How many of the top neurons are followed.
+        shown: How many traces with an event are shown, and neurons in them.
+        seed: Of random sets.
+    """
+    if neurons.empty:
+        empty = (pd.DataFrame(columns=list(one.columns)) for one in (AROUND, STRIPS, SPANS))
+        return Followed(*empty)
+    model = loaded()
+    ranked = neurons[neurons["position_kind"] == PRED].sort_values("rank")[:top]
+    tops = [Neuron(int(a), int(b)) for a, b in zip(ranked["layer"], ranked["neuron"], strict=True)]
+    held = main(samples)
+    held = held[held["split"] == TEST]
+    ids = {
+        row["trace_id"]: [*map(int, row["prompt_ids"]), *map(int, row["output_ids"])]
+        for row in traces.to_dict("records")
+    }
+    names = list(dict.fromkeys(held.loc[held["control_kind"] == EVENT, "trace_id"]))[:shown]
+    shown_traces = traces[traces["trace_id"].isin(names)]
+    return Followed(
+        around(model, held, ids, tops),
+        strips(model, shown_traces, _marked(events, traces), tops[:shown]),
+        spans(model, directions, neurons, top, _DRAWS, seed),
+    )
+
+
+def _marked(events: pd.DataFrame, traces: pd.DataFrame) -> dict[str, set[int]]:
+    """Tokens of events, by trace."""
+    ends = dict(zip(traces["trace_id"], traces["ends"], strict=True))
+    marked: dict[str, set[int]] = {}
+    for row in events[events["class"].isin(COUNTED)].to_dict("records"):
+        own = ends[row["trace_id"]]
+        last = next((at for at, end in enumerate(own) if end >= row["char_end"]), len(own) - 1)
+        marked.setdefault(row["trace_id"], set()).update(range(row["tok_onset"], last + 1))
+    return marked
 
 
 def around(

@@ -1,0 +1,36 @@
+"""The places where activations are captured, as items of the sharded work. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from clampsweep.shards.shard import Item
+from clampsweep.studies.backtracking.sampling import positions
+
+
+def items(samples: pd.DataFrame, traces: pd.DataFrame) -> list[Item]:
+    """What is captured, by trace: its token ids, and positions of each kind at each of its places.
+
+    Args:
+        samples: A `SAMPLES` table.
+        traces: `TRACES` that it is made from.
+    """
+    wanted = samples.drop_duplicates(["trace_id", "onset"]).sort_values(["trace_id", "onset"])
+    ids = {
+        row["trace_id"]: [*map(int, row["prompt_ids"]), *map(int, row["output_ids"])]
+        for row in traces.to_dict("records")
+    }
+    return [
+        Item(
+            str(name),
+            {"ids": ids[str(name)], "places": [_place(row) for row in own.to_dict("records")]},
+        )
+        for name, own in wanted.groupby("trace_id")
+    ]
+
+
+def _place(sample: Mapping[Any, Any]) -> dict[str, Any]:
+    return {"onset": int(sample["onset"]), **positions(sample)}

@@ -1,0 +1,9 @@
+"""Draw the figures of an entry."""
+
+from clampsweep.errors import reported
+
+with reported(snakemake.log[0]):
+    from clampsweep.figures.outputs import save_figures
+    from clampsweep.studies.backtracking.figures.all_figures import drawn
+
+    save_figures(drawn(snakemake.input, snakemake.params), snakemake.output)

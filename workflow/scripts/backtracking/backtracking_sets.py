@@ -1,0 +1,23 @@
+"""Name the sets of neurons that are changed: top, last and matched random ones."""
+
+from pathlib import Path
+
+from clampsweep.errors import reported
+
+with reported(snakemake.log[0]):
+    from clampsweep import provenance, tables
+    from clampsweep.models.loading import load
+    from clampsweep.models.spec import ModelSpec
+    from clampsweep.studies.backtracking.output_norms import output_norms
+    from clampsweep.studies.backtracking.ranking import NEURONS
+    from clampsweep.studies.backtracking.sampling import PRED
+    from clampsweep.studies.backtracking.sets import SETS, no_sets, sets
+
+    params = snakemake.params
+    neurons = tables.read(snakemake.input.neurons, NEURONS, {"position_kind": PRED})
+    found = no_sets()
+    if len(neurons):
+        folder = Path(snakemake.input.model).parent
+        model = load(folder, ModelSpec(**params.model), snakemake.threads, "cpu")
+        found = sets(neurons, output_norms(model), **params.sets)
+    tables.write(found, snakemake.output.sets, SETS, provenance.record(code=params.code))
