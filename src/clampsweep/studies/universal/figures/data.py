@@ -69,6 +69,7 @@ def tokens(convergence: pd.DataFrame, pooled: pd.DataFrame, domain: str, title: 
         ax.plot(own["tokens"], floats(own["median_kurt"]), "o-", color=colour, label=var)
     ax.axhline(3, color=GREY, linewidth=0.6, linestyle="--")
     logarithmic(ax, "y")
+    ax.locator_params(axis="x", nbins=5)
     ax.set_xlabel(f"positions of {domain}")
     ax.set_ylabel("kurtosis of the median neuron")
     ax.legend()
