@@ -11,6 +11,7 @@ NAMES = (
     "srm",
     "scrubbing",
     "universal",
+    "backtracking",
 )
 STUDIES: tuple[Study, ...] = tuple(
     import_module(f"clampsweep.studies.{name}.study").STUDY for name in NAMES
