@@ -108,7 +108,12 @@ def test_texts_are_asked_for_by_chain_and_with_neurons_held():
     found = requests(entry())
     assert list(found) == ["one/plain", "one/ablated"]
     plain, held = found.values()
-    assert (plain.targets, plain.operation, plain.seeds, plain.drawn) == ((), "none", (0, 1), (2, 0))
+    assert (plain.targets, plain.operation, plain.seeds, plain.drawn) == (
+        (),
+        "none",
+        (0, 1),
+        (2, 0),
+    )
     assert (held.operation, held.scope, held.seeds) == ("zero", "last_cached", tuple(range(8)))
     assert held.most_targets == 3  # the top set and two random ones
     assert held.drawn == (12, 0)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from clampsweep.studies.backtracking.heldout import confirmed, main
 from clampsweep.studies.backtracking.ranking import enough
-from clampsweep.studies.backtracking.traces import SPLITS
+from clampsweep.studies.backtracking.splits import SPLITS
 
 
 class Contrast(NamedTuple):

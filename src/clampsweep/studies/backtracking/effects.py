@@ -13,8 +13,8 @@ from clampsweep.studies.backtracking.held_areas import HELDOUT, Held
 from clampsweep.studies.backtracking.logit_bias import equal_bias, interval, problems
 from clampsweep.studies.backtracking.sampling import PRED
 from clampsweep.studies.backtracking.sets import RANDOM
+from clampsweep.studies.backtracking.splits import TEST
 from clampsweep.studies.backtracking.tables import NONE, OUTPUT, PRED_POS, RAISE
-from clampsweep.studies.backtracking.traces import TEST
 from clampsweep.tables import Column, Schema
 
 EFFECTS = Schema(

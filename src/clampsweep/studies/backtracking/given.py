@@ -9,7 +9,8 @@ from typing import Any
 
 from clampsweep.errors import UserError
 from clampsweep.studies.backtracking.entry import GIVEN
-from clampsweep.studies.backtracking.traces import SPLITS, Raw, split_of
+from clampsweep.studies.backtracking.splits import SPLITS, split_of
+from clampsweep.studies.backtracking.traces import Raw
 from clampsweep.texts.prompt_files import read_text
 
 _NEEDED = ("problem", "prompt", "output")

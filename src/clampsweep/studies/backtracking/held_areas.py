@@ -11,7 +11,7 @@ from jaxtyping import Float
 from clampsweep.studies.backtracking.auc import auc, counts, drawn, interval, weights
 from clampsweep.studies.backtracking.probes import Parts
 from clampsweep.studies.backtracking.ranking import Labels
-from clampsweep.studies.backtracking.traces import DISCOVER, SELECT, TEST
+from clampsweep.studies.backtracking.splits import DISCOVER, SELECT, TEST
 from clampsweep.tables import Column, Schema
 
 _PERMUTED = 999  # labels of the split test, for p

@@ -31,7 +31,7 @@ from clampsweep.studies.backtracking.sampling import (
     UNMARKED,
 )
 from clampsweep.studies.backtracking.seen import Seen
-from clampsweep.studies.backtracking.traces import SPLITS, TEST
+from clampsweep.studies.backtracking.splits import SPLITS, TEST
 from clampsweep.tables import Column, Schema
 
 log = logging.getLogger(__name__)

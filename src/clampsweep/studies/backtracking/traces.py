@@ -9,15 +9,13 @@ import pandas as pd
 
 from clampsweep.models.chat import encode_chat
 from clampsweep.models.tokens import behind_letter, decode
-from clampsweep.provenance import json_digest
 from clampsweep.studies.backtracking import answers
 from clampsweep.studies.backtracking.entry import WRITTEN
 from clampsweep.studies.backtracking.equivalence import compare
+from clampsweep.studies.backtracking.splits import split_of
 from clampsweep.studies.backtracking.token_ends import token_at, token_ends
 from clampsweep.tables import Column, Schema
 from clampsweep.texts.request import PromptFormat
-
-SPLITS = DISCOVER, SELECT, TEST = "discover", "select", "test"
 
 OPEN, CLOSE = "<think>", "</think>"
 
@@ -90,12 +88,6 @@ class Encoding(NamedTuple):
             return encode_chat(self.tokenizer, text, prompt_format.system, self.name)
         ids: list[int] = self.tokenizer(text, add_special_tokens=False).input_ids
         return [int(self.tokenizer.bos_token_id), *ids] if self.prepend_bos else ids
-
-
-def split_of(problem_id: str) -> str:
-    """Split of a problem that names none: half discover, a quarter select, a quarter test."""
-    lot = int(json_digest(["split", problem_id])[:8], 16) % 4
-    return (DISCOVER, DISCOVER, SELECT, TEST)[lot]
 
 
 def of_chain(name: str, generations: pd.DataFrame, prompts: pd.DataFrame) -> Iterator[Raw]:

@@ -32,6 +32,7 @@ from clampsweep.studies.backtracking.onset import (
     read_sets,
 )
 from clampsweep.studies.backtracking.sets import RANDOM, TOP
+from clampsweep.studies.backtracking.splits import TEST
 from clampsweep.studies.backtracking.tables import (
     INTERVENTIONS,
     MEAN,
@@ -41,7 +42,6 @@ from clampsweep.studies.backtracking.tables import (
     TRIALS,
     ZERO,
 )
-from clampsweep.studies.backtracking.traces import TEST
 from clampsweep.studies.backtracking.trial import Held, Prefix, adds_directly
 
 _LONG = 8  # events of the scope output, and random sets tried on them

@@ -18,8 +18,8 @@ from clampsweep.statistics import rank_p
 from clampsweep.studies.backtracking.found_events import COUNTED
 from clampsweep.studies.backtracking.heldout import main
 from clampsweep.studies.backtracking.sampling import EVENT, PRED
+from clampsweep.studies.backtracking.splits import TEST
 from clampsweep.studies.backtracking.tables import AROUND, SPANS, STRIPS
-from clampsweep.studies.backtracking.traces import TEST
 
 OFFSETS = range(-15, 6)  # tokens from the onset
 
