@@ -26,8 +26,7 @@ def auc(scores: Float[np.ndarray, "sample ..."], y: Bool[np.ndarray, " sample"])
     n1 = int(y.sum())
     n0 = len(y) - n1
     ranks = rankdata(scores, axis=0)
-    found: np.ndarray = (ranks[y].sum(0) - n1 * (n1 + 1) / 2) / (n1 * n0)
-    return found
+    return np.asarray((ranks[y].sum(0) - n1 * (n1 + 1) / 2) / (n1 * n0))
 
 
 class Counts(NamedTuple):
