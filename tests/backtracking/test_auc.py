@@ -8,15 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hn
 
+from backtracking.matched import by_pairs
 from clampsweep.studies.backtracking.auc import Counts, auc, counts, drawn, interval, weights
-
-
-def by_pairs(scores, y):
-    """Share of event-control pairs in which the event is higher, ties half, by brute force."""
-    events, controls = [s for s, one in zip(scores, y, strict=True) if one], None
-    controls = [s for s, one in zip(scores, y, strict=True) if not one]
-    won = [1.0 if a > b else 0.5 if a == b else 0.0 for a in events for b in controls]
-    return sum(won) / len(won)
 
 
 @given(

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
+from jaxtyping import Float, Float64
+from scipy.stats import rankdata
 
 from clampsweep.studies.backtracking.auc import auc, counts, drawn, interval, weights
 from clampsweep.studies.backtracking.probes import Parts
@@ -71,9 +72,15 @@ class Held:
         own = np.asarray(scores)[self.test]
         area = float(auc(own, self.own_y))
         low, high = interval(drawn(counts(own, self.own_y, self._problems), self._times))
-        others = np.array([float(auc(own, y)) for y in self._labels])
+        others = self._permuted(own)
         p = (1 + int((others >= area - 1e-12).sum())) / (1 + len(others))
         return self.made(method, k, area, low, high, 0.5, p) | {"layer": layer}
+
+    def _permuted(self, own: Float[np.ndarray, " sample"]) -> Float64[np.ndarray, " draw"]:
+        """The area under each of the permuted labels, which all have as many events."""
+        n1, n0 = int(self.own_y.sum()), int((~self.own_y).sum())
+        sums: np.ndarray = self._labels @ rankdata(own)
+        return (sums - n1 * (n1 + 1) / 2) / (n1 * n0)
 
     def difference(
         self, method: str, first: np.ndarray, second: np.ndarray, k: int = 0

@@ -204,7 +204,7 @@ def hedges(
     """Hedges' g of each column, in pooled SDs, and half its 95 % interval.
 
     Hedges and Olkin (1985): d (1 - 3 / (4 (n1 + n0) - 9)), variance (n1 + n0) / (n1 n0) + g^2 /
-    (2 (n1 + n0)). 0 where both classes have one value, the same.
+    (2 (n1 + n0)). 0 where neither class varies.
 
     Args:
         events: Values of one class, at least two.
