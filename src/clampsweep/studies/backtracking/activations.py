@@ -57,7 +57,7 @@ class _Groups:
     """
 
     def __init__(self, items: Sequence[Keyed], model: Model):
-        self._names: list[tuple[str, int, str]] = []  # item's key, onset, kind
+        self._names: list[tuple[str, int, str]] = []  # item's key, place, kind
         self._of: dict[tuple[int, int], list[int]] = {}  # groups by sequence and position
         self.wanted: list[list[int]] = []
         for number, item in enumerate(items):
@@ -65,7 +65,7 @@ class _Groups:
                 for kind in KINDS:
                     for at in place[kind]:
                         self._of.setdefault((number, at), []).append(len(self._names))
-                    self._names.append((item.key, place["onset"], kind))
+                    self._names.append((item.key, place["place"], kind))
             self.wanted.append(sorted(at for one, at in self._of if one == number))
         self._d_mlp = model.d_mlp
         shape = model.n_layers, len(self._names), model.d_mlp + model.d_model
@@ -108,10 +108,10 @@ class _Groups:
         """The row group of a layer."""
         vectors = self._vectors[layer]
         fits = bool(np.abs(vectors).max(initial=0.0) < _MOST)
-        keys, onsets, kinds = zip(*self._names, strict=True)
+        keys, places, kinds = zip(*self._names, strict=True)
         return {
             KEY: list(keys),
-            "place": list(onsets),
+            "place": list(places),
             "kind": list(kinds),
             "layer": [layer] * len(keys),
             "vector": vectors.astype(np.float16) if fits else vectors,

@@ -60,7 +60,27 @@ def spans(output: str, ends: Sequence[int]) -> Spans:
     """
     found = [one for one in sentences(output) if one.start < (ends[-1] if len(ends) else 0)]
     starts = [one.start for one in found]
-    return Spans(starts, [one.end for one in found], [token_at(ends, at) for at in starts])
+    tokens = [first_token(output, ends, at) for at in starts]
+    return Spans(starts, [one.end for one in found], tokens)
+
+
+def first_token(output: str, ends: Sequence[int], char: int) -> int:
+    """Token with which a word begins: that of its first character, or spaces of their own before.
+
+    Tokenizers write a space and a word as one token, but a space and a digit as two.
+
+    Args:
+        output: The text.
+        ends: Of its tokens.
+        char: First character of the word.
+    """
+    token = token_at(ends, char)
+    while token > 0:
+        before = output[ends[token - 2] if token > 1 else 0 : ends[token - 1]]
+        if not before or before.strip(" "):
+            break
+        token -= 1
+    return token
 
 
 def events(traces: pd.DataFrame, rules: Rules, steps: pd.DataFrame | None) -> pd.DataFrame:
@@ -132,7 +152,7 @@ def _row(trace: Mapping[Any, Any], start: int, end: int, known: Spans) -> dict[s
     sentence = max(at for at, first in enumerate(known.starts) if first <= start)
     before = answers.extract(trace["output"][: known.starts[sentence]]).answer
     closed = trace["think_close"]
-    onset = token_at(trace["ends"], start)
+    onset = first_token(trace["output"], trace["ends"], start)
     return {
         "trace_id": trace["trace_id"],
         "char_start": start,

@@ -8,11 +8,13 @@ from typing import Any
 import pandas as pd
 
 from clampsweep.shards.shard import Item
-from clampsweep.studies.backtracking.sampling import positions
+from clampsweep.studies.backtracking.sampling import KINDS, positions
 
 
 def items(samples: pd.DataFrame, traces: pd.DataFrame) -> list[Item]:
     """What is captured, by trace: its token ids, and positions of each kind at each of its places.
+
+    A trace is read up to the last of these positions; nothing behind it changes what is there.
 
     Args:
         samples: A `SAMPLES` table.
@@ -24,13 +26,15 @@ def items(samples: pd.DataFrame, traces: pd.DataFrame) -> list[Item]:
         for row in traces.to_dict("records")
     }
     return [
-        Item(
-            str(name),
-            {"ids": ids[str(name)], "places": [_place(row) for row in own.to_dict("records")]},
-        )
+        _item(str(name), ids[str(name)], [_place(row) for row in own.to_dict("records")])
         for name, own in wanted.groupby("trace_id")
     ]
 
 
+def _item(name: str, ids: list[int], places: list[dict[str, Any]]) -> Item:
+    last = max(at for place in places for kind in KINDS for at in place[kind])
+    return Item(name, {"ids": ids[: last + 1], "places": places})
+
+
 def _place(sample: Mapping[Any, Any]) -> dict[str, Any]:
-    return {"onset": int(sample["onset"]), **positions(sample)}
+    return {"place": int(sample["onset"]), **positions(sample)}

@@ -15,6 +15,7 @@ import pandas as pd
 from clampsweep.provenance import json_digest
 from clampsweep.studies.backtracking.entry import GRADES, WRITTEN
 from clampsweep.studies.backtracking.found_events import COUNTED, REGEX, TEMPLATE, spans
+from clampsweep.studies.backtracking.splits import TEST
 from clampsweep.tables import Column, Schema
 
 KINDS = PRE, PRED, ONSET, WINDOW = "pre", "pred", "onset", "window"
@@ -159,8 +160,11 @@ class _Pool:
                 yield from (one for one in self._places[name] if one.onset > 0)
 
     def hard(self, event: _Place) -> list[tuple[str, _Place]]:
-        """Of written traces: the same error without a marker; a marker after a right step."""
-        if not self._graded:
+        """Of written traces: the same error without a marker; a marker after a right step.
+
+        They are only held against events of the split test.
+        """
+        if not self._graded or event.trace["split"] != TEST:
             return []
         problem, found = event.trace["problem_id"], []
         for name, row in self._own.items():
