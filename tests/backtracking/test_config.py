@@ -92,7 +92,7 @@ def test_each_fault_is_one_line_that_names_its_key(overlay, key, said):
 def test_what_is_left_out_has_the_schemas_defaults():
     found = entry(pairs=None)
     assert found.ranking == Ranking(4, 200, 30, 15, 20)
-    assert found.causal == Causal((1, 5, 20, 100), 100, 40)
+    assert found.causal == Causal((1, 5, 20, 100), 100, 24)
     assert found.pairs is None
     assert found.chains[0].prompt_format.kind == "chat"
     assert found.written is not None
@@ -115,8 +115,8 @@ def test_texts_are_asked_for_by_chain_and_with_neurons_held():
         (2, 0),
     )
     assert (held.operation, held.scope, held.seeds) == ("zero", "last_cached", tuple(range(8)))
-    assert held.most_targets == 3  # the top set and two random ones
-    assert held.drawn == (12, 0)
+    assert held.most_targets == 2  # the top set and a random one
+    assert held.drawn == (8, 0)
 
 
 def test_pairs_take_the_neurons_of_their_own_chain_if_none_are_named():
