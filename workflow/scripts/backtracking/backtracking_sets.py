@@ -1,13 +1,10 @@
 """Name the sets of neurons that are changed: top, last and matched random ones."""
 
-from pathlib import Path
-
 from clampsweep.errors import reported
 
 with reported(snakemake.log[0]):
     from clampsweep import provenance, tables
-    from clampsweep.models.loading import load
-    from clampsweep.models.spec import ModelSpec
+    from clampsweep.studies.backtracking.loader import loader
     from clampsweep.studies.backtracking.output_norms import output_norms
     from clampsweep.studies.backtracking.ranking import NEURONS
     from clampsweep.studies.backtracking.sampling import PRED
@@ -17,7 +14,6 @@ with reported(snakemake.log[0]):
     neurons = tables.read(snakemake.input.neurons, NEURONS, {"position_kind": PRED})
     found = no_sets()
     if len(neurons):
-        folder = Path(snakemake.input.model).parent
-        model = load(folder, ModelSpec(**params.model), snakemake.threads, "cpu")
+        model = loader(snakemake.input.model, params.model, snakemake.threads)()
         found = sets(neurons, output_norms(model), **params.sets)
     tables.write(found, snakemake.output.sets, SETS, provenance.record(code=params.code))

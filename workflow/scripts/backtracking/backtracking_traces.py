@@ -9,17 +9,13 @@ with reported(snakemake.log[0]):
     from clampsweep.models.hugging_face import load_tokenizer
     from clampsweep.studies.backtracking.sources import raw_traces
     from clampsweep.studies.backtracking.traces import TRACES, Encoding, traces
+    from clampsweep.texts.request import PromptFormat
 
     given, params = snakemake.input, snakemake.params
-    raw = raw_traces(
-        chains=dict(
-            zip(params.chains, zip(given.generations, given.prompts, strict=True), strict=True)
-        ),
-        written=given.get("written"),
-        given=given.get("given"),
-    )
+    formats = {name: PromptFormat.of(one) for name, one in params.formats.items()}
+    raw = raw_traces(given, params.chains, formats)
     tokenizer = load_tokenizer(Path(given.model).parent, "model")
     encoding = Encoding(tokenizer, params.prepend_bos, params.model)
-    found = traces(raw, encoding, params.formats, snakemake.threads)
+    found = traces(raw, encoding, formats, snakemake.threads)
     facts = provenance.record(code=params.code)
     tables.write(found, snakemake.output.traces, TRACES, facts)

@@ -1,13 +1,10 @@
 """Try the sets of neurons on a part of the held-out events and their controls."""
 
-from pathlib import Path
-
 from clampsweep.errors import reported
 
 with reported(snakemake.log[0]):
     from clampsweep import provenance, tables
-    from clampsweep.models.loading import load
-    from clampsweep.models.spec import ModelSpec
+    from clampsweep.studies.backtracking.loader import loader
     from clampsweep.studies.backtracking.rules import read_rules
     from clampsweep.studies.backtracking.sampling import SAMPLES
     from clampsweep.studies.backtracking.sets import SETS
@@ -17,12 +14,11 @@ with reported(snakemake.log[0]):
 
     given, params = snakemake.input, snakemake.params
     found = part_of_trials(
-        lambda: load(Path(given.model).parent, ModelSpec(**params.model), snakemake.threads,
-                     snakemake.resources.device),
+        loader(given.model, params.model, snakemake.threads, snakemake.resources.device),
         tables.read(given.samples, SAMPLES, {"contrast": snakemake.wildcards.contrast}),
         tables.read(given.traces, TRACES),
         tables.read(given.sets, SETS),
         read_rules(given.rules).lexicon,
         **params.trials,
-    )  # fmt: skip
+    )
     tables.write(found, snakemake.output.trials, TRIALS, provenance.record(code=params.code))

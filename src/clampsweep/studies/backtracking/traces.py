@@ -87,7 +87,9 @@ class Encoding(NamedTuple):
         if prompt_format.kind == "chat":
             return encode_chat(self.tokenizer, text, prompt_format.system, self.name)
         ids: list[int] = self.tokenizer(text, add_special_tokens=False).input_ids
-        return [int(self.tokenizer.bos_token_id), *ids] if self.prepend_bos else ids
+        bos = self.tokenizer.bos_token_id
+        # A prompt that is given with its special tokens has it already.
+        return [int(bos), *ids] if self.prepend_bos and ids[:1] != [bos] else ids
 
 
 def of_chain(name: str, generations: pd.DataFrame, prompts: pd.DataFrame) -> Iterator[Raw]:
@@ -126,8 +128,14 @@ def _plain(problems: Mapping[str, Mapping[Any, Any]], row: Mapping[Any, Any]) ->
     return problems[row["prompt_id"]].items()
 
 
-def of_written(written: pd.DataFrame) -> Iterator[Raw]:
-    """Our own traces, of a `WRITTEN` table."""
+def of_written(written: pd.DataFrame, prompt_format: PromptFormat) -> Iterator[Raw]:
+    """Our own traces.
+
+    Args:
+        written: A `WRITTEN` table.
+        prompt_format: How the questions reach the model; a raw one ends its line.
+    """
+    end = "" if prompt_format.kind == "chat" else "\n"
     for row in written.to_dict("records"):
         yield Raw(
             trace_id=f"{WRITTEN}/{row['trace_id']}",
@@ -138,7 +146,7 @@ def of_written(written: pd.DataFrame) -> Iterator[Raw]:
             level=int(row["level"]),
             split=row["split"],
             question=row["prompt"],
-            prompt=row["prompt"],
+            prompt=row["prompt"] + end,
             output=row["output"],
             gold=row["answer_gold"],
             grade=None if pd.isna(row["grade"]) else row["grade"],

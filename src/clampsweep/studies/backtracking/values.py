@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,16 +11,18 @@ import pandas as pd
 import torch
 from jaxtyping import Float64
 
+from clampsweep import tables
 from clampsweep.models.activations import traces as neuron_traces
 from clampsweep.models.model import Model
 from clampsweep.models.tokens import behind_letter
 from clampsweep.names import Neuron
 from clampsweep.statistics import rank_p
-from clampsweep.studies.backtracking.found_events import COUNTED
+from clampsweep.studies.backtracking.found_events import COUNTED, EVENTS
 from clampsweep.studies.backtracking.heldout import main
 from clampsweep.studies.backtracking.sampling import EVENT, PRED
 from clampsweep.studies.backtracking.splits import TEST
 from clampsweep.studies.backtracking.tables import AROUND, SPANS, STRIPS
+from clampsweep.studies.backtracking.traces import TRACES
 
 OFFSETS = range(-15, 6)  # tokens from the onset
 
@@ -34,11 +37,22 @@ class Followed(NamedTuple):
     spans: pd.DataFrame
 
 
+class SeenTraces(NamedTuple):
+    """`TRACES` and their `EVENTS`."""
+
+    traces: pd.DataFrame
+    events: pd.DataFrame
+
+
+def seen_traces(traces: Path | str, events: Path | str) -> SeenTraces:
+    """Traces and events of files."""
+    return SeenTraces(tables.read(traces, TRACES), tables.read(events, EVENTS))
+
+
 def follow(
     loaded: Callable[[], Model],
     samples: pd.DataFrame,
-    traces: pd.DataFrame,
-    events: pd.DataFrame,
+    seen: SeenTraces,
     neurons: pd.DataFrame,
     directions: pd.DataFrame,
     top: int,
@@ -50,8 +64,7 @@ def follow(
     Args:
         loaded: Loads the model; not called where there is no ranking.
         samples: `SAMPLES` of the contrast.
-        traces: `TRACES`.
-        events: `EVENTS`.
+        seen: Traces and their events.
         neurons: Its `NEURONS`.
         directions: Its `DIRECTIONS`.
         top: How many of the top neurons are followed.
@@ -61,7 +74,7 @@ def follow(
     if neurons.empty:
         empty = (pd.DataFrame(columns=list(one.columns)) for one in (AROUND, STRIPS, SPANS))
         return Followed(*empty)
-    model = loaded()
+    model, traces = loaded(), seen.traces
     ranked = neurons[neurons["position_kind"] == PRED].sort_values("rank")[:top]
     tops = [Neuron(int(a), int(b)) for a, b in zip(ranked["layer"], ranked["neuron"], strict=True)]
     held = main(samples)
@@ -74,7 +87,7 @@ def follow(
     shown_traces = traces[traces["trace_id"].isin(names)]
     return Followed(
         around(model, held, ids, tops),
-        strips(model, shown_traces, _marked(events, traces), tops[:shown]),
+        strips(model, shown_traces, _marked(seen.events, traces), tops[:shown]),
         spans(model, directions, neurons, top, _DRAWS, seed),
     )
 
