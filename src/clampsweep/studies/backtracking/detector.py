@@ -124,7 +124,7 @@ def _counted(true: np.ndarray, found: np.ndarray) -> dict[str, Any]:
         "found": int(found.sum()),
         "right": right,
     }
-    shares = {}
+    shares: dict[str, float] = {}
     for name, n in (("precision", counts["found"]), ("recall", counts["labelled"])):
         low, high = wilson(right, n)
         share = right / n if n else np.nan
