@@ -26,10 +26,10 @@ def areas(**changes: Any) -> list[dict[str, Any]]:
             area(TOP, kind, 20, **changes),
             area("permuted labels", kind, 20, estimate=0.5, low=0.4, high=0.6, p=None),
             area("residual direction", kind, estimate=0.97),
-            area("next token", kind, estimate=0.5),
+            area("token before", kind, estimate=0.5),
             area(f"{TOP} less residual direction", kind, 20, estimate=-0.07, low=-0.12, high=-0.02,
                  null=0.0, p=0.01),
-            area(f"{TOP} less next token", kind, 20, estimate=0.4, low=0.3, high=0.45, null=0.0),
+            area(f"{TOP} less token before", kind, 20, estimate=0.4, low=0.3, high=0.45, null=0.0),
         ]  # fmt: skip
     return rows
 
@@ -56,7 +56,7 @@ def test_too_few_events_are_said_by_every_claim_of_the_contrast():
 def test_what_a_residual_direction_beats_is_contradicted():
     found = verdicts(gross=contrast(heldout=areas()))["verdict"]
     assert found["neurons tell more than the residual direction", "gross", "pre"] == "contradicted"
-    assert found["neurons tell more than the next token", "gross", "pre"] == "supported"
+    assert found["neurons tell more than the token before", "gross", "pre"] == "supported"
 
 
 def test_the_same_prefix_with_and_without_a_marker_is_vacuous():

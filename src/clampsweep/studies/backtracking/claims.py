@@ -19,9 +19,10 @@ from clampsweep.ledger import (
 from clampsweep.statistics import benjamini_hochberg
 from clampsweep.studies.backtracking.causal_claims import causal_claims
 from clampsweep.studies.backtracking.contrast import Contrast, lacking, row_of
-from clampsweep.studies.backtracking.heldout import DIRECTION, PERMUTED, TOP
+from clampsweep.studies.backtracking.heldout import BEFORE, DIRECTION, PERMUTED, TOP
 from clampsweep.studies.backtracking.pair_claims import pair_claims
-from clampsweep.studies.backtracking.sampling import PRE, PRED, SPURIOUS, UNMARKED
+from clampsweep.studies.backtracking.pools import SPURIOUS, UNMARKED
+from clampsweep.studies.backtracking.sampling import PRE, PRED
 from clampsweep.studies.backtracking.tested import STUDY, Tested
 from clampsweep.verdicts import Claim, Result, conclude
 
@@ -105,10 +106,10 @@ def _detected(name: str, one: Contrast) -> list[Tested]:
 
 
 def _compared(name: str, one: Contrast) -> list[Tested]:
-    """They tell more than a residual direction, and than the next token."""
+    """They tell more than a residual direction, the token before, and the position."""
     rows = []
     for kind in KINDS:
-        for other in (DIRECTION, "next token"):
+        for other in (DIRECTION, *BEFORE):
             row = row_of(one.heldout, position_kind=kind, method=f"{TOP} less {other}")
             own = row_of(one.heldout, position_kind=kind, method=other)
             control = skipped(other, one.insufficient or "not made")

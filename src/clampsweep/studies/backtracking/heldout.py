@@ -17,19 +17,13 @@ import pandas as pd
 from clampsweep.studies.backtracking.auc import auc
 from clampsweep.studies.backtracking.captured import Captured
 from clampsweep.studies.backtracking.held_areas import HELDOUT, Held
+from clampsweep.studies.backtracking.pools import EVENT, OTHER, SAME, SPURIOUS, UNMARKED
 from clampsweep.studies.backtracking.probes import (
     bare,
     fitted,
 )
 from clampsweep.studies.backtracking.ranking import NEURONS, Labels, Ranked, enough, rank
-from clampsweep.studies.backtracking.sampling import (
-    EVENT,
-    KINDS,
-    OTHER,
-    SAME,
-    SPURIOUS,
-    UNMARKED,
-)
+from clampsweep.studies.backtracking.sampling import KINDS
 from clampsweep.studies.backtracking.seen import Seen
 from clampsweep.studies.backtracking.splits import SPLITS, TEST
 from clampsweep.tables import Column, Schema
@@ -38,6 +32,7 @@ log = logging.getLogger(__name__)
 
 TOP, CONFIRMED, PERMUTED = "top neurons", "confirmed neurons", "permuted labels"
 DIRECTION, PROBE, SPARSE = "residual direction", "residual probe", "sparse probe"
+BEFORE = ("token before", "position")  # what is known at the last token, of scores without a model
 SIZES = (1, 5, 20, 100)
 _LEVEL = 0.05
 
@@ -135,18 +130,17 @@ def rank_kind(
     ranked = rank(seen.layers(captured, n_layers), labels, top)
     neurons = seen.with_held_out(ranked.neurons)
     rows = list(_neuron_rows(held, seen, neurons, ranked, top))
+    plain = bare(held.samples, held.parts)
     direction, probe = seen.best(seen.directions), seen.best(seen.probes)
     rows += [
         held.row(DIRECTION, direction.scores, layer=direction.layer),
         held.row(PROBE, probe.scores, layer=probe.layer),
-        *(held.row(name, scores) for name, scores in bare(held.samples, held.parts).items()),
+        *(held.row(name, scores) for name, scores in plain.items()),
     ]
     own = seen.composite(_order(neurons)[:top])[seen.main]
+    others = {DIRECTION: direction.scores, **{name: plain[name] for name in BEFORE}}
     rows += [
-        held.difference(f"{TOP} less {DIRECTION}", own, direction.scores, top),
-        held.difference(
-            f"{TOP} less next token", own, bare(held.samples, held.parts)["next token"], top
-        ),
+        held.difference(f"{TOP} less {name}", own, scores, top) for name, scores in others.items()
     ]
     found = {"position_kind": kind, "layer": direction.layer, "vector": direction.direction}
     return Found(neurons.assign(position_kind=kind)[list(NEURONS.columns)], rows, found)

@@ -36,16 +36,15 @@ class Parts(NamedTuple):
 def token_score(tokens: Int[np.ndarray, " sample"], parts: Parts) -> Float64[np.ndarray, " sample"]:
     """Log-odds of an event given a token id, by how often it stands at events and controls.
 
-    One is added to each count, so a token that was never seen has the odds of all.
+    One is added to a token's count at controls, and at events as much of one as there are events
+    for each control: so a token that was never seen has the odds of all.
     """
     events = Counter(tokens[parts.discover & parts.y].tolist())
     controls = Counter(tokens[parts.discover & ~parts.y].tolist())
-    odds = {
-        token: math.log((events[token] + 1) / (controls[token] + 1))
-        for token in set(tokens.tolist())
-    }
-    rest = math.log(sum(controls.values()) / sum(events.values()))
-    return np.array([odds[token] + rest for token in tokens.tolist()])
+    odds = sum(events.values()) / sum(controls.values())  # of all
+    return np.array(
+        [math.log((events[token] + odds) / (controls[token] + 1)) for token in tokens.tolist()]
+    )
 
 
 def oriented(
@@ -120,7 +119,7 @@ def fitted(
 
 def bare(samples: pd.DataFrame, parts: Parts) -> dict[str, Float64[np.ndarray, " sample"]]:
     """Scores that need no model: tokens and position, by name."""
-    position = samples["rel_pos"].to_numpy(float)
+    position = samples["offset"].to_numpy(float)
     return {
         "next token": token_score(samples["next_token"].to_numpy(), parts),
         "token before": token_score(samples["cur_token"].to_numpy(), parts),

@@ -12,8 +12,8 @@ from jaxtyping import Float, Float64
 from clampsweep.studies.backtracking.auc import auc
 from clampsweep.studies.backtracking.captured import Captured
 from clampsweep.studies.backtracking.held_areas import Held
+from clampsweep.studies.backtracking.pools import EVENT, OTHER, SAME
 from clampsweep.studies.backtracking.probes import LayerScore, direction_score, probe_score
-from clampsweep.studies.backtracking.sampling import EVENT, OTHER, SAME
 from clampsweep.studies.backtracking.splits import SELECT, TEST
 
 log = logging.getLogger(__name__)
