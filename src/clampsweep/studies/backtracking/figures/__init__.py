@@ -1,0 +1,1 @@
+"""The figures of backtracking: tables in, a matplotlib figure out; no pyplot."""
