@@ -97,7 +97,7 @@ def texts(
     }
     gold = {
         row["prompt_id"]: answers.gold(
-            {at: None if pd.isna(cell) else str(cell) for at, cell in row.items()}
+            {str(at): None if pd.isna(cell) else str(cell) for at, cell in row.items()}
         )
         for row in prompts.to_dict("records")
     }

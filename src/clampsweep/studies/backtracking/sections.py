@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import pandas as pd
 
 from clampsweep.markdown import code, plain, table
@@ -48,7 +51,7 @@ def detector_table(detector: pd.DataFrame) -> str:
     return table(head, rows)
 
 
-def _share(row: dict[object, object], name: str) -> str:
+def _share(row: Mapping[Any, Any], name: str) -> str:
     if pd.isna(row[name]):
         return ""
     return f"{row[name]:.0%} [{row[f'{name}_low']:.0%}, {row[f'{name}_high']:.0%}]"
@@ -78,7 +81,7 @@ def event_list(events: pd.DataFrame, traces: pd.DataFrame) -> str:
     return table(("trace", "class", "rule", "sentence", "answer"), rows) + more
 
 
-def _known(value: object) -> str:
+def _known(value: Any) -> str:
     return "not known" if pd.isna(value) else "right" if value else "wrong"
 
 
