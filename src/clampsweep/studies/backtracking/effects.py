@@ -25,7 +25,7 @@ EFFECTS = Schema(
         "set_kind": Column("str", "top or bottom"),
         "k": Column("int", "neurons that are changed"),
         "n": Column("int", "events, each with a control"),
-        "nproblems": Column("int", "problems that they come from"),
+        "n_problems": Column("int", "problems that they come from"),
         "delta_event": Column("float", "mean change of log p of the onset at events, nats"),
         "delta_control": Column("float", "at controls", null=True),
         "estimate": Column(
@@ -110,7 +110,7 @@ def _pred(
     direct = _changes(rows.assign(lp_onset=rows["lp_direct"]), bare, "lp_onset")[1]
     return {
         "n": len(change),
-        "nproblems": int(of.max(initial=0)) + 1,
+        "n_problems": int(of.max(initial=0)) + 1,
         "delta_event": float(events.mean()),
         "delta_control": float(controls.mean()),
         "estimate": estimate,
@@ -142,7 +142,7 @@ def _output(
     ]
     return {
         "n": len(change),
-        "nproblems": int(of.max(initial=0)) + 1,
+        "n_problems": int(of.max(initial=0)) + 1,
         "delta_event": float(change.mean()),
         "estimate": float(change.mean()),
         "low": low,

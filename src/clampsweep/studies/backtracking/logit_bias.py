@@ -82,5 +82,5 @@ def interval(values: Float64[np.ndarray, " event"], problems: np.ndarray) -> tup
 
 def sums(values: Float64[np.ndarray, " event"], problems: np.ndarray) -> np.ndarray:
     """Sum over the events of each problem, [problem, 1]; rounded, so that ties are exact."""
-    sums: np.ndarray = np.round(np.bincount(problems, values), 9)[:, None]
-    return sums
+    totals: np.ndarray = np.round(np.bincount(problems, values), 9)[:, None]
+    return totals

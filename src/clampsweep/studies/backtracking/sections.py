@@ -41,7 +41,7 @@ def detector_table(detector: pd.DataFrame) -> str:
         (
             row["class"],
             row["split"],
-            row["n"],
+            f"{row['n']:,}",
             _share(row, "precision"),
             _share(row, "recall"),
         )
@@ -166,7 +166,7 @@ def pairs_table(paired: pd.DataFrame) -> str:
             f"{row['after']:.3g}",
             plain(row["unit"]),
             "" if pd.isna(row["low"]) else f"[{row['low']:+.3g}, {row['high']:+.3g}]",
-            row["n"],
+            f"{row['n']:,}",
             "" if pd.isna(row["p"]) else f"{row['p']:.2g}",
         )
         for row in paired.to_dict("records")
