@@ -16,7 +16,7 @@ ifneq ($(shell mkdir -p "$(CACHE)" 2>&1 && test -w "$(CACHE)" && echo writable),
 export XDG_CACHE_HOME := $(CURDIR)/.snakemake/cache
 endif
 
-.PHONY: reproduce plan unlock explore test test-slow test-cluster test-explorer lint format prune bench bench-exact bench-capture bench-universal bench-explorer
+.PHONY: reproduce plan unlock explore test test-slow test-cluster test-explorer lint format prune bench bench-exact bench-capture bench-universal bench-backtracking bench-explorer
 .DEFAULT_GOAL := reproduce
 
 ## reproduce: run the experiment of config/config.yaml (or CONFIG=file) and write the report;
@@ -108,6 +108,12 @@ bench-capture: .venv/ready
 bench-universal: .venv/ready
 	$(BIN)/snakemake $(MODEL) --cores $(CORES) --quiet
 	$(BIN)/python benchmarks/universal.py $(ARGS)
+
+## bench-backtracking: what a shard of activations costs, and the ranking of every neuron (10 minutes)
+bench-backtracking: .venv/ready
+	$(BIN)/snakemake $(MODEL) --cores $(CORES) --quiet
+	$(BIN)/python benchmarks/backtracking_capture.py $(ARGS)
+	$(BIN)/python benchmarks/backtracking_ranking.py
 
 # torch first and pinned: any other order may pull in several gigabytes of GPU packages.
 .venv/ready: pyproject.toml constraints.txt
