@@ -1,7 +1,7 @@
 """How good are the rules of events? Precision and recall on sentences labelled by hand.
 
-A passage holds what its strongest event is. The half `tune` was looked at while the rules were
-written, the half `held_out` was not.
+A passage holds what its strongest event is. Errors in the half `tune` were looked at while the
+rules were written, those in `held_out` were not.
 """
 
 from __future__ import annotations
