@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from clampsweep.studies.backtracking.captured import Layer
-from clampsweep.studies.backtracking.sampling import EVENT, OTHER, SAME
+from clampsweep.studies.backtracking.captured import Captured, Layer
+from clampsweep.studies.backtracking.pools import EVENT, OTHER, SAME
 from clampsweep.studies.backtracking.splits import SPLITS
 
 
@@ -45,6 +45,7 @@ def matched(
                             "window_end": 40,
                             "cur_token": 7,
                             "next_token": 9 if kind == EVENT else 5,
+                            "offset": 20,
                             "rel_pos": 0.5,
                         }
                     )
@@ -53,11 +54,13 @@ def matched(
 
 def shuffled(samples: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     """The same samples, but which of a match is called the event, and its controls, is by lot."""
-    found = samples.copy()
-    for _, own in samples.groupby("match_id"):
-        names = own[["y", "control_kind"]].to_numpy()
-        found.loc[own.index, ["y", "control_kind"]] = names[rng.permutation(len(own))]
-    return found.astype({"y": int})
+    match = pd.factorize(samples["match_id"])[0]
+    places = np.argsort(match, kind="stable")
+    drawn = np.argsort(match + rng.random(len(match)))
+    back = np.empty(len(match), int)
+    back[places] = drawn
+    names = {name: samples[name].to_numpy()[back] for name in ("y", "control_kind")}
+    return samples.assign(**names)
 
 
 def by_pairs(scores: Any, y: Any) -> float:
@@ -68,7 +71,7 @@ def by_pairs(scores: Any, y: Any) -> float:
     return sum(won) / len(won)
 
 
-class Dealt:
+class Dealt(Captured):
     """Stands for `Captured`: activations that a test has dealt, [sample, neuron] of each layer."""
 
     def __init__(
