@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clampsweep.studies.backtracking.events import Event, Span, find, sentences, token_at
+from clampsweep.studies.backtracking.events import Event, Span, find, sentences
 from clampsweep.studies.backtracking.rules import Rule, Rules, read_rules
 
 SHIPPED = read_rules(
@@ -135,14 +135,3 @@ def test_doubt_is_no_backtracking_and_waiters_do_not_wait() -> None:
 def test_a_text_without_words_has_no_events() -> None:
     assert find("", SHIPPED) == []
     assert find("...\n---", SHIPPED) == []
-
-
-def test_the_first_token_that_covers_a_character_is_given() -> None:
-    offsets = [(0, 0), (0, 4), (4, 5), (4, 5), (6, 9)]
-    assert [token_at(offsets, char) for char in (0, 3, 4, 6, 8)] == [1, 1, 2, 4, 4]
-
-
-@pytest.mark.parametrize("char", [5, 9, -1])
-def test_a_character_that_no_token_covers_is_refused(char: int) -> None:
-    with pytest.raises(ValueError, match=f"character {char}"):
-        token_at([(0, 4), (4, 5), (6, 9)], char)

@@ -113,19 +113,3 @@ def _matches(rule: Rule, text: str, firsts: Sequence[int]) -> Iterator[re.Match[
         bullet = _BULLET.match(text, first)
         if match := rule.pattern.match(text, bullet.end() if bullet else first):
             yield match
-
-
-def token_at(offsets: Sequence[tuple[int, int]], char: int) -> int:
-    """Number of the first token that covers a character.
-
-    Args:
-        offsets: First character and end, exclusive, of each token, as tokenizers give them.
-        char: Character, from 0.
-
-    Raises:
-        ValueError: No token covers it.
-    """
-    for number, (start, end) in enumerate(offsets):
-        if start <= char < end:
-            return number
-    raise ValueError(f"character {char}: none of {len(offsets)} tokens covers it")
