@@ -83,13 +83,15 @@ class Prefix:
         by_layer = _by_layer(rows, model.device)
         directs = _by_layer([row if row.direct else Held((), ()) for row in rows], model.device)
 
+        # Found before the pass: they are asked of the projections that are hooked in it.
+        alongs = {layer: model.output_directions(layer, at.neuron) for layer, at in directs.items()}
+
         def change(layer: int, post: Float[Tensor, "row pos d_mlp"]) -> Tensor | None:
             natural[layer] = post[:, -1]
             if layer in directs:
                 at = directs[layer]
                 moved = at.values.to(post) - post[at.row, -1, at.neuron]
-                along = model.output_directions(layer, at.neuron)
-                pushed.index_add_(0, at.row, moved[:, None] * along)
+                pushed.index_add_(0, at.row, moved[:, None] * alongs[layer])
             if layer not in by_layer:
                 return None
             at = by_layer[layer].without(directs.get(layer))
