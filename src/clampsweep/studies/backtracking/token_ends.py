@@ -5,20 +5,22 @@ A trace's token ids are what the model said; encoding its text anew may give oth
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from clampsweep.errors import UserError
 from clampsweep.models.tokens import behind_letter, decode
 
 _PART = "\ufffd"  # what the beginning of a character is read as
-_MOST = 8  # tokens of a character
+
+Read = Callable[[Sequence[int]], str]
 
 
 def token_ends(tokenizer: Any, before: Sequence[int], ids: Sequence[int], text: str) -> list[int]:
     """For each token, how many characters of the text are complete at its end.
 
-    A token that ends inside a character has the same as the one before it.
+    A token that ends inside a character completes those before it.
 
     Args:
         tokenizer: Hugging Face's.
@@ -29,34 +31,45 @@ def token_ends(tokenizer: Any, before: Sequence[int], ids: Sequence[int], text: 
     Raises:
         UserError: The text is not that of the tokens.
     """
-    read = behind_letter(tokenizer)
-    if not decode(tokenizer, before):
-        read = _at_start(tokenizer)
-    ends: list[int] = []
-    done, first = 0, 0  # characters before the token `first`, with which a character begins
-    for at in range(len(ids)):
-        piece = read(ids[first : at + 1])
-        if piece.endswith(_PART) and at - first < _MOST and not _is_said(text, done, piece):
-            ends.append(ends[-1] if ends else 0)
-            continue
-        done, first = done + len(piece), at + 1
-        read = behind_letter(tokenizer)
-        ends.append(done)
-    if done != len(text):
+    behind = behind_letter(tokenizer)
+    start: Read = behind if decode(tokenizer, before) else partial(decode, tokenizer)
+    whole = start(ids)
+    if whole != text:
         raise UserError(
-            f"a text of {len(text)} characters, but its tokens make {done}; it was changed after "
-            "it was written, write it anew"
+            f"a text of {len(text)} characters, but its tokens make {len(whole)}, or others; it "
+            "was changed after it was written, write it anew"
         )
+    return _by_pieces(start, behind, ids, text) or _by_beginnings(start, ids, text)
+
+
+def _by_pieces(start: Read, behind: Read, ids: Sequence[int], text: str) -> list[int]:
+    """The same, read anew from wherever a character ends; empty if the pieces are not the text."""
+    ends: list[int] = []
+    done, first = 0, 0  # characters before the token `first`, with which a piece begins
+    for at in range(len(ids)):
+        piece = (behind if done else start)(ids[first : at + 1])
+        ends.append(_further(ends, done + _shared(piece, text[done : done + len(piece)])))
+        if not piece.endswith(_PART) and text.startswith(piece, done):
+            done, first = done + len(piece), at + 1
+    return ends if ends[-1:] == [len(text)] else []
+
+
+def _by_beginnings(start: Read, ids: Sequence[int], text: str) -> list[int]:
+    """The same, each beginning of the tokens read as a whole: of tokenizers that mark word ends."""
+    ends: list[int] = []
+    for n in range(1, len(ids) + 1):
+        ends.append(_further(ends, _shared(start(ids[:n]), text)))
     return ends
 
 
-def _at_start(tokenizer: Any) -> Any:
-    return lambda ids: decode(tokenizer, ids)
+def _further(ends: Sequence[int], end: int) -> int:
+    return max(end, ends[-1]) if ends else end
 
 
-def _is_said(text: str, done: int, piece: str) -> bool:
-    """Whether a text says the very mark that a part of a character is read as."""
-    return text[done : done + len(piece)] == piece
+def _shared(piece: str, text: str) -> int:
+    """How many first characters two texts share."""
+    pairs = zip(piece, text, strict=False)
+    return next((at for at, (a, b) in enumerate(pairs) if a != b), min(len(piece), len(text)))
 
 
 def token_at(ends: Sequence[int], char: int) -> int:
