@@ -28,7 +28,7 @@ from clampsweep.models.activations import newest_logits_only
 from clampsweep.models.model import Model
 from clampsweep.shards.shard import Keyed, Shard, of_shard
 from clampsweep.studies.backtracking.activations import write
-from clampsweep.studies.backtracking.sampling import positions
+from clampsweep.studies.backtracking.position_kinds import positions
 from clampsweep.studies.backtracking.tables import ACTIVATIONS
 
 LENGTHS = range(90, 138, 3)  # tokens of the traces, no two alike

@@ -28,8 +28,8 @@ from clampsweep.studies.backtracking.heldout import (
     rank_kind,
 )
 from clampsweep.studies.backtracking.pools import SPURIOUS, UNMARKED
+from clampsweep.studies.backtracking.position_kinds import KINDS
 from clampsweep.studies.backtracking.ranking import NEURONS
-from clampsweep.studies.backtracking.sampling import KINDS
 from clampsweep.verdicts import SUPPORTED, Claim, Result, conclude
 from shapes import unchecked
 

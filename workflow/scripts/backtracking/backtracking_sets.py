@@ -6,8 +6,8 @@ with reported(snakemake.log[0]):
     from clampsweep import provenance, tables
     from clampsweep.studies.backtracking.loader import loader
     from clampsweep.studies.backtracking.output_norms import output_norms
+    from clampsweep.studies.backtracking.position_kinds import PRED
     from clampsweep.studies.backtracking.ranking import NEURONS
-    from clampsweep.studies.backtracking.sampling import PRED
     from clampsweep.studies.backtracking.sets import SETS, no_sets, sets
 
     params = snakemake.params

@@ -21,7 +21,7 @@ from clampsweep.models.capture import Rows, capture
 from clampsweep.models.model import Model
 from clampsweep.names import MLP_POST, RESID_POST, HookPoint, hook_points
 from clampsweep.shards.shard import KEY, Keyed, Shard
-from clampsweep.studies.backtracking.sampling import KINDS
+from clampsweep.studies.backtracking.position_kinds import KINDS
 
 _MOST = 6e4  # beyond it float16 ends
 

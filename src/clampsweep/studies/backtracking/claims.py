@@ -22,7 +22,7 @@ from clampsweep.studies.backtracking.contrast import Contrast, lacking, row_of
 from clampsweep.studies.backtracking.heldout import BEFORE, DIRECTION, PERMUTED, TOP
 from clampsweep.studies.backtracking.pair_claims import pair_claims
 from clampsweep.studies.backtracking.pools import SPURIOUS, UNMARKED
-from clampsweep.studies.backtracking.sampling import PRE, PRED
+from clampsweep.studies.backtracking.position_kinds import PRE, PRED
 from clampsweep.studies.backtracking.tested import STUDY, Tested
 from clampsweep.verdicts import Claim, Result, conclude
 

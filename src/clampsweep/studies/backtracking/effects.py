@@ -11,7 +11,7 @@ import pandas as pd
 from clampsweep.statistics import rank_p
 from clampsweep.studies.backtracking.held_areas import HELDOUT, Held
 from clampsweep.studies.backtracking.logit_bias import equal_bias, interval, problems
-from clampsweep.studies.backtracking.sampling import PRED
+from clampsweep.studies.backtracking.position_kinds import PRED
 from clampsweep.studies.backtracking.sets import RANDOM
 from clampsweep.studies.backtracking.splits import TEST
 from clampsweep.studies.backtracking.tables import NONE, OUTPUT, PRED_POS, RAISE

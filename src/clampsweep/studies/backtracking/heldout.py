@@ -18,12 +18,12 @@ from clampsweep.studies.backtracking.auc import auc
 from clampsweep.studies.backtracking.captured import Captured
 from clampsweep.studies.backtracking.held_areas import HELDOUT, Held
 from clampsweep.studies.backtracking.pools import EVENT, OTHER, SAME, SPURIOUS, UNMARKED
+from clampsweep.studies.backtracking.position_kinds import KINDS
 from clampsweep.studies.backtracking.probes import (
     bare,
     fitted,
 )
 from clampsweep.studies.backtracking.ranking import NEURONS, Labels, Ranked, enough, rank
-from clampsweep.studies.backtracking.sampling import KINDS
 from clampsweep.studies.backtracking.seen import Seen
 from clampsweep.studies.backtracking.splits import SPLITS, TEST
 from clampsweep.tables import Column, Schema

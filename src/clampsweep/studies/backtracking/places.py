@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from clampsweep.shards.shard import Item
-from clampsweep.studies.backtracking.sampling import KINDS, positions
+from clampsweep.studies.backtracking.position_kinds import KINDS, positions
 
 
 def items(samples: pd.DataFrame, traces: pd.DataFrame) -> list[Item]:

@@ -7,7 +7,6 @@ first, then the nearest; never within 20 tokens of an event, nor farther than a 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -15,12 +14,8 @@ import pandas as pd
 from clampsweep.provenance import json_digest
 from clampsweep.studies.backtracking.entry import GRADES
 from clampsweep.studies.backtracking.pools import EVENT, Chains, Graded, Place
+from clampsweep.studies.backtracking.position_kinds import REACH
 from clampsweep.tables import Column, Schema
-
-KINDS = PRE, PRED, ONSET, WINDOW = "pre", "pred", "onset", "window"
-
-BEFORE, LAST = 12, 8  # `pre` holds the tokens from the first to the second before the sentence
-REACH = 50  # characters of `window` on either side of the onset
 
 SAMPLES = Schema(
     "backtracking samples",
@@ -112,15 +107,4 @@ def _row(contrast: str, event: Place, kind: str, one: Place) -> dict[str, Any]:
         "next_token": int(one.trace["output_ids"][one.onset]),
         "offset": one.onset,
         "rel_pos": one.rel,
-    }
-
-
-def positions(sample: Mapping[Any, Any]) -> dict[str, list[int]]:
-    """Positions of each kind of a sample, prompt included; their vectors are averaged."""
-    first = sample["sentence"]
-    return {
-        PRE: list(range(max(0, first - BEFORE), max(1, first - LAST + 1))),
-        PRED: [sample["onset"] - 1],
-        ONSET: [sample["onset"]],
-        WINDOW: list(range(sample["window_start"], sample["window_end"] + 1)),
     }

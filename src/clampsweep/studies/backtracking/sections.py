@@ -11,7 +11,7 @@ from clampsweep.markdown import code, plain, table
 from clampsweep.studies.backtracking.contrast import Contrast
 from clampsweep.studies.backtracking.found_events import COUNTED, REGEX
 from clampsweep.studies.backtracking.heldout import confirmed
-from clampsweep.studies.backtracking.sampling import KINDS
+from clampsweep.studies.backtracking.position_kinds import KINDS
 from clampsweep.studies.backtracking.tables import OUTPUT
 
 _LISTED = 12  # events whose text the summary shows

@@ -185,6 +185,9 @@ def _row(one: Raw, encoding: Encoding, prompt_format: PromptFormat) -> dict[str,
         ids = encoding.tokenizer(output, add_special_tokens=False).input_ids
         output = behind_letter(encoding.tokenizer)(ids)  # as the model would have said it
     ends = token_ends(encoding.tokenizer, prompt_ids, ids, output)
+    if output.lstrip(" ") == one.output:  # where a tokenizer adds a space, places in the text stay
+        ends = [max(0, end - len(output) + len(one.output)) for end in ends]
+        output = one.output
     closed = output.find(CLOSE)
     answer = answers.extract(output)
     opened = decode(encoding.tokenizer, prompt_ids, special=True).rstrip().endswith(OPEN)

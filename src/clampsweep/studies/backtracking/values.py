@@ -20,7 +20,7 @@ from clampsweep.statistics import rank_p
 from clampsweep.studies.backtracking.found_events import COUNTED, EVENTS
 from clampsweep.studies.backtracking.heldout import main
 from clampsweep.studies.backtracking.pools import EVENT
-from clampsweep.studies.backtracking.sampling import PRED
+from clampsweep.studies.backtracking.position_kinds import PRED
 from clampsweep.studies.backtracking.splits import TEST
 from clampsweep.studies.backtracking.tables import AROUND, SPANS, STRIPS
 from clampsweep.studies.backtracking.traces import TRACES
