@@ -10,14 +10,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from clampsweep.models.tokens import decode
 from clampsweep.names import Neuron
 from clampsweep.studies.backtracking.tables import MEAN, RAISE, ZERO
 
 
 def lexicon_ids(tokenizer: Any, words: Sequence[str]) -> list[int]:
-    """First tokens of the words with which backtracking begins, with and without a space before.
+    """First tokens of the words with which backtracking begins, behind nothing, a space, a line.
 
-    A token that is a space alone is left out: anything may follow it.
+    A token of spaces alone is passed over: anything may follow it.
 
     Args:
         tokenizer: Hugging Face's.
@@ -25,10 +26,10 @@ def lexicon_ids(tokenizer: Any, words: Sequence[str]) -> list[int]:
     """
 
     def first(text: str) -> int:
-        return int(tokenizer(text, add_special_tokens=False).input_ids[0])
+        ids: list[int] = tokenizer(text, add_special_tokens=False).input_ids
+        return next(one for one in ids if decode(tokenizer, [one]).strip())
 
-    texts = {text for word in words for text in (word.strip(), f" {word.strip()}")}
-    return sorted({first(text) for text in texts} - {first(" ")})
+    return sorted({first(lead + word.strip()) for word in words for lead in ("", " ", "\n")})
 
 
 class Set(NamedTuple):
