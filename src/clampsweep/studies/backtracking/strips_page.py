@@ -1,4 +1,4 @@
-"""A page on which a reader sees every token of some traces, coloured by what a neuron does there."""
+"""A page on which every token of some traces is coloured by what a neuron does there."""
 
 from __future__ import annotations
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import pandas as pd
@@ -44,7 +44,8 @@ def _pairs(texts: pd.DataFrame, rules: Rules | None) -> Iterator[dict[str, Any]]
     """Texts that are compared, by problem and seed."""
     for (problem, seed), own in texts.groupby(["problem_id", "seed"], sort=False):
         by_condition = {
-            row["condition"]: row for row in own.sort_values("draw", ascending=False).to_dict("records")
+            row["condition"]: row
+            for row in own.sort_values("draw", ascending=False).to_dict("records")
         }  # of random sets the first
         if BEFORE not in by_condition:
             continue
@@ -104,8 +105,9 @@ def parting(one: str, other: str) -> int:
     Returns:
         The length of the shorter text, if the other goes on where it ends.
     """
-    cut = len(os.path.commonprefix([one, other]))
-    if cut == min(len(one), len(other)):
+    ends = min(len(one), len(other))
+    cut = next((at for at in range(ends) if one[at] != other[at]), ends)
+    if cut == ends:
         return cut
     back = cut
     while back > max(0, cut - _WORD) and not one[back - 1].isspace():
@@ -126,10 +128,7 @@ def pieces(text: str, cut: int, events: Sequence[Span]) -> list[tuple[int, str]]
         end += 1
     ends = {0, cut, end, len(text), *(at for event in events for at in event)}
     bounds = sorted(at for at in ends if at <= len(text))
-    return [
-        (_kind(first, cut, end, events), text[first:last])
-        for first, last in zip(bounds, bounds[1:], strict=False)
-    ]
+    return [(_kind(first, cut, end, events), text[first:last]) for first, last in pairwise(bounds)]
 
 
 def _kind(first: int, cut: int, end: int, events: Sequence[Span]) -> int:

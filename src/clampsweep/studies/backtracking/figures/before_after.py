@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from clampsweep.figures.style import BLUE, GREY, QUIET, WIDTH, minus, styled
 from clampsweep.figures.style import title as title_of
@@ -17,6 +18,7 @@ from clampsweep.studies.backtracking.figures.panels import (
     Reach,
     excuse,
     finish,
+    free_panels,
     legend,
     nothing,
     plain_numbers,
@@ -39,8 +41,8 @@ def pairs(paired: pd.DataFrame | None, title: str) -> Figure:
         return nothing(title, "No texts before and after are compared.")
     measures = list(dict.fromkeys(paired["measure"]))
     rows = -(-len(measures) // _COLUMNS)
-    figure = Figure(figsize=(WIDTH, 1.05 * rows + 1.0), layout="constrained")
-    axes = list(figure.subplots(rows, _COLUMNS, squeeze=False).flat)
+    figure, grid = free_panels(rows, _COLUMNS, 1.1)
+    axes = [ax for row in grid for ax in row]
     for at, (ax, measure) in enumerate(zip(axes, measures, strict=False)):
         _differences(ax, paired[paired["measure"] == measure], named=not at % _COLUMNS)
     for ax in axes[len(measures) :]:
@@ -61,7 +63,6 @@ def _differences(ax: Axes, own: pd.DataFrame, named: bool) -> None:
     unit = own["unit"].iloc[0]
     n = int(own["n"].max())
     title_of(ax, [f"{own['measure'].iloc[0]}, {unit}", counted(n, "pair")], WIDTH / 4.6, 7)
-    ax.tick_params(length=2, width=0.6, color="#777777", labelsize=6.5)
     if not n:
         excuse(ax, "not known of any pair", WIDTH / 4.6)
         return
@@ -77,6 +78,7 @@ def _differences(ax: Axes, own: pd.DataFrame, named: bool) -> None:
     ax.set_ylim(len(_COLOURS) - 0.5, -0.75)
     ax.set_yticks(range(len(_COLOURS)), list(_COLOURS) if named else [""] * len(_COLOURS))
     ax.margins(x=0.2)
+    ax.xaxis.set_major_locator(MaxNLocator(3))
     plain_numbers(ax.xaxis)
 
 

@@ -113,12 +113,23 @@ def legend(figure: Figure, handles: Iterable[Artist]) -> None:
     figure.legend(handles=known, loc="outside lower center", ncols=columns, handlelength=1.8)
 
 
+def free_panels(rows: int, columns: int, height: float) -> tuple[Figure, list[list[Axes]]]:
+    """A figure and its panels, as `style.panels` makes them, but each with axes of its own."""
+    figure = Figure(figsize=(WIDTH, rows * height + 0.85), layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False)
+    for ax in grid.flat:
+        ax.tick_params(length=2, width=0.6, color="#777777", labelsize=7)
+        ax.grid(axis="y", color="#E9E9E9", linewidth=0.5)
+    return figure, [list(row) for row in grid]
+
+
 def by_contrast(
     tables: Mapping[str, pd.DataFrame],
     why: Mapping[str, str],
     title: str,
     height: float,
     draw: Callable[[Axes, pd.DataFrame], str],
+    made: Callable[[int, int, float], tuple[Figure, list[list[Axes]]]] = panels,
 ) -> tuple[Figure, list[list[Axes]]]:
     """A figure with a row of panels for each contrast, a column for each main position kind.
 
@@ -128,6 +139,7 @@ def by_contrast(
         title: What the entry is.
         height: Of a panel, inches.
         draw: Draws rows of a contrast and kind, and gives what the panel's title says beside these.
+        made: Makes the panels.
 
     Returns:
         The figure and its panels; no panel where it says that there is nothing to draw.
@@ -135,7 +147,7 @@ def by_contrast(
     shown = Shown.of(tables, why)
     if not shown.names:
         return shown.nothing(title), []
-    figure, grid = panels(len(shown.names), len(MAIN), height)
+    figure, grid = made(len(shown.names), len(MAIN), height)
     for axes, name in zip(grid, shown.names, strict=True):
         for ax, kind in zip(axes, MAIN, strict=True):
             own = tables[name][tables[name]["position_kind"] == kind]

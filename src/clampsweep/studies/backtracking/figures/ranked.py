@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Float64
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -14,19 +15,28 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 from scipy.stats import hypergeom
 
-from clampsweep.figures.style import BLUE, GREY, PALE, QUIET, VERMILION, floats, styled
+from clampsweep.figures.style import BLUE, GREY, PALE, QUIET, VERMILION, floats, minus, styled
 from clampsweep.names import Neuron
 from clampsweep.studies.backtracking.figures.names import LEVEL
 from clampsweep.studies.backtracking.figures.panels import (
     NEURON_GREY,
     by_contrast,
+    free_panels,
     legend,
     plain_numbers,
 )
 from clampsweep.words import counted
 
+_SHOWN = 0.999  # share of neurons that the axis of g shows in full
 _NAMED, _TOP, _BY_LOT = 3, 100, 300
 _LEAST = 1e-300  # q below this is drawn here
+_LEADER: Mapping[str, Any] = {
+    "arrowstyle": "-",
+    "color": "#BBBBBB",
+    "linewidth": 0.5,
+    "shrinkA": 0,
+    "shrinkB": 2,
+}
 _WHOLE: Mapping[str, str] = {}
 
 
@@ -41,7 +51,7 @@ def volcano(
         title: What the entry is.
         why: Reasons why a contrast has no ranking.
     """
-    figure, grid = by_contrast(neurons, why, title, 1.75, _cloud)
+    figure, grid = by_contrast(neurons, why, title, 1.75, _cloud, free_panels)
     if grid:
         for ax in grid[-1]:
             ax.set_xlabel("Hedges' g (events less controls, pooled SDs)")
@@ -72,7 +82,9 @@ def is_confirmed(neurons: pd.DataFrame) -> pd.Series:
 
 def _cloud(ax: Axes, own: pd.DataFrame) -> str:
     """A panel of the volcano."""
-    g, height = floats(own["g"]), -np.log10(floats(own["q"]).clip(min=_LEAST))
+    height = -np.log10(floats(own["q"]).clip(min=_LEAST))
+    far = _end(floats(own["g"]))
+    g = floats(own["g"]).clip(-far, far)
     sure = is_confirmed(own).to_numpy()
     for chosen, colour, size in ((~sure, NEURON_GREY, 1.8), (sure, VERMILION, 3.0)):
         ax.plot(g[chosen], height[chosen], "o", color=colour, markersize=size, markeredgewidth=0,
@@ -81,11 +93,17 @@ def _cloud(ax: Axes, own: pd.DataFrame) -> str:
     ax.axvline(0, color=GREY, linewidth=0.4)
     top = max(1.6, float(height.max()))
     ax.set_ylim(-0.03 * top, 1.42 * top)  # names stand above
+    ax.set_xlim(-1.04 * far, 1.04 * far)
     plain_numbers(ax.xaxis, ax.yaxis)
-    _name_first(ax, own.assign(height=height).nsmallest(_NAMED, "rank"))
+    _name_first(ax, own.assign(g=g, height=height).nsmallest(_NAMED, "rank"))
     n1, n0 = int(own["n1"].iloc[0]), int(own["n0"].iloc[0])
     sizes = f"{counted(n1, 'event')}, {counted(n0, 'control')}"
     return f"{sizes}; {int(sure.sum()):,} of {len(own):,} confirmed"
+
+
+def _end(g: Float64[np.ndarray, " neuron"]) -> float:
+    """Where the axis of g ends; a neuron beyond, as one that is nearly constant, is drawn there."""
+    return max(1.0, 1.25 * float(np.quantile(np.abs(g), _SHOWN)))
 
 
 def _name_first(ax: Axes, first: pd.DataFrame) -> None:
@@ -101,7 +119,7 @@ def _name_first(ax: Axes, first: pd.DataFrame) -> None:
                 va="center",
                 fontsize=6,
                 color=QUIET,
-                arrowprops={"arrowstyle": "-", "color": "#BBBBBB", "linewidth": 0.5},
+                arrowprops={**_LEADER, "relpos": (0 if right else 1, 0.5)},
             )
 
 
@@ -198,6 +216,7 @@ def _both_areas(ax: Axes, own: pd.DataFrame) -> str:
     ax.set_xlim(0.48, 1.01)
     ax.set_ylim(min(0.3, float(points["test"].loc[[*lot.index, *first.index]].min()) - 0.02), 1.02)
     plain_numbers(ax.xaxis, ax.yaxis)
-    rho = first["discover"].corr(first["test"], method="spearman")
-    said = "not defined" if pd.isna(rho) else f"{rho:.2f}".replace("-", "\N{MINUS SIGN}")
+    varied = (first[["discover", "test"]].nunique() > 1).all()
+    rho = first["discover"].corr(first["test"], method="spearman") if varied else None
+    said = "none" if rho is None else minus(f"{rho:.2f}")
     return f"top {len(first)}: rank correlation {said}, median on test {first['test'].median():.2f}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -13,6 +15,7 @@ from clampsweep.studies.backtracking.figures.names import ALL
 from clampsweep.studies.backtracking.figures.panels import Reach, finish, nothing
 
 _MOST = 60  # rows that are drawn
+_LETTERS = 36  # of the name of a row
 
 
 @styled
@@ -36,7 +39,7 @@ def rates(table: pd.DataFrame, title: str, by: str = ALL) -> Figure:
         _shares(ax, named)
         title_of(ax, [measure], 1.1, 7)
     said = {ALL: "{0}", "level": "{0}, level {1}"}.get(by, "{0}, {1}")
-    names = [said.format(*row) for row in rows]
+    names = [textwrap.shorten(said.format(*row), _LETTERS, placeholder=" …") for row in rows]
     axes[0].set_yticks(range(len(rows)), names)
     axes[0].set_ylim(len(rows) - 0.4, -0.6)
     left_out = len(groups) - len(rows)
