@@ -173,7 +173,7 @@ def test_any_cells_arrive_as_they_are(cells, between):
 def test_a_column_that_the_template_names_and_nobody_has_is_refused(tmp_path, form):
     message = refusal(saved(tmp_path, GSM8K, form), form, "{questoin}")
     assert "'questoin'" in message
-    assert "question, answer" in message
+    assert "the row has question, answer;" in message
     assert "correct the template" in message
 
 

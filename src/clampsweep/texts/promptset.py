@@ -133,6 +133,8 @@ def read(
     if format == "grid" and (template is not None or id is not None):
         raise UserError(f"{path}: a grid has no columns; leave out template and id")
     rows = READERS[format](path, template is not None)
+    if template is not None and rows:
+        rows = fill(template, rows)
     if id is not None:
         rows = [_with_id(row, id) for row in rows]
     elif not any("prompt_id" in cells for _, cells in rows):
@@ -140,7 +142,7 @@ def read(
             (where, {"prompt_id": f"row_{number:04d}", **cells})
             for number, (where, cells) in enumerate(rows, 1)
         ]
-    return frame(path, rows if template is None or not rows else fill(template, rows))
+    return frame(path, rows)
 
 
 def _with_id(row: Row, id: str) -> Row:
