@@ -8,6 +8,7 @@ the layer.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -104,15 +105,19 @@ class _Groups:
             torch.from_numpy(counts).to(device),
         )
 
+    @cached_property
+    def _fit(self) -> bool:
+        """Whether all fit float16: row groups of a table have one type."""
+        return bool(max(self._vectors.max(initial=0), -self._vectors.min(initial=0)) < _MOST)
+
     def rows(self, layer: int) -> dict[str, Any]:
         """The row group of a layer."""
         vectors = self._vectors[layer]
-        fits = bool(np.abs(vectors).max(initial=0.0) < _MOST)
         keys, places, kinds = zip(*self._names, strict=True)
         return {
             KEY: list(keys),
             "place": list(places),
             "kind": list(kinds),
             "layer": [layer] * len(keys),
-            "vector": vectors.astype(np.float16) if fits else vectors,
+            "vector": vectors.astype(np.float16) if self._fit else vectors,
         }
