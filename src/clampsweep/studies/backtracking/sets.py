@@ -42,7 +42,8 @@ def sets(
     """The table `SETS`: of each size the top and the last neurons by rank, and random ones.
 
     A random set has, for each neuron of the top set, another of the same layer and of the same
-    tenth of the layer by mean |activation| times output norm, none of them among the top 100.
+    tenth of the layer by mean |activation| times output norm, none of them among the top 100, or
+    in a model of up to 1,000 neurons among the top set. Of more than half of all there is none.
 
     Args:
         neurons: `NEURONS` of a position kind.
@@ -62,16 +63,18 @@ def sets(
     for size in sizes:
         parts.append(_part(order[:size], TOP, size, 0))
         parts.append(_part(order[-size:], BOTTOM, size, 0))
-        for draw in range(draws if size == top else min(draws, _FEW)):
+        n = draws if size == top else min(draws, _FEW)
+        for draw in range(n if 2 * size <= len(order) else 0):
             members = _drawn(layers, tenth, size, rng)
             parts.append(_part(order.iloc[members], RANDOM, size, draw))
     return pd.concat(parts, ignore_index=True)[list(SETS.columns)]
 
 
 def _tenths(effect: np.ndarray, layers: np.ndarray) -> np.ndarray:
-    """Which tenth of its layer each neuron is in, by effect."""
-    ranks = pd.Series(effect).groupby(layers).rank(method="first", pct=True)
-    found: np.ndarray = np.minimum((ranks.to_numpy() * _DECILES).astype(int), _DECILES - 1)
+    """Which tenth of its layer each neuron is in, by effect; from 0."""
+    by_layer = pd.Series(effect).groupby(layers)
+    below = by_layer.rank(method="first").to_numpy() - 1
+    found: np.ndarray = (below * _DECILES // by_layer.transform("size").to_numpy()).astype(int)
     return found
 
 
