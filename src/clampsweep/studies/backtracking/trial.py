@@ -72,13 +72,15 @@ class Prefix:
             )
 
     def logits(self, rows: Sequence[Held]) -> Float[Tensor, "row d_vocab"]:
-        """Logits of the token after the prefix, under each row's intervention, in float32."""
+        """Logits of the token after the prefix, under each row's intervention.
+
+        In float32, or in float64 where the model computes in it.
+        """
         parts = [rows[start : start + _ROWS] for start in range(0, len(rows), _ROWS)]
         return torch.cat([self._run(part) for part in parts])
 
     def _run(self, rows: Sequence[Held]) -> Float[Tensor, "row d_vocab"]:
         model, n = self._model, len(rows)
-        natural: dict[int, Tensor] = {}
         pushed = torch.zeros(n, model.d_model, device=model.device, dtype=model.dtype)
         by_layer = _by_layer(rows, model.device)
         directs = _by_layer([row if row.direct else Held((), ()) for row in rows], model.device)
@@ -87,7 +89,6 @@ class Prefix:
         alongs = {layer: model.output_directions(layer, at.neuron) for layer, at in directs.items()}
 
         def change(layer: int, post: Float[Tensor, "row pos d_mlp"]) -> Tensor | None:
-            natural[layer] = post[:, -1]
             if layer in directs:
                 at = directs[layer]
                 moved = at.values.to(post) - post[at.row, -1, at.neuron]
@@ -113,8 +114,8 @@ class Prefix:
                 use_cache=True,
                 position_ids=torch.full((n, 1), self._n, device=model.device),
             )
-        last: Tensor = found.logits[:, -1].float()
-        return last
+        last: Tensor = found.logits[:, -1]
+        return last.to(torch.promote_types(last.dtype, torch.float32))
 
 
 def _adding(pushed: Tensor) -> Any:
@@ -161,15 +162,20 @@ def _by_layer(rows: Sequence[Held], device: torch.device) -> dict[int, _At]:
 def adds_directly(model: Model, ids: Sequence[int]) -> bool:
     """Whether what an MLP gives is added to the residual stream as it is.
 
-    Tried on neurons of the last layer, whose total effect is then their direct one.
+    Tried on neurons of the last layer, whose total effect is then their direct one; they are held
+    at values so large that some logit moves by 1.
 
     Args:
         model: Loaded model.
         ids: Token ids of any text, at least two.
     """
     neurons = [Neuron(model.n_layers - 1, index) for index in range(min(8, model.d_mlp))]
-    values = [1.0] * len(neurons)
-    total, direct = Prefix(model, ids).logits([Held(neurons, values), Held(neurons, values, True)])
-    base = Prefix(model, ids).logits([Held((), ())])[0]
-    moved = (total - base).abs().max()
-    return bool((total - direct).abs().max() <= 0.02 * moved + 1e-3)
+    prefix, nothing = Prefix(model, ids), Held((), ())
+    for size in (1.0, 10.0, 100.0, 1000.0):
+        held = Held(neurons, [size] * len(neurons))
+        base, total, direct = prefix.logits([nothing, held, held._replace(direct=True)])
+        moved = float((total - base).abs().max())
+        if moved > 1:
+            break
+    rounding = torch.finfo(model.dtype).eps * float(base.abs().max())
+    return float((total - direct).abs().max()) <= 0.02 * moved + 4 * rounding
