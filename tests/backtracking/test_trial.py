@@ -9,17 +9,17 @@ import pytest
 import torch
 
 import families
+from backtracking.by_hand import PROJECTION, whole_pass
 from backtracking.loaded import loaded
 from clampsweep.errors import UserError
 from clampsweep.models.model import Model
 from clampsweep.names import Neuron
 from clampsweep.studies.backtracking import trial
 from clampsweep.studies.backtracking.trial import Held, Prefix, adds_directly
-from reference import _PROJECTION, w_out
+from reference import w_out
 from standing import n_hooks
 from tiny import D_MLP, N_LAYERS, WINDOW, random_model
 
-_PROJECTION = {**_PROJECTION, "mistral": _PROJECTION["llama"]}
 IDS = np.random.default_rng(0).integers(2, 272, 25).tolist()
 NEURONS = [Neuron(0, 3), Neuron(0, 17), Neuron(1, 0), Neuron(2, 5), Neuron(2, D_MLP - 1)]
 ROWS = [
@@ -32,35 +32,11 @@ ROWS = [
 ]
 
 
-def whole_pass(plain: Any, ids: list[int], held: Held, at: int = -1) -> torch.Tensor:
-    """Logits of the next token of a full pass, neurons held at one position alone."""
-    projection = _PROJECTION[plain.config.model_type]
-
-    def before(layer: int, module: Any, args: tuple[torch.Tensor]) -> tuple[torch.Tensor]:
-        changed = args[0].clone()
-        for neuron, value in zip(held.neurons, held.values, strict=True):
-            if neuron.layer == layer:
-                changed[0, at, neuron.index] = value
-        return (changed,)
-
-    handles = [
-        projection(plain, layer).register_forward_pre_hook(
-            lambda module, args, layer=layer: before(layer, module, args)
-        )
-        for layer in range(N_LAYERS)
-    ]
-    with torch.inference_mode():
-        found: torch.Tensor = plain(torch.tensor([ids]), use_cache=False).logits[0, -1]
-    for handle in handles:
-        handle.remove()
-    return found
-
-
 def _agree(model: Model, plain: Any, ids: list[int]) -> None:
     found = Prefix(model, ids).logits(ROWS)
     assert found.dtype == torch.float64
     for row, held in zip(found, ROWS, strict=True):
-        torch.testing.assert_close(row, whole_pass(plain, ids, held), rtol=1e-9, atol=1e-9)
+        torch.testing.assert_close(row, whole_pass(plain, ids, held)[-1], rtol=1e-9, atol=1e-9)
 
 
 def test_logits_are_those_of_a_whole_pass_with_hooks_at_that_position(model, hugging_face):
@@ -96,9 +72,9 @@ def test_nothing_before_the_last_token_is_changed(llama, hugging_face):
     Prefix(llama, IDS).logits(ROWS)
     plain = hugging_face(llama)
     torch.testing.assert_close(
-        Prefix(llama, IDS).logits(ROWS[:1])[0], whole_pass(plain, IDS, ROWS[0])
+        Prefix(llama, IDS).logits(ROWS[:1])[0], whole_pass(plain, IDS, ROWS[0])[-1]
     )
-    earlier = whole_pass(plain, IDS, ROWS[2], at=-5)
+    earlier = whole_pass(plain, IDS, ROWS[2], [-5])[-1]
     assert (Prefix(llama, IDS).logits(ROWS[2:3])[0] - earlier).abs().max() > 1e-3
 
 
@@ -113,7 +89,7 @@ def _directly(plain: Any, model: Model, held: Held) -> torch.Tensor:
     posts: list[torch.Tensor] = []
     handles = [norm.register_forward_pre_hook(lambda m, args: seen.update(last=args[0][0, -1]))]
     for layer in range(N_LAYERS):
-        out = _PROJECTION[plain.config.model_type](plain, layer)
+        out = PROJECTION[plain.config.model_type](plain, layer)
         handles.append(out.register_forward_pre_hook(lambda m, args: posts.append(args[0][0, -1])))
     with torch.inference_mode():
         plain(torch.tensor([IDS]), use_cache=False)
@@ -132,7 +108,7 @@ def test_a_direct_effect_is_what_the_neurons_add_before_the_final_norm(model, hu
     # Total and direct rows stand side by side, neurons of one layer among both.
     found = Prefix(model, IDS).logits([*ROWS, *straight])
     for total, direct, held in zip(found, found[len(ROWS) :], ROWS, strict=False):
-        torch.testing.assert_close(total, whole_pass(plain, IDS, held), rtol=1e-9, atol=1e-9)
+        torch.testing.assert_close(total, whole_pass(plain, IDS, held)[-1], rtol=1e-9, atol=1e-9)
         wanted = _directly(plain, model, held)
         torch.testing.assert_close(direct, wanted, rtol=1e-9, atol=1e-9)
 
