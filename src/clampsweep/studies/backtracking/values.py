@@ -207,18 +207,15 @@ def spans(
         ranked = neurons[neurons["position_kind"] == row["position_kind"]].sort_values("rank")
         own = ranked[:top]
         own = own[own["layer"] <= row["layer"]]
-        layers = own["layer"].tolist()
+        chosen = {int(layer): part["neuron"].tolist() for layer, part in own.groupby("layer")}
         direction = np.asarray(row["vector"], dtype=float)
-        share = _share(model, layers, own["neuron"].tolist(), direction)
-        others = [
-            _share(model, layers, rng.integers(0, model.d_mlp, len(layers)).tolist(), direction)
-            for _ in range(draws)
-        ]
+        share = _share(model, chosen, direction)
+        others = [_share(model, _others(model, chosen, rng), direction) for _ in range(draws)]
         rows.append(
             {
                 "position_kind": row["position_kind"],
                 "layer": row["layer"],
-                "k": len(layers),
+                "k": len(own),
                 "share": share,
                 "random_mean": float(np.mean(others)),
                 "random_high": float(np.percentile(others, 95)),
@@ -228,19 +225,33 @@ def spans(
     return pd.DataFrame(rows, columns=list(SPANS.columns))
 
 
+def _others(
+    model: Model, chosen: Mapping[int, Sequence[int]], rng: np.random.Generator
+) -> dict[int, list[int]]:
+    """As many other neurons of each layer, each once; fewer where there are no more."""
+    found = {}
+    for layer, own in chosen.items():
+        free = np.setdiff1d(np.arange(model.d_mlp), own)
+        found[layer] = rng.choice(free, min(len(own), len(free)), replace=False).tolist()
+    return found
+
+
 def _share(
-    model: Model,
-    layers: Sequence[int],
-    indices: Sequence[int],
-    direction: Float64[np.ndarray, " d"],
+    model: Model, chosen: Mapping[int, Sequence[int]], direction: Float64[np.ndarray, " d"]
 ) -> float:
-    """Share of a direction's squared length in the span of some neurons' output directions."""
-    if not layers:
+    """Share of a direction's squared length in the span of some neurons' output directions.
+
+    Args:
+        model: Loaded model.
+        chosen: Neurons by layer.
+        direction: The direction.
+    """
+    if not chosen:
         return 0.0
-    columns = [
-        model.output_directions(layer, torch.tensor([index], device=model.device))[0]
-        for layer, index in zip(layers, indices, strict=True)
+    parts = [
+        model.output_directions(layer, torch.tensor(own, device=model.device))
+        for layer, own in chosen.items()
     ]
-    basis, _ = np.linalg.qr(torch.stack(columns, dim=1).double().cpu().numpy())
-    within = basis.T @ (direction / np.linalg.norm(direction))
-    return float(within @ within)
+    columns = torch.cat(parts).double().cpu().numpy().T  # [d, neuron]; some may depend on others
+    within = columns @ np.linalg.lstsq(columns, direction)[0]
+    return float(within @ within / (direction @ direction))
