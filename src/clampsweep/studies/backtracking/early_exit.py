@@ -51,7 +51,7 @@ def exits(loaded: Callable[[], Model], traces: pd.DataFrame, events: pd.DataFram
     none: Sequence[Any] = ()
     said = decode(model, prompts, [none] * len(prompts), Scope("all"), Decoding("greedy", TOKENS))
     texts = [model.decode(one.token_ids, prompt) for one, prompt in zip(said, prompts, strict=True)]
-    found = [answers.extract("\\boxed{" + text).answer for text in texts]
+    found = [_answer(text) for text in texts]
     gold = [by_name[event["trace_id"]]["gold"] for event in own]
     judged = compare(list(zip(found, gold, strict=True)))
     rows = [
@@ -81,4 +81,11 @@ def _prompt(model: Model, trace: Mapping[Any, Any], event: Mapping[Any, Any]) ->
     ending = (CLOSE if event["in_think"] else "") + _ENDING
     more = model.tokenizer(ending, add_special_tokens=False).input_ids
     room = model.n_ctx - TOKENS - len(more)
-    return [*before[-room:], *more]
+    return [*before[max(0, len(before) - room) :], *more]
+
+
+def _answer(text: str) -> str | None:
+    """What stands in the box that was begun, however the text goes on; None if it is not closed."""
+    ends = [at for at, char in enumerate(text, 1) if char == "}"]
+    found = (answers.boxed("\\boxed{" + text[:end]).answer for end in ends)
+    return next((answer for answer in found if answer is not None), None)
