@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from clampsweep.studies.backtracking.entry import GRADES, WRITTEN
@@ -72,18 +74,24 @@ class _Pool:
         self.marked: dict[str, list[Place]] = {}  # events of each trace
         for row in seen[seen["trace_id"].isin(list(self.own))].to_dict("records"):
             trace = self.own[row["trace_id"]]
-            if row["tok_onset"] > 0:
-                place = Place(
-                    trace, row["tok_sentence"], row["tok_onset"], row["char_start"], row["sentence"]
-                )
-                self.marked.setdefault(row["trace_id"], []).append(place)
-        self.events = [one for places in self.marked.values() for one in places]
+            place = Place(
+                trace, row["tok_sentence"], row["tok_onset"], row["char_start"], row["sentence"]
+            )
+            self.marked.setdefault(row["trace_id"], []).append(place)
+        every = (one for places in self.marked.values() for one in places)
+        self.events = [one for one in every if one.onset > 0]  # the first has no token before it
 
-    def free(self, names: Iterable[str]) -> Iterator[Place]:
-        """Places of traces of the contrast, away from any event."""
+    def free(self, names: Iterable[str], event: Place) -> Iterator[Place]:
+        """Places of traces of the contrast, away from any event.
+
+        Beginnings of sentences; for an event that stands inside one, places inside sentences.
+        """
         for name in names:
             marks = [one.onset for one in self.marked.get(name, [])]
-            for one in self._places(name):
+            places = self._places(name)
+            if event.onset != event.sentence:
+                places = _inside(self.own[name], places, event.token)
+            for one in places:
                 if one.onset > 0 and all(abs(one.onset - at) > APART for at in marks):
                     yield one
 
@@ -116,7 +124,7 @@ class Chains(_Pool):
             for other, row in self.own.items()
             if other not in self.marked and row["split"] == split
         ]
-        for one in self.free([name] if kind == SAME else others):
+        for one in self.free([name] if kind == SAME else others, event):
             if abs(one.rel - event.rel) <= NEAR:
                 yield one
 
@@ -146,7 +154,7 @@ class Graded(_Pool):
     def like(self, event: Place, kind: str) -> Iterator[Place]:
         """Places behind right steps; those of another event's problem are left to that event."""
         problem, split = event.trace["problem_id"], event.trace["split"]
-        for one in self.free(self._clean):
+        for one in self.free(self._clean, event):
             own = one.trace["problem_id"]
             if one.number != event.number or one.trace["split"] != split:
                 continue
@@ -175,3 +183,15 @@ def _places(trace: Mapping[Any, Any]) -> Iterator[Place]:
     found = spans(trace["output"], trace["ends"])
     for number, (char, token) in enumerate(zip(found.starts, found.tokens, strict=True)):
         yield Place(trace, token, token, char, number)
+
+
+def _inside(trace: Mapping[Any, Any], starts: Sequence[Place], token: int) -> list[Place]:
+    """Places inside the sentences of a trace, behind a token."""
+    ids, first = np.asarray(trace["output_ids"]), [one.onset for one in starts]
+    found = []
+    for at in (np.flatnonzero(ids[:-1] == token) + 1).tolist():
+        number = bisect_right(first, at) - 1
+        if number >= 0 and first[number] != at:
+            own = starts[number]
+            found.append(own._replace(onset=at, char=int(trace["ends"][at - 1])))
+    return found

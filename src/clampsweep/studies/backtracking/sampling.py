@@ -1,8 +1,9 @@
 """Samples of each contrast: events, and controls like them (the table `SAMPLES`).
 
-A sample is a place, the beginning of a sentence. Of each event as many controls are taken from its
-own trace as from traces without an event, of the same split: those whose token before is the same
-first, then the nearest; never within 20 tokens of an event, nor farther than a tenth of the trace.
+A sample is a place: the beginning of a sentence; of an event inside one, a place inside a sentence
+behind the same token. Of each event as many controls are taken from its own trace as from traces
+without an event, of the same split: those whose token before is the same first, then the nearest;
+never within 20 tokens of an event, nor farther than a tenth of the trace.
 """
 
 from __future__ import annotations
