@@ -42,7 +42,11 @@ EFFECTS = Schema(
             "float", "harm: mean KL of the next token at controls, nats", null=True
         ),
         "kl_random": Column("float", "the same of random sets", null=True),
-        "kl_rest": Column("float", "mean KL among words not of the lexicon, at events, nats"),
+        "kl_rest": Column(
+            "float",
+            "mean KL among words not of the lexicon, at events, nats; of scope output of the next "
+            "token, where the one that was said is none of these",
+        ),
         "nll_rest": Column(
             "float", "of scope output: change of mean NLL of what was said", null=True
         ),
