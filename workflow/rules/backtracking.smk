@@ -405,7 +405,9 @@ rule backtracking_figures:
     input:
         unpack(backtracking_tables),
     output:
-        figure_files("backtracking", [name for name in BACKTRACKING_FIGURES if name != "pairs"]),
+        figure_files(
+            "backtracking", [name for name in BACKTRACKING_FIGURES if name != "pairs"]
+        ),
     log:
         "logs/backtracking_figures/{entry}.log",
     wildcard_constraints:

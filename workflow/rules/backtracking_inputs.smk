@@ -1,9 +1,13 @@
 # What the rules of backtracking.smk are given; no rules here.
-from clampsweep.studies.backtracking.figures.index import FIGURES as BACKTRACKING_FIGURES
+from clampsweep.studies.backtracking.figures.index import (
+    FIGURES as BACKTRACKING_FIGURES,
+)
 from clampsweep.studies.backtracking.study import files as backtracking_files
 
 BACKTRACKING = CONFIG.of("backtracking")
-BACKTRACKING_CONTRASTS = {name for entry in BACKTRACKING.values() for name in entry.contrasts}
+BACKTRACKING_CONTRASTS = {
+    name for entry in BACKTRACKING.values() for name in entry.contrasts
+}
 BACKTRACKING_PAIRS = [name for name, entry in BACKTRACKING.items() if entry.pairs]
 BACKTRACKING_PARTS = 4  # of the trials of a contrast: a killed job loses one
 
@@ -49,7 +53,9 @@ def backtracking_tables(wildcards):
     if entry.pairs:
         found["paired"] = f"{folder}/paired.parquet"
     for name in ("neurons", "heldout", "logit", "effects", "around", "strips", "spans"):
-        found[name] = [f"{folder}/{contrast}/{name}.parquet" for contrast in entry.contrasts]
+        found[name] = [
+            f"{folder}/{contrast}/{name}.parquet" for contrast in entry.contrasts
+        ]
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,8 +13,6 @@ from clampsweep.names import Neuron
 from clampsweep.studies.backtracking.html_page import filled
 
 DIGITS = 4  # of a value that are kept
-
-_TELLS = ("problem_id", "source", "level", "correct")  # columns of TRACES that are shown
 
 
 def strips_page(
@@ -89,12 +87,13 @@ def _values(rows: pd.DataFrame) -> list[float | None]:
 
 def _told(traces: pd.DataFrame) -> dict[str, str]:
     """What each trace is about, in a line."""
-    said = {}
-    for row in traces.to_dict("records"):
-        known = {name: row[name] for name in _TELLS if name in row and not pd.isna(row[name])}
-        words = [f"problem {known['problem_id']}"] if "problem_id" in known else []
-        words += [str(known[name]) for name in ("source",) if known.get(name)]
-        words += [f"level {known['level']}"] if "level" in known else []
-        words += ["right answer" if known["correct"] else "wrong answer"] * ("correct" in known)
-        said[str(row["trace_id"])] = ", ".join(words)
-    return said
+    return {str(row["trace_id"]): ", ".join(_facts(row)) for row in traces.to_dict("records")}
+
+
+def _facts(trace: Mapping[Any, Any]) -> Iterator[str]:
+    yield f"problem {trace['problem_id']}"
+    yield str(trace["source"])
+    if pd.notna(trace["level"]):
+        yield f"level {trace['level']}"
+    if pd.notna(trace["correct"]):
+        yield "right answer" if trace["correct"] else "wrong answer"

@@ -42,7 +42,7 @@ def texts_page(
 
 def _pairs(texts: pd.DataFrame, rules: Rules | None) -> Iterator[dict[str, Any]]:
     """Texts that are compared, by problem and seed."""
-    for (problem, seed), own in texts.groupby(["problem_id", "seed"], sort=False):
+    for _, own in texts.groupby(["problem_id", "seed"], sort=False):
         by_condition = {
             row["condition"]: row
             for row in own.sort_values("draw", ascending=False).to_dict("records")
@@ -53,8 +53,8 @@ def _pairs(texts: pd.DataFrame, rules: Rules | None) -> Iterator[dict[str, Any]]
             if condition in by_condition:
                 rows = by_condition[BEFORE], by_condition[condition]
                 yield {
-                    "problem": str(problem),
-                    "seed": int(seed),
+                    "problem": str(rows[0]["problem_id"]),
+                    "seed": int(rows[0]["seed"]),
                     "against": condition,
                     **_compared(*rows, rules),
                 }
