@@ -61,48 +61,67 @@ def test_permuted_z_are_those_of_the_permuted_labels_one_by_one(ties):
     found = score(values, labels)
     assert found.permuted.shape == (20, 5)
     for y, z in zip(labels.permuted, found.permuted, strict=True):
-        alone = score(values, Labels(y, labels.permuted[:0]))
+        alone = score(values, labels._replace(y=y))
         np.testing.assert_allclose(z, alone.z, rtol=1e-6, atol=1e-7)
 
 
-def test_labels_are_exchanged_within_a_match_only_and_every_place_is_as_likely():
+def test_labels_are_exchanged_with_controls_of_the_events_own_trace_alone_all_as_likely():
     samples = _discover(6)
     labels = _labels(samples, 4000)
-    matches = samples["match_id"].to_numpy()
-    for match in set(matches):
-        own = labels.permuted[:, matches == match]
-        assert (own.sum(1) == 1).all()  # one event each
-        np.testing.assert_allclose(own.mean(0), 1 / 5, atol=0.035)
+    own = samples["control_kind"].isin(["event", "same_trace"]).to_numpy()
+    for _, match in samples.groupby("match_id"):
+        dealt = labels.permuted[:, match.index]
+        assert (dealt.sum(1) == 1).all()  # one event each
+        np.testing.assert_allclose(dealt.mean(0), np.where(own[match.index], 1 / 3, 0), atol=0.035)
+    np.testing.assert_allclose(labels.expected, np.where(own, 1 / 3, 0))
+
+
+def test_where_there_are_none_of_its_own_trace_labels_are_exchanged_with_all_of_the_match():
+    samples = _discover(6)
+    samples = samples[samples["control_kind"] != "same_trace"].reset_index(drop=True)
+    labels = _labels(samples, 4000)
+    for _, match in samples.groupby("match_id"):
+        dealt = labels.permuted[:, match.index]
+        assert (dealt.sum(1) == 1).all()
+        np.testing.assert_allclose(dealt.mean(0), 1 / 3, atol=0.035)
 
 
 def _all_labels(samples):
-    """Every way to choose the event of each match."""
-    groups = [own.index.tolist() for _, own in samples.groupby("match_id", sort=False)]
+    """Every way to choose the event of each match among the places of its own trace."""
+    groups = [
+        own.index[own["control_kind"] != "other_trace"].tolist()
+        for _, own in samples.groupby("match_id", sort=False)
+    ]
     for chosen in itertools.product(*groups):
         yield np.isin(np.arange(len(samples)), chosen)
 
 
 def test_p_of_the_largest_is_the_share_of_permutations_with_a_neuron_as_far_by_brute_force():
-    samples = matched({"discover": 4}, controls=2)
+    samples = matched({"discover": 4})
     layers = noise(samples, np.random.default_rng(5), n_layers=2, n_neurons=4)
     labels = _labels(samples, 400)
     found = rank(layers, labels, 3)
-    # Largest |z| of any neuron, by scipy, of every labelling that there is.
-    every = {
-        tuple(y): stats.norm.isf(_mann_whitney(np.concatenate(layers, 1), y).pvalue / 2).max()
-        for y in _all_labels(samples)
-    }
+    # Signed z of each neuron, by scipy, of every labelling that there is.
+    values = np.concatenate(layers, 1)
+    every = {}
+    for y in _all_labels(samples):
+        own = _mann_whitney(values, y)
+        side = np.sign(own.statistic - y.sum() * (~y).sum() / 2)
+        every[tuple(y)] = side * stats.norm.isf(own.pvalue / 2)
     assert len(every) == 3**4
-    largest = np.array([every[tuple(y)] for y in labels.permuted])
+    mean = np.mean(list(every.values()), axis=0)
+    far = {y: np.abs(z - mean).max() for y, z in every.items()}
+    largest = np.array([far[tuple(y)] for y in labels.permuted])
     np.testing.assert_allclose(found.largest, largest, rtol=1e-5)
-    for size, p in zip(np.abs(found.neurons["z"]), found.neurons["p_max"], strict=True):
-        assert p == pytest.approx((1 + (largest >= size - 1e-6).sum()) / 401)
-        share = np.mean([one >= size - 1e-6 for one in every.values()])
+    for z, p in zip(np.abs(found.neurons["z"] - mean), found.neurons["p_max"], strict=True):
+        assert p == pytest.approx((1 + (largest >= z - 1e-6).sum()) / 401)
+        share = np.mean([one >= z - 1e-6 for one in far.values()])
         assert p == pytest.approx(share, abs=4 * np.sqrt(share * (1 - share) / 400) + 1 / 401)
 
 
 def test_corrected_p_values_grow_down_the_ranks():
     samples = _discover()
+    samples["control_kind"] = np.where(samples["y"] == 1, "event", "other_trace")
     found = rank(noise(samples, np.random.default_rng(2)), _labels(samples, 200), 5).neurons
     ordered = found.sort_values("rank")
     assert ordered["rank"].tolist() == list(range(1, 61))
@@ -171,7 +190,7 @@ def test_of_permutations_the_top_neurons_are_kept_as_they_would_be_of_true_label
     assert found.permuted.shape == found.signs.shape == (KEPT, 7)
     for draw in range(0, KEPT, 5):
         y, places, signs = labels.permuted[draw], found.permuted[draw], found.signs[draw]
-        alone = rank(layers, Labels(y, labels.permuted[:1]), 7).neurons
+        alone = rank(layers, labels._replace(y=y), 7).neurons
         top = alone.sort_values("rank")[:7]
         np.testing.assert_allclose(
             alone.iloc[places]["z"].abs(), top["z"].abs(), rtol=1e-6

@@ -11,6 +11,7 @@ import pandas as pd
 from clampsweep.statistics import rank_p
 from clampsweep.studies.backtracking.held_areas import HELDOUT, Held
 from clampsweep.studies.backtracking.logit_bias import equal_bias, interval, problems
+from clampsweep.studies.backtracking.pools import EVENT, OTHER
 from clampsweep.studies.backtracking.position_kinds import PRED
 from clampsweep.studies.backtracking.sets import RANDOM
 from clampsweep.studies.backtracking.splits import TEST
@@ -197,6 +198,7 @@ def onset_logit(trials: pd.DataFrame, seed: int) -> pd.DataFrame:
     if bare.empty:
         return pd.DataFrame(columns=list(HELDOUT.columns))
     samples = bare[["match_id", "problem_id", "y"]].assign(split=TEST)
+    samples["control_kind"] = np.where(samples["y"] == 1, EVENT, OTHER)
     held = Held(PRED, samples.reset_index(drop=True), seed)
     row = held.row("onset logit", bare["lp_onset"].to_numpy(float))
     return pd.DataFrame([row]).astype({"layer": "Int64"})

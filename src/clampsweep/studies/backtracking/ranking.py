@@ -1,9 +1,11 @@
 """How far each neuron tells events from controls: Hedges' g, area, Mann-Whitney, largest of all.
 
 Ranks are taken once a column; sums of ranks under permuted labels, for all neurons of a layer and
-all permutations, are one product of matrices. Labels are exchanged within a match only: an event
-with its own controls. Westfall and Young (1993): p_maxT is the share of permutations in which any
-neuron of any layer has so large a |z|.
+all permutations, are one product of matrices. Labels are exchanged within a match only, an event
+with its own controls; and where some of these are of its own trace, with these alone: events of one
+trace are alike, and would seem a class of their own. Westfall and Young (1993): p_max is the share
+of permutations in which the rank sum of any neuron of any layer is as many SDs from what is
+expected of it under permutations.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from jaxtyping import Bool, Float, Float64, Int
 from scipy.stats import norm, rankdata
 
 from clampsweep.statistics import benjamini_hochberg, permuted_labels
+from clampsweep.studies.backtracking.pools import EVENT, SAME
 from clampsweep.tables import Column, Schema
 
 KEPT = 20  # permutations of which the top neurons are kept, to be tested as the true ones are
@@ -41,7 +44,9 @@ NEURONS = Schema(
         "z": Column("float", "rank sum of events in SDs from its mean, ties corrected"),
         "p": Column("float", "Mann-Whitney, two-sided"),
         "q": Column("float", "Benjamini-Hochberg over all neurons of the position kind"),
-        "p_max": Column("float", "share of permutations whose largest |z| is as large"),
+        "p_max": Column(
+            "float", "share of permutations in which any neuron is as far from what is expected"
+        ),
         "sign": Column("int", "1 if higher at events, else -1"),
         "rank": Column("int", "by |z|, 1 is largest"),
         "auc_select": Column("float", "area in the split select, turned by sign"),
@@ -56,27 +61,47 @@ class Labels(NamedTuple):
 
     Attributes:
         y: Whether each is an event.
-        permuted: The same with labels dealt out anew within matches.
+        permuted: The same with labels dealt out anew among samples that may exchange them.
+        expected: Mean label of each sample over all ways to deal them.
     """
 
     y: Bool[np.ndarray, " sample"]
     permuted: Bool[np.ndarray, "draw sample"]
+    expected: Float64[np.ndarray, " sample"]
 
     @classmethod
     def of(cls, samples: pd.DataFrame, draws: int, seed: int) -> Labels:
         """Labels of rows of `SAMPLES`."""
         y = samples["y"].to_numpy() == 1
-        matches = pd.factorize(samples["match_id"])[0]
-        units = np.arange(len(y))
-        return cls(y, permuted_labels(y, units, matches, draws, seed))
+        among = _exchangeable(samples)
+        expected = pd.Series(y.astype(float)).groupby(among).transform("mean").to_numpy()
+        return cls(y, permuted_labels(y, np.arange(len(y)), among, draws, seed), expected)
+
+
+def _exchangeable(samples: pd.DataFrame) -> Int[np.ndarray, " sample"]:
+    """A number for the samples of a match, and another for those that exchange no label with it."""
+    match = pd.factorize(samples["match_id"])[0]
+    own = samples["control_kind"].isin([EVENT, SAME]).to_numpy()
+    several = pd.Series(own).groupby(match).transform("sum").to_numpy() > 1
+    return 2 * match + (several & ~own)
 
 
 class Scored(NamedTuple):
-    """A layer's neurons: a value for each, and |z| under permuted labels."""
+    """A layer's neurons: a value for each, and z under permuted labels.
+
+    Attributes:
+        z: Rank sum of events in SDs from its mean over all labels.
+        auc: Area.
+        permuted: Of z.
+        beyond: Rank sum in SDs from its mean over permuted labels.
+        largest: Largest size of that of any neuron, of each permutation.
+    """
 
     z: Float64[np.ndarray, " neuron"]
     auc: Float64[np.ndarray, " neuron"]
     permuted: Float[np.ndarray, "draw neuron"]
+    beyond: Float64[np.ndarray, " neuron"]
+    largest: Float64[np.ndarray, " draw"]
 
 
 def score(values: Float[np.ndarray, "sample neuron"], labels: Labels) -> Scored:
@@ -90,20 +115,17 @@ def score(values: Float[np.ndarray, "sample neuron"], labels: Labels) -> Scored:
     """
     ranks, variance = _ranked(values)
     n, n1 = len(values), int(labels.y.sum())
-    n0, mean = n - n1, n1 * (n + 1) / 2
-    every = np.concatenate([labels.y[None], labels.permuted]).astype(
-        np.float32
-    )  # [1 + draw, sample]
-    # Centred, so that a product in single precision keeps six digits of the difference.
-    sums = every @ (ranks - (n + 1) / 2).astype(np.float32)  # [1 + draw, neuron]
+    n0 = n - n1
+    every = np.concatenate([labels.y[None], labels.permuted]).astype(np.float32)
+    # Centred ranks are halves of whole numbers: of some 4,000 samples their sums are exact.
+    centred = ranks - (n + 1) / 2
+    sums = every @ centred.astype(np.float32)  # [1 + draw, neuron]
     spread = np.sqrt(variance * n1 * n0 / (n - 1))  # of the sum, ties in it
-    with np.errstate(divide="ignore", invalid="ignore"):
-        z = np.where(spread > 0, sums / spread, 0.0)
-    exact = ranks[labels.y].sum(0)
-    area = (exact - n1 * (n1 + 1) / 2) / (n1 * n0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        own = np.where(spread > 0, (exact - mean) / spread, 0.0)
-    return Scored(own, area, z[1:].astype(np.float32))
+    per_sum = np.divide(1.0, spread, where=spread > 0, out=np.zeros_like(spread))
+    z = sums * per_sum
+    area = 0.5 + sums[0].astype(float) / (n1 * n0)
+    beyond = z - labels.expected @ centred * per_sum
+    return Scored(z[0], area, z[1:].astype(np.float32), beyond[0], np.abs(beyond[1:]).max(1))
 
 
 def _ranked(
@@ -121,13 +143,13 @@ class Ranked(NamedTuple):
         neurons: Columns of `NEURONS` but the held-out ones, in order of layer and neuron.
         permuted: Of some permutations the top neurons: place in `neurons`, best first.
         signs: Of these, 1 if higher at events.
-        largest: Largest |z| of any neuron, of each permutation.
+        largest: How far the neuron that is farthest is from what is expected, in each permutation.
     """
 
     neurons: pd.DataFrame
     permuted: Int[np.ndarray, "draw top"]
     signs: Int[np.ndarray, "draw top"]
-    largest: Float[np.ndarray, " draw"]
+    largest: Float64[np.ndarray, " draw"]
 
 
 def rank(layers: Iterable[Float[np.ndarray, "sample neuron"]], labels: Labels, top: int) -> Ranked:
@@ -138,21 +160,22 @@ def rank(layers: Iterable[Float[np.ndarray, "sample neuron"]], labels: Labels, t
         labels: Of the samples.
         top: How many of the top neurons of a permutation are kept.
     """
-    frames, bests = [], []
-    largest = np.zeros(len(labels.permuted), np.float32)
+    frames, bests, beyond = [], [], []
+    largest = np.zeros(len(labels.permuted))
     offset = 0
     for number, values in enumerate(layers):
         scored = score(values, labels)
         frames.append(_frame(number, values, labels.y, scored))
-        largest = np.maximum(largest, np.abs(scored.permuted).max(1))
+        largest = np.maximum(largest, scored.largest)
+        beyond.append(scored.beyond)
         bests.append(_best(scored.permuted[:KEPT], top, offset))
         offset += values.shape[1]
     neurons = pd.concat(frames, ignore_index=True)
     neurons["q"] = benjamini_hochberg(neurons["p"].tolist())
-    size = np.abs(neurons["z"].to_numpy())
-    hits = len(largest) - np.searchsorted(np.sort(largest), size - 1e-6)
+    far = np.abs(np.concatenate(beyond))
+    hits = len(largest) - np.searchsorted(np.sort(largest), far - 1e-6)
     neurons["p_max"] = (1 + hits) / (1 + len(largest))
-    neurons["rank"] = rankdata(-size, method="ordinal").astype(int)
+    neurons["rank"] = rankdata(-np.abs(neurons["z"].to_numpy()), method="ordinal").astype(int)
     z, place = (np.concatenate(parts, axis=1) for parts in zip(*bests, strict=True))
     order = np.argsort(-np.abs(z), axis=1, kind="stable")[:, :top]
     signs = np.where(np.take_along_axis(z, order, 1) >= 0, 1, -1)
