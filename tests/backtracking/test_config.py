@@ -94,9 +94,9 @@ def test_what_is_left_out_has_the_schemas_defaults():
     assert found.ranking == Ranking(4, 200, 30, 15, 20)
     assert found.causal == Causal((1, 5, 20, 100), 100, 24)
     assert found.pairs is None
-    assert found.chains[0].prompt_format.kind == "chat"
+    assert found.chains[0].prompt_format == "chat"
     assert found.written is not None
-    assert found.written.prompt_format.kind == "raw"
+    assert found.written.prompt_format == "raw"
 
 
 def test_contrasts_are_chains_given_traces_and_grades():

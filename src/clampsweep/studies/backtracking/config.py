@@ -66,11 +66,12 @@ def _chain(context: Context, key: Key, name: str, given: Mapping[str, Any]) -> C
     if name in _TAKEN:
         raise checker.fault(key, f"the name {name!r} is taken; choose another for the chain")
     decoding = parse_decoding(checker, (*key, "decoding"), entry["decoding"])
-    sets = context.promptsets
+    sets, prompt_format = context.promptsets, parse_prompt_format(checker, key, entry)
     return Chain(
         name=name,
         promptset=checker.choose((*key, "promptset"), entry["promptset"], sets, "promptset"),
-        prompt_format=parse_prompt_format(checker, key, entry),
+        prompt_format=prompt_format.kind,
+        system_prompt=prompt_format.system,
         decoding=decoding,
         seeds=parse_seeds(checker, key, {**entry, "operation": "none"}, decoding),
         problems=entry.get("problems"),
@@ -83,7 +84,7 @@ def _written(checker: Checker, key: Key, given: Mapping[str, Any] | None) -> Wri
     entry = {**checker.defaults("backtracking/written"), **given}
     _check_file(checker, (*key, "file"), entry["file"])
     prompt_format = parse_prompt_format(checker, key, entry)
-    return Written(entry["file"], entry["per_split"], prompt_format)
+    return Written(entry["file"], entry["per_split"], prompt_format.kind, prompt_format.system)
 
 
 def _pairs(

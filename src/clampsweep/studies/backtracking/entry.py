@@ -8,7 +8,6 @@ from typing import Any
 
 from clampsweep.models.spec import ModelSpec
 from clampsweep.texts.request import (
-    RAW,
     Decoding,
     Named,
     PromptFormat,
@@ -27,7 +26,8 @@ class Chain:
     Attributes:
         name: Its name, which is that of its contrast too.
         promptset: The problems.
-        prompt_format: How they reach the model.
+        prompt_format: `raw` or `chat`.
+        system_prompt: Of chats, the system message; None for none.
         decoding: How tokens are chosen.
         seeds: Of sampling; a chain of each problem and seed.
         problems: How many are drawn; None for all.
@@ -35,7 +35,8 @@ class Chain:
 
     name: str
     promptset: PromptsetSpec
-    prompt_format: PromptFormat
+    prompt_format: str
+    system_prompt: str | None
     decoding: Decoding
     seeds: tuple[int | None, ...]
     problems: int | None
@@ -48,12 +49,14 @@ class Written:
     Attributes:
         file: The templates.
         per_split: Problems of each split.
-        prompt_format: How their questions reach the model.
+        prompt_format: `raw` or `chat`: how their questions reach the model.
+        system_prompt: Of chats, the system message; None for none.
     """
 
     file: str
     per_split: int
-    prompt_format: PromptFormat = RAW
+    prompt_format: str
+    system_prompt: str | None
 
 
 @dataclass(frozen=True)
@@ -140,7 +143,7 @@ class BacktrackingEntry:
             decoding=chain.decoding,
             seeds=chain.seeds,
             drawn=None if chain.problems is None else (chain.problems, self.seed),
-            prompt_format=chain.prompt_format,
+            prompt_format=PromptFormat(chain.prompt_format, chain.system_prompt),
         )
 
     @property
@@ -165,5 +168,9 @@ class BacktrackingEntry:
 
     def formats(self) -> Mapping[str, Any]:
         """How prompts of each source reach the model, as a rule's parameter."""
-        own = {chain.name: chain.prompt_format.as_json() for chain in self.chains}
-        return own | ({WRITTEN: self.written.prompt_format.as_json()} if self.written else {})
+        sources: list[tuple[str, Chain | Written]] = [(chain.name, chain) for chain in self.chains]
+        sources += [(WRITTEN, self.written)] if self.written else []
+        return {
+            name: PromptFormat(one.prompt_format, one.system_prompt).as_json()
+            for name, one in sources
+        }
