@@ -34,13 +34,15 @@ from clampsweep.studies.backtracking.sets import sets
 from clampsweep.studies.backtracking.splits import SPLITS
 from clampsweep.studies.backtracking.token_ends import token_ends
 from clampsweep.studies.backtracking.trials import part_of_trials
+from shapes import unchecked
 from tiny import D_MLP, N_LAYERS, random_model, tiny_tokenizer
 
 NEURON = Neuron(1, 17)
 SEEN, UNSEEN, RIGHT = "#", "~", "-"  # signs of an error, of one that the model knows not, of none
 LEXICON = ("Wait",)
 GRADE = "gross"
-TOP, PERMUTATIONS, RANDOM_SETS = 1, 199, 40
+TOP, PERMUTATIONS, RANDOM_SETS = 1, 99, 24
+EVENTS_TRIED = 8
 
 _WITH, _WITHOUT = 14, 20  # problems of a split with an event, and with a right trace alone
 _STEPS = ("so {} and {} are {} ", "then {} less {} is {} ", "now {} of {} gives {} ")
@@ -160,7 +162,11 @@ def model() -> Model:
 @functools.cache
 def found(sign: str = SEEN) -> Found:
     """The study's modules, one after the other, on traces with errors of a sign."""
-    folder, own = _folder(), model()
+    with unchecked():  # shapes are checked in the modules' own tests
+        return _found(_folder(), model(), sign)
+
+
+def _found(folder: Path, own: Model, sign: str) -> Found:
     table, marked = written(sign)
     chosen = samples(table, marked, [GRADE], 4, 0)
     read = Captured(*captured(folder, own, items(chosen, table), 60), D_MLP)
@@ -168,7 +174,7 @@ def found(sign: str = SEEN) -> Found:
     first = ranked.neurons[ranked.neurons["position_kind"] == PRED]
     tried = sets(first, output_norms(own), (1, 3), TOP, RANDOM_SETS, 0)
     parts = [
-        part_of_trials(lambda: own, chosen, table, tried, LEXICON, TOP, 10, part, 2)
+        part_of_trials(lambda: own, chosen, table, tried, LEXICON, TOP, EVENTS_TRIED, part, 2)
         for part in range(2)
     ]
     made = pd.concat(parts, ignore_index=True)

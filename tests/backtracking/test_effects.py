@@ -188,7 +188,7 @@ def test_raised_at_controls_it_brings_the_onset(seen):
 @pytest.mark.parametrize("intervention", INTERVENTIONS)
 def test_its_direct_effect_is_about_the_total_one(seen, intervention):
     row = _row(seen.effects, intervention, k=1)
-    assert row["direct_event"] == pytest.approx(row["delta_event"], rel=0.05)
+    assert row["direct_event"] == pytest.approx(row["delta_event"], rel=0.1)
 
 
 def test_it_does_more_than_an_equal_logit_bias(seen):
@@ -213,7 +213,7 @@ def test_the_onsets_log_probability_tells_events_where_the_neuron_makes_it(seen,
     (row,) = onset_logit(seen.trials, 0).to_dict("records")
     bare = seen.trials[(seen.trials["intervention"] == NONE) & (seen.trials["scope"] == PRED_POS)]
     assert row["estimate"] == pytest.approx(by_pairs(bare["lp_onset"], bare["y"] == 1)) == 1
-    assert (row["n1"], row["n0"], row["position_kind"]) == (10, 10, "pred")
+    assert (row["n1"], row["n0"], row["position_kind"]) == (8, 8, "pred")
     (row,) = onset_logit(unseen.trials, 0).to_dict("records")
     assert row["estimate"] == 0.5  # an event and its own right step are one text to the model
 

@@ -82,7 +82,7 @@ DESIGNS = {
     # Labels shuffled within matches, each event of a problem of its own.
     "shuffled": (200, matched(10)),
     # Several events of each trace, which differ from one another and in nothing else.
-    "clustered": (100, matched(5, per_problem=4)),
+    "clustered": (60, matched(5, per_problem=4)),
 }
 
 

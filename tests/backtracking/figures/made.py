@@ -140,6 +140,7 @@ def _effect(
         "kl_control": harm, "kl_random": None if few else harm * 0.6, "kl_rest": harm / 2,
         "nll_rest": None, "nll_random": None, "direct_event": None, "bias": size,
         "bias_control": size * 1.1, "bias_gap": size * 0.1, "bias_low": -0.1, "bias_high": 0.1,
+        "bias_p": 0.3,
     }  # fmt: skip
 
 

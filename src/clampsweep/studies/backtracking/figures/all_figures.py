@@ -12,11 +12,11 @@ from clampsweep import tables
 from clampsweep.studies.backtracking.figures.areas import heldout
 from clampsweep.studies.backtracking.figures.before_after import pairs
 from clampsweep.studies.backtracking.figures.causal import damage, dose
-from clampsweep.studies.backtracking.figures.names import PRED
 from clampsweep.studies.backtracking.figures.offsets import offsets
 from clampsweep.studies.backtracking.figures.ranked import discovery_test, layers, volcano
 from clampsweep.studies.backtracking.figures.shares import rates
 from clampsweep.studies.backtracking.pairs import PAIRED
+from clampsweep.studies.backtracking.position_kinds import PRED
 from clampsweep.studies.backtracking.ranking import NEURONS
 from clampsweep.studies.backtracking.rates import RATES
 from clampsweep.studies.backtracking.tables import AROUND

@@ -23,17 +23,6 @@ from clampsweep.figures.style import (
     panels,
     styled,
 )
-from clampsweep.studies.backtracking.figures.names import (
-    CONFIRMED,
-    DIRECTION,
-    KINDS,
-    PERMUTED,
-    PROBE,
-    SPARSE,
-    SPURIOUS,
-    TOP,
-    UNMARKED,
-)
 from clampsweep.studies.backtracking.figures.panels import (
     Reach,
     Shown,
@@ -41,6 +30,16 @@ from clampsweep.studies.backtracking.figures.panels import (
     legend,
     plain_numbers,
 )
+from clampsweep.studies.backtracking.heldout import (
+    CONFIRMED,
+    DIRECTION,
+    PERMUTED,
+    PROBE,
+    SPARSE,
+    TOP,
+)
+from clampsweep.studies.backtracking.pools import SPURIOUS, UNMARKED
+from clampsweep.studies.backtracking.position_kinds import KINDS
 from clampsweep.words import counted
 
 _ORANGE, _GREEN, _PINK = TARGET_COLOURS[1:4]

@@ -13,7 +13,6 @@ from matplotlib.ticker import MaxNLocator
 
 from clampsweep.figures.style import BLUE, GREY, QUIET, WIDTH, minus, styled
 from clampsweep.figures.style import title as title_of
-from clampsweep.studies.backtracking.figures.names import RANDOM_SET, TOP_SET
 from clampsweep.studies.backtracking.figures.panels import (
     Reach,
     excuse,
@@ -23,9 +22,10 @@ from clampsweep.studies.backtracking.figures.panels import (
     nothing,
     plain_numbers,
 )
+from clampsweep.studies.backtracking.pairs import RANDOM, TOP
 from clampsweep.words import counted
 
-_COLOURS = {TOP_SET: BLUE, RANDOM_SET: GREY}
+_COLOURS = {TOP: BLUE, RANDOM: GREY}
 _COLUMNS = 4
 
 
@@ -84,6 +84,5 @@ def _differences(ax: Axes, own: pd.DataFrame, named: bool) -> None:
 
 def _in_words(row: Mapping[Any, Any]) -> str:
     """`0.45 → 0.30, p = 0.02`."""
-    before, after, p = (float(row[name]) for name in ("before", "after", "p"))
-    said = f"{before:.3g} \N{RIGHTWARDS ARROW} {after:.3g}"
-    return minus(said) if pd.isna(p) else minus(f"{said}, p = {p:.2g}")
+    said = f"{row['before']:.3g} \N{RIGHTWARDS ARROW} {row['after']:.3g}"
+    return minus(said if pd.isna(row["p"]) else f"{said}, p = {row['p']:.2g}")

@@ -15,7 +15,6 @@ from matplotlib.patches import Patch
 from clampsweep.figures.style import BLUE, GREY, PALE, VERMILION, styled
 from clampsweep.figures.style import title as title_of
 from clampsweep.studies.backtracking.auc import auc, counts, drawn, interval, weights
-from clampsweep.studies.backtracking.figures.names import BEFORE, LAST, PRED
 from clampsweep.studies.backtracking.figures.panels import (
     Multiples,
     Shown,
@@ -23,6 +22,7 @@ from clampsweep.studies.backtracking.figures.panels import (
     legend,
     plain_numbers,
 )
+from clampsweep.studies.backtracking.position_kinds import BEFORE, LAST, PRED
 from clampsweep.words import counted
 
 _SEED = 0

@@ -26,7 +26,9 @@ from clampsweep.figures.style import (
     say,
 )
 from clampsweep.figures.style import title as title_of
-from clampsweep.studies.backtracking.figures.names import MAIN
+from clampsweep.studies.backtracking.position_kinds import PRE, PRED
+
+MAIN = (PRE, PRED)  # the position kinds that claims are about
 
 NEURON_GREY = "#9A9A9A"
 

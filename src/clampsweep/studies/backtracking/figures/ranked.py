@@ -17,7 +17,6 @@ from scipy.stats import hypergeom
 
 from clampsweep.figures.style import BLUE, GREY, PALE, QUIET, VERMILION, floats, minus, styled
 from clampsweep.names import Neuron
-from clampsweep.studies.backtracking.figures.names import LEVEL
 from clampsweep.studies.backtracking.figures.panels import (
     NEURON_GREY,
     by_contrast,
@@ -25,8 +24,10 @@ from clampsweep.studies.backtracking.figures.panels import (
     legend,
     plain_numbers,
 )
+from clampsweep.studies.backtracking.heldout import confirmed
 from clampsweep.words import counted
 
+_LEVEL = 0.05
 _SHOWN = 0.999  # share of neurons that the axis of g shows in full
 _NAMED, _TOP, _BY_LOT = 3, 100, 300
 _LEAST = 1e-300  # q below this is drawn here
@@ -70,26 +71,16 @@ def volcano(
     return figure
 
 
-def is_confirmed(neurons: pd.DataFrame) -> pd.Series:
-    """Which neurons survive both corrections, and point the same way on the split select.
-
-    Args:
-        neurons: `NEURONS`.
-    """
-    sure: pd.Series = (neurons["q"] < LEVEL) & (neurons["p_max"] < LEVEL)
-    return sure & (neurons["auc_select"] > 0.5)
-
-
 def _cloud(ax: Axes, own: pd.DataFrame) -> str:
     """A panel of the volcano."""
     height = -np.log10(floats(own["q"]).clip(min=_LEAST))
     far = _end(floats(own["g"]))
     g = floats(own["g"]).clip(-far, far)
-    sure = is_confirmed(own).to_numpy()
+    sure = own.index.isin(confirmed(own).index)
     for chosen, colour, size in ((~sure, NEURON_GREY, 1.8), (sure, VERMILION, 3.0)):
         ax.plot(g[chosen], height[chosen], "o", color=colour, markersize=size, markeredgewidth=0,
                 alpha=0.6, rasterized=True)  # fmt: skip
-    ax.axhline(-np.log10(LEVEL), color=GREY, linewidth=0.7, linestyle="--")
+    ax.axhline(-np.log10(_LEVEL), color=GREY, linewidth=0.7, linestyle="--")
     ax.axvline(0, color=GREY, linewidth=0.4)
     top = max(1.6, float(height.max()))
     ax.set_ylim(-0.03 * top, 1.42 * top)  # names stand above
@@ -103,7 +94,7 @@ def _cloud(ax: Axes, own: pd.DataFrame) -> str:
 
 def _end(g: Float64[np.ndarray, " neuron"]) -> float:
     """Where the axis of g ends; a neuron beyond, as one that is nearly constant, is drawn there."""
-    return max(1.0, 1.25 * float(np.quantile(np.abs(g), _SHOWN)))
+    return max(1.0, 1.25 * float(np.quantile(np.abs(g), _SHOWN, method="lower")))
 
 
 def _name_first(ax: Axes, first: pd.DataFrame) -> None:

@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 
 from clampsweep.figures.style import BLUE, QUIET, floats, panels, styled
 from clampsweep.figures.style import title as title_of
-from clampsweep.studies.backtracking.figures.names import ALL
 from clampsweep.studies.backtracking.figures.panels import Reach, finish, nothing
+from clampsweep.studies.backtracking.rates import ALL
 
 _MOST = 60  # rows that are drawn
 _LETTERS = 36  # of the name of a row
