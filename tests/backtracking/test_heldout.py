@@ -5,13 +5,16 @@ The simulations say their rates: `pytest tests/backtracking/test_heldout.py -s`.
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import binom
 
 from backtracking.matched import Dealt, by_pairs, matched, noise, shuffled
-from clampsweep.studies.backtracking import heldout, probes, ranking
+from clampsweep.studies.backtracking import held_areas, heldout, probes, ranking
+from clampsweep.studies.backtracking.auc import weights
 from clampsweep.studies.backtracking.held_areas import HELDOUT, Held
 from clampsweep.studies.backtracking.heldout import (
     CONFIRMED,
@@ -98,6 +101,8 @@ def by_chance(request):
         patch.setattr(probes, "LogisticRegression", _NoProbe)
         patch.setattr(ranking, "KEPT", 3)
         patch.setattr(heldout, "SIZES", ())
+        patch.setattr(held_areas, "_PERMUTED", 199)
+        patch.setattr(held_areas, "weights", partial(weights, draws=400))
         patch.setattr(Held, "difference", lambda *_: {"method": "", "k": 0})
         for run in range(runs):
             own = shuffled(samples, rng) if request.param == "shuffled" else samples
