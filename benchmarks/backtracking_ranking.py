@@ -22,6 +22,7 @@ import pandas as pd
 import scipy
 from scipy.stats import mannwhitneyu
 
+from clampsweep.studies.backtracking.pools import EVENT, OTHER, SAME
 from clampsweep.studies.backtracking.ranking import Labels, rank
 
 LAYERS, NEURONS = 30, 1536
@@ -38,14 +39,20 @@ def main() -> None:
     parser.add_argument("--tried", type=int, default=4, help="permutations of the alternative")
     options = parser.parse_args()
     print(f"{platform.machine()}, numpy {np.__version__}, scipy {scipy.__version__}")
-    match = np.repeat(np.arange(EVENTS), 1 + CONTROLS)
-    y = np.tile([1, *[0] * CONTROLS], EVENTS)
-    labels = Labels.of(pd.DataFrame({"y": y, "match_id": match}), options.permutations, 0)
+    kinds = [EVENT, *[SAME] * (CONTROLS // 2), *[OTHER] * (CONTROLS // 2)]
+    samples = pd.DataFrame(
+        {
+            "match_id": np.repeat(np.arange(EVENTS), 1 + CONTROLS),
+            "control_kind": kinds * EVENTS,
+            "y": [int(kind == EVENT) for kind in kinds] * EVENTS,
+        }
+    )
+    labels = Labels.of(samples, options.permutations, 0)
     rng = np.random.default_rng(0)
-    layers = [rng.standard_normal((len(y), NEURONS), dtype=np.float32) for _ in range(LAYERS)]
+    layers = [rng.standard_normal((len(samples), NEURONS), dtype=np.float32) for _ in range(LAYERS)]
     print(
-        f"{LAYERS * NEURONS:,} neurons, {len(y):,} samples, {options.permutations} permutations; "
-        f"{sum(one.nbytes for one in layers) / 1e6:.0f} MB of activations"
+        f"{LAYERS * NEURONS:,} neurons, {len(samples):,} samples, {options.permutations} "
+        f"permutations; {sum(one.nbytes for one in layers) / 1e6:.0f} MB of activations"
     )
     seconds, ratios, peak = [], [], 0.0
     for number in range(options.rounds):
