@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,12 @@ import pytest
 from harness import Project, Run
 
 from clampsweep import ledger
+from tiny import make_tiny, random_model
 
 DATA = "workflow/data/backtracking"
 SAMPLE = {"method": "sample", "max_new_tokens": 12, "temperature": 1.0}
 ENTRY: dict[str, Any] = {
-    "model": "tiny",
+    "model": "wide",
     "rules": f"{DATA}/rules.yaml",
     "sentences": f"{DATA}/sentences.tsv",
     "chains": {
@@ -38,7 +40,7 @@ ENTRY: dict[str, Any] = {
     },
 }
 PROBLEMS = {
-    "path": "promptsets/backtracking/problems.jsonl",
+    "path": "problems.jsonl",
     "format": "jsonl",
     "template": "{text} Step by step:",
 }
@@ -48,6 +50,11 @@ PROBLEMS = {
 def ran(untouched: Project, tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, Run]:
     """A project after a run of the entry `b`, and the run; for looking and copying."""
     project = untouched.copy(tmp_path_factory.mktemp("backtracking") / "project")
+    shipped = Path(__file__).parents[2] / "promptsets/backtracking/problems.jsonl"
+    shutil.copy(shipped, project.folder / "problems.jsonl")
+    # Traces are longer than the tiny model's context.
+    make_tiny(project.folder / "wide", "llama", model=random_model("llama", 0, n_ctx=4096))
+    project.config["models"]["wide"] = {**project.config["models"]["tiny"], "path": "wide"}
     project.config["promptsets"]["problems"] = PROBLEMS
     project.config |= {"backtracking": {"b": ENTRY}, "run": ["b"]}
     return project, project.write().run().checked()

@@ -17,7 +17,7 @@ with reported(snakemake.log[0]):
         tables.read(given.metrics, TEXT_METRICS),
         tables.read(given.prompts, PROMPTS),
         read_rules(given.rules),
-        read_selected(given.selected).names,
+        read_selected(given.selected).targets,
     )
     facts = provenance.record(code=snakemake.params.code)
     tables.write(found, output.texts, TEXTS, facts)
