@@ -94,16 +94,14 @@ def make_wide_shard(
     Raises:
         UserError: The shard or the model's folder is damaged, or the disk is full.
     """
-    content, stored = read_shard(shard), of_shard(schema)
-    with alone(output.with_name(f".{output.stem}.lock")):
-        facts = record(shard=shard.stem, model_identity=content.model, code=code)
-        if _is_made(output, stored, facts):
-            log.info("another job made this shard meanwhile")
-            return
+
+    def made(content: Shard, stored: Schema, facts: Mapping[str, object]) -> None:
         model = load(model_folder, spec, threads, device, neurons=spec.d_mlp > 0)
-        digest = model.manifest["digest"]
-        with tables.appending(output, stored, {**facts, "model": digest}) as append:
+        footer = {**facts, "model": model.manifest["digest"]}
+        with tables.appending(output, stored, footer) as append:
             write(model, content, append)
+
+    _alone(made, schema, shard, code, output)
 
 
 def make_own_shard(
@@ -125,15 +123,37 @@ def _make(
     output: Path,
 ) -> None:
     """Make a table of what a function gives: rows, and the model's digest for the footer."""
+
+    def made(content: Shard, stored: Schema, facts: Mapping[str, object]) -> None:
+        found, digest = loaded(content)
+        tables.write(_collect(found, content), output, stored, {**facts, "model": digest})
+
+    _alone(made, schema, shard, code, output)
+
+
+def _alone(
+    make: Callable[[Shard, Schema, Mapping[str, object]], None],
+    schema: Schema,
+    shard: Path,
+    code: str,
+    output: Path,
+) -> None:
+    """Have a table made while no other job makes it, and not at all if another one has meanwhile.
+
+    Args:
+        make: Given the shard, its columns, and what the footer says, writes the table.
+        schema: The table's that shards are gathered into.
+        shard: The pinned shard.
+        code: Code digest, for the footer.
+        output: Where the table goes.
+    """
     content, stored = read_shard(shard), of_shard(schema)
     with alone(output.with_name(f".{output.stem}.lock")):
         facts = record(shard=shard.stem, model_identity=content.model, code=code)
         if _is_made(output, stored, facts):
             log.info("another job made this shard meanwhile")
             return
-        found, digest = loaded(content)
-        rows = _collect(found, content)
-        tables.write(rows, output, stored, {**facts, "model": digest})
+        make(content, stored, facts)
 
 
 def _is_made(output: Path, schema: Schema, facts: Mapping[str, object]) -> bool:
