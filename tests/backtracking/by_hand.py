@@ -7,14 +7,14 @@ from typing import Any
 
 import torch
 
-from clampsweep.studies.backtracking.trial import Held
+from clampsweep.studies.backtracking.trial import Holding
 from reference import _PROJECTION
 
 PROJECTION = {**_PROJECTION, "mistral": _PROJECTION["llama"]}
 
 
 def whole_pass(
-    plain: Any, ids: Sequence[int], held: Held, at: Sequence[int] | slice = (-1,)
+    plain: Any, ids: Sequence[int], held: Holding, at: Sequence[int] | slice = (-1,)
 ) -> torch.Tensor:
     """Logits at every position [pos, d_vocab] of a full pass, without a cache.
 

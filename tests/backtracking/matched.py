@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -88,10 +88,9 @@ class Dealt(Captured):
     def _names(samples: pd.DataFrame) -> list[tuple[Any, ...]]:
         return list(zip(samples["match_id"], samples["sample_id"], strict=True))
 
-    def layer(self, number: int, kinds: Sequence[str], samples: pd.DataFrame) -> Iterator[Layer]:
+    def layer(self, number: int, kind: str, samples: pd.DataFrame) -> Layer:
         at = [self._at[name] for name in self._names(samples)]
-        for _ in kinds:
-            yield Layer(self._posts[number][at], self._residuals[number][at])
+        return Layer(self._posts[number][at], self._residuals[number][at])
 
 
 def noise(

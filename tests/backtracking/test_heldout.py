@@ -26,13 +26,13 @@ from clampsweep.studies.backtracking.heldout import (
     SPARSE,
     TOP,
     confirmed,
-    main,
     rank_contrast,
     rank_kind,
 )
 from clampsweep.studies.backtracking.pools import SPURIOUS, UNMARKED
 from clampsweep.studies.backtracking.position_kinds import KINDS
 from clampsweep.studies.backtracking.ranking import NEURONS
+from clampsweep.studies.backtracking.sampling import main
 from clampsweep.verdicts import SUPPORTED, Claim, Result, conclude
 from shapes import unchecked
 

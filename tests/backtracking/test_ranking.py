@@ -9,15 +9,8 @@ import pytest
 from scipy import stats
 
 from backtracking.matched import matched, noise
-from clampsweep.studies.backtracking.ranking import (
-    KEPT,
-    NEURONS,
-    Labels,
-    enough,
-    hedges,
-    rank,
-    score,
-)
+from clampsweep.studies.backtracking.ranking import KEPT, NEURONS, Labels, hedges, rank, score
+from clampsweep.studies.backtracking.sampling import enough
 
 
 def _labels(samples, draws=50, seed=0):

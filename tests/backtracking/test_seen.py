@@ -8,8 +8,8 @@ import pytest
 
 from backtracking.matched import Dealt, by_pairs, matched, noise
 from clampsweep.studies.backtracking.held_areas import Held
-from clampsweep.studies.backtracking.heldout import main
 from clampsweep.studies.backtracking.pools import SPURIOUS
+from clampsweep.studies.backtracking.sampling import main
 from clampsweep.studies.backtracking.seen import Seen
 
 N_LAYERS = 3

@@ -15,7 +15,7 @@ from clampsweep.errors import UserError
 from clampsweep.models.model import Model
 from clampsweep.names import Neuron
 from clampsweep.studies.backtracking import trial
-from clampsweep.studies.backtracking.trial import Held, Prefix, adds_directly
+from clampsweep.studies.backtracking.trial import Holding, Prefix, adds_directly
 from reference import w_out
 from standing import n_hooks
 from tiny import D_MLP, N_LAYERS, WINDOW, random_model
@@ -23,12 +23,12 @@ from tiny import D_MLP, N_LAYERS, WINDOW, random_model
 IDS = np.random.default_rng(0).integers(2, 272, 25).tolist()
 NEURONS = [Neuron(0, 3), Neuron(0, 17), Neuron(1, 0), Neuron(2, 5), Neuron(2, D_MLP - 1)]
 ROWS = [
-    Held((), ()),
-    Held(NEURONS[:1], [0.0]),
-    Held(NEURONS, [0.5, -1.5, 2.0, 0.0, 3.0]),
-    Held(NEURONS[3:], [1.0, -1.0]),
-    Held([Neuron(0, 3)], [4.0]),
-    Held((), ()),
+    Holding((), ()),
+    Holding(NEURONS[:1], [0.0]),
+    Holding(NEURONS, [0.5, -1.5, 2.0, 0.0, 3.0]),
+    Holding(NEURONS[3:], [1.0, -1.0]),
+    Holding([Neuron(0, 3)], [4.0]),
+    Holding((), ()),
 ]
 
 
@@ -78,7 +78,7 @@ def test_nothing_before_the_last_token_is_changed(llama, hugging_face):
     assert (Prefix(llama, IDS).logits(ROWS[2:3])[0] - earlier).abs().max() > 1e-3
 
 
-def _directly(plain: Any, model: Model, held: Held) -> torch.Tensor:
+def _directly(plain: Any, model: Model, held: Holding) -> torch.Tensor:
     """By hand: final norm and unembedding of the residual stream and what the neurons add to it."""
     norm = {
         "gpt2": lambda: plain.transformer.ln_f,
@@ -114,7 +114,7 @@ def test_a_direct_effect_is_what_the_neurons_add_before_the_final_norm(model, hu
 
 
 def test_of_the_last_layer_the_direct_effect_is_the_total_one_and_of_others_it_is_not(model):
-    last, first = Held(NEURONS[3:], [1.0, -2.0]), Held(NEURONS[:1], [3.0])
+    last, first = Holding(NEURONS[3:], [1.0, -2.0]), Holding(NEURONS[:1], [3.0])
     prefix = Prefix(model, IDS)
     total, direct = prefix.logits([last, last._replace(direct=True)])
     torch.testing.assert_close(total, direct, rtol=1e-9, atol=1e-9)

@@ -23,7 +23,7 @@ from clampsweep.studies.backtracking.tables import (
     TRIALS,
     ZERO,
 )
-from clampsweep.studies.backtracking.trial import Held
+from clampsweep.studies.backtracking.trial import Holding
 from clampsweep.studies.backtracking.trials import holding, part_of_trials, trials
 from reference import post_activations
 from standing import n_hooks
@@ -103,8 +103,8 @@ def test_what_is_read_at_the_last_position_is_that_of_a_whole_pass(
         text = texts[sample["trace_id"]]
         ids = text[: sample["onset"]]
         neurons, members = _set(found, row)
-        held = Held(neurons, _values(found, plain, texts, row, neurons, members))
-        base = _logp(whole_pass(plain, ids, Held((), ()))[-1])
+        held = Holding(neurons, _values(found, plain, texts, row, neurons, members))
+        base = _logp(whole_pass(plain, ids, Holding((), ()))[-1])
         logp = _logp(whole_pass(plain, ids, held)[-1])
         wait = tiny_tokenizer()("W").input_ids[0]
         assert row["lp_onset"] == pytest.approx(float(logp[wait]), abs=1e-6)
@@ -139,8 +139,8 @@ def test_over_the_output_neurons_are_held_from_the_last_token_of_the_prompt_on(f
         sample = _sample(found, row["sample_id"], row["match_id"])
         text, first = texts[sample["trace_id"]], len(traces.loc[sample["trace_id"], "prompt_ids"])
         neurons, members = _set(found, row)
-        held = Held(neurons, _values(found, plain, texts, row, neurons, members))
-        base = _logp(whole_pass(plain, text, Held((), ())))
+        held = Holding(neurons, _values(found, plain, texts, row, neurons, members))
+        base = _logp(whole_pass(plain, text, Holding((), ())))
         logp = _logp(whole_pass(plain, text, held, slice(first - 1, None)))
         at = sample["onset"]
         assert row["lp_onset"] == pytest.approx(float(logp[at - 1, lexicon]), abs=1e-6)

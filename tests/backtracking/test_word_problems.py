@@ -9,12 +9,12 @@ import pytest
 from backtracking.shipped import TEMPLATES
 from clampsweep.errors import UserError
 from clampsweep.studies.backtracking.splits import SPLITS
-from clampsweep.studies.backtracking.word_problems import Problem, problems
+from clampsweep.studies.backtracking.word_problems import WordProblem, problems
 
 MANY = list(problems(TEMPLATES, 0, 60))
 
 
-def of_split(found: list[Problem], split: str) -> list[Problem]:
+def of_split(found: list[WordProblem], split: str) -> list[WordProblem]:
     return [one for one in found if one.family.split == split]
 
 

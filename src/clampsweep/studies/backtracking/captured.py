@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -44,37 +44,34 @@ class Captured:
             self._names.setdefault(key, []).append(name)
         self._shards, self._d_mlp = list(shards), d_mlp
 
-    def layer(self, number: int, kinds: Sequence[str], samples: pd.DataFrame) -> Iterator[Layer]:
-        """A layer at samples, for each position kind.
+    def layer(self, number: int, kind: str, samples: pd.DataFrame) -> Layer:
+        """A layer at samples.
 
         Args:
             number: The layer.
-            kinds: Position kinds.
+            kind: The position kind.
             samples: Rows of `SAMPLES`.
 
         Raises:
             UserError: A shard is damaged, or a sample is in none.
         """
-        found = self._read(number)
-        names = list(zip(samples["trace_id"], samples["onset"].astype(int), strict=True))
-        for kind in kinds:
-            try:
-                vectors = np.stack([found[*name, kind] for name in names]).astype(np.float32)
-            except KeyError as error:
-                raise UserError(
-                    f"activations: no shard holds {error}; delete "
-                    "results/shards/backtracking_activations and run again"
-                ) from error
-            yield Layer(vectors[:, : self._d_mlp], vectors[:, self._d_mlp :])
+        found = self._read(number, kind)
+        places = zip(samples["trace_id"], samples["onset"].astype(int), strict=True)
+        try:
+            vectors = np.stack([found[place] for place in places]).astype(np.float32)
+        except KeyError as error:
+            raise UserError(
+                f"activations: no shard holds {error} at {kind}; delete "
+                "results/shards/backtracking_activations and run again"
+            ) from error
+        return Layer(vectors[:, : self._d_mlp], vectors[:, self._d_mlp :])
 
-    def _read(self, number: int) -> dict[tuple[str, int, str], np.ndarray]:
-        """Vectors of a layer by trace, place and kind."""
-        found: dict[tuple[str, int, str], np.ndarray] = {}
+    def _read(self, number: int, kind: str) -> dict[tuple[str, int], np.ndarray]:
+        """Vectors of a layer and position kind by trace and place."""
+        found: dict[tuple[str, int], np.ndarray] = {}
         for path in self._shards:
-            rows = tables.read(path, of_shard(ACTIVATIONS), {"layer": number})
+            rows = tables.read(path, of_shard(ACTIVATIONS), {"layer": number, "kind": kind})
             own = rows[rows[KEY].isin(self._names)]
-            for key, place, kind, vector in zip(
-                own[KEY], own["place"], own["kind"], own["vector"], strict=True
-            ):
-                found |= {(name, int(place), kind): vector for name in self._names[key]}
+            for key, place, vector in zip(own[KEY], own["place"], own["vector"], strict=True):
+                found |= {(name, int(place)): vector for name in self._names[key]}
         return found

@@ -18,7 +18,7 @@ from clampsweep.studies.backtracking.entry import (
     Chain,
     Pairs,
     Ranking,
-    Written,
+    WrittenSource,
 )
 
 _TAKEN = (GIVEN, WRITTEN, *GRADES, "ablated", "figures")  # names of other folders and sources
@@ -78,13 +78,15 @@ def _chain(context: Context, key: Key, name: str, given: Mapping[str, Any]) -> C
     )
 
 
-def _written(checker: Checker, key: Key, given: Mapping[str, Any] | None) -> Written | None:
+def _written(checker: Checker, key: Key, given: Mapping[str, Any] | None) -> WrittenSource | None:
     if given is None:
         return None
     entry = {**checker.defaults("backtracking/written"), **given}
     _check_file(checker, (*key, "file"), entry["file"])
     prompt_format = parse_prompt_format(checker, key, entry)
-    return Written(entry["file"], entry["per_split"], prompt_format.kind, prompt_format.system)
+    return WrittenSource(
+        entry["file"], entry["per_split"], prompt_format.kind, prompt_format.system
+    )
 
 
 def _pairs(
@@ -92,7 +94,7 @@ def _pairs(
     key: Key,
     given: Mapping[str, Any] | None,
     chains: tuple[Chain, ...],
-    written: Written | None,
+    written: WrittenSource | None,
 ) -> Pairs | None:
     if given is None:
         return None

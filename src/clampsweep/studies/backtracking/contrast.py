@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from clampsweep.studies.backtracking.heldout import confirmed, main
-from clampsweep.studies.backtracking.ranking import enough
+from clampsweep.studies.backtracking.heldout import confirmed
+from clampsweep.studies.backtracking.sampling import enough, main
 from clampsweep.studies.backtracking.splits import SPLITS
 
 

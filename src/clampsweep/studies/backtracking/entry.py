@@ -43,7 +43,7 @@ class Chain:
 
 
 @dataclass(frozen=True)
-class Written:
+class WrittenSource:
     """Traces that are made from templates, with errors of several grades.
 
     Attributes:
@@ -107,7 +107,7 @@ class BacktrackingEntry:
     rules: str
     sentences: str
     chains: tuple[Chain, ...]
-    written: Written | None
+    written: WrittenSource | None
     given: str | None
     ranking: Ranking
     causal: Causal
@@ -168,9 +168,9 @@ class BacktrackingEntry:
 
     def formats(self) -> Mapping[str, Any]:
         """How prompts of each source reach the model, as a rule's parameter."""
-        sources: list[tuple[str, Chain | Written]] = [(chain.name, chain) for chain in self.chains]
-        sources += [(WRITTEN, self.written)] if self.written else []
+        sources: dict[str, Chain | WrittenSource] = {chain.name: chain for chain in self.chains}
+        sources |= {WRITTEN: self.written} if self.written else {}
         return {
             name: PromptFormat(one.prompt_format, one.system_prompt).as_json()
-            for name, one in sources
+            for name, one in sources.items()
         }

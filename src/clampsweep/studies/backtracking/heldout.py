@@ -17,13 +17,11 @@ import pandas as pd
 from clampsweep.studies.backtracking.auc import auc
 from clampsweep.studies.backtracking.captured import Captured
 from clampsweep.studies.backtracking.held_areas import HELDOUT, Held
-from clampsweep.studies.backtracking.pools import EVENT, OTHER, SAME, SPURIOUS, UNMARKED
+from clampsweep.studies.backtracking.pools import EVENT, SPURIOUS, UNMARKED
 from clampsweep.studies.backtracking.position_kinds import KINDS
-from clampsweep.studies.backtracking.probes import (
-    bare,
-    fitted,
-)
-from clampsweep.studies.backtracking.ranking import NEURONS, Labels, Ranked, enough, rank
+from clampsweep.studies.backtracking.probes import bare, fitted
+from clampsweep.studies.backtracking.ranking import NEURONS, Labels, Ranked, rank
+from clampsweep.studies.backtracking.sampling import enough, main
 from clampsweep.studies.backtracking.seen import Seen
 from clampsweep.studies.backtracking.splits import SPLITS, TEST
 from clampsweep.tables import Column, Schema
@@ -47,7 +45,7 @@ DIRECTIONS = Schema(
 )
 
 
-class Found(NamedTuple):
+class RankedKind(NamedTuple):
     """What a position kind gives: rows of `NEURONS`, of `HELDOUT` and of `DIRECTIONS`."""
 
     neurons: pd.DataFrame
@@ -98,12 +96,6 @@ def rank_contrast(
     )
 
 
-def main(samples: pd.DataFrame) -> pd.DataFrame:
-    """Events and the controls that are matched with them; hard controls are left out."""
-    kept = samples[samples["control_kind"].isin([EVENT, SAME, OTHER])]
-    return kept.reset_index(drop=True)
-
-
 def rank_kind(
     captured: Captured,
     n_layers: int,
@@ -112,7 +104,7 @@ def rank_kind(
     permutations: int,
     top: int,
     seed: int,
-) -> Found:
+) -> RankedKind:
     """Rank all neurons at a position kind, and test the top ones and what they are held against.
 
     Args:
@@ -143,7 +135,7 @@ def rank_kind(
         held.difference(f"{TOP} less {name}", own, scores, top) for name, scores in others.items()
     ]
     found = {"position_kind": kind, "layer": direction.layer, "vector": direction.direction}
-    return Found(neurons.assign(position_kind=kind)[list(NEURONS.columns)], rows, found)
+    return RankedKind(neurons.assign(position_kind=kind)[list(NEURONS.columns)], rows, found)
 
 
 def _order(neurons: pd.DataFrame) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from clampsweep.models.tokens import decode
 from clampsweep.names import Neuron
+from clampsweep.studies.backtracking.places import whole_ids
 from clampsweep.studies.backtracking.tables import MEAN, RAISE, ZERO
 
 
@@ -122,29 +123,25 @@ def chosen(samples: pd.DataFrame, traces: pd.DataFrame, split: str, most: int) -
             pairs.append((events[0], controls[0]))
     step = max(1.0, len(pairs) / most)
     pairs = [pairs[int(at * step)] for at in range(min(most, len(pairs)))]
-    texts = {row["trace_id"]: _ids(row) for row in traces.to_dict("records")}
+    texts = whole_ids(traces)
+    prompts = dict(zip(traces["trace_id"], traces["prompt_ids"].map(len), strict=True))
     found = []
     for number, (event, control) in enumerate(pairs):
         following = pairs[(number + 1) % len(pairs)][1]
         for sample, donor in ((event, control), (control, following)):
-            found.append(_sample(sample, event, donor, texts))
+            n_prompt = int(prompts[sample["trace_id"]])
+            found.append(_sample(sample, event, donor, texts, n_prompt))
     return found
-
-
-def _ids(trace: Mapping[Any, Any]) -> tuple[list[int], int]:
-    """Token ids of a whole trace, and how many are the prompt's."""
-    prompt = [int(one) for one in trace["prompt_ids"]]
-    return [*prompt, *(int(one) for one in trace["output_ids"])], len(prompt)
 
 
 def _sample(
     sample: Mapping[Any, Any],
     event: Mapping[Any, Any],
     donor: Mapping[Any, Any],
-    texts: Mapping[str, tuple[list[int], int]],
+    texts: Mapping[str, list[int]],
+    n_prompt: int,
 ) -> Sample:
-    ids, n_prompt = texts[sample["trace_id"]]
-    onset = int(sample["onset"])
+    ids, onset = texts[sample["trace_id"]], int(sample["onset"])
     return Sample(
         str(sample["sample_id"]),
         str(event["match_id"]),
@@ -153,7 +150,7 @@ def _sample(
         ids[:onset],
         ids[onset:],
         n_prompt,
-        texts[donor["trace_id"]][0][: int(donor["onset"])],
+        texts[donor["trace_id"]][: int(donor["onset"])],
     )
 
 

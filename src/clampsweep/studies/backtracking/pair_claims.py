@@ -9,7 +9,7 @@ import pandas as pd
 
 from clampsweep.ledger import MATCHED_NEURONS, SAMPLED_BASELINES, Control, ran, skipped
 from clampsweep.statistics import mcnemar_exact, wilson
-from clampsweep.studies.backtracking.pairs import RANDOM, TOP
+from clampsweep.studies.backtracking.sets import RANDOM, TOP
 from clampsweep.studies.backtracking.tested import STUDY, Tested
 from clampsweep.verdicts import Claim, Result
 

@@ -19,9 +19,10 @@ from clampsweep.studies.backtracking.equivalence import compare
 from clampsweep.studies.backtracking.events import find
 from clampsweep.studies.backtracking.found_events import COUNTED
 from clampsweep.studies.backtracking.rules import Rules
+from clampsweep.studies.backtracking.sets import RANDOM, TOP
 from clampsweep.tables import Column, Schema
 
-BEFORE, TOP, RANDOM = "before", "top", "random"
+BEFORE = "before"
 
 TEXTS = Schema(
     "backtracking paired texts",

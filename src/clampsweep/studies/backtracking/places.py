@@ -11,6 +11,19 @@ from clampsweep.shards.shard import Item
 from clampsweep.studies.backtracking.position_kinds import KINDS, positions
 
 
+def whole_ids(traces: pd.DataFrame) -> dict[str, list[int]]:
+    """Token ids of whole traces, prompt and output, by name.
+
+    Args:
+        traces: A `TRACES` table.
+    """
+    columns = (traces[name] for name in ("trace_id", "prompt_ids", "output_ids"))
+    return {
+        str(name): [*map(int, prompt), *map(int, output)]
+        for name, prompt, output in zip(*columns, strict=True)
+    }
+
+
 def items(samples: pd.DataFrame, traces: pd.DataFrame) -> list[Item]:
     """What is captured, by trace: its token ids, and positions of each kind at each of its places.
 
@@ -20,11 +33,8 @@ def items(samples: pd.DataFrame, traces: pd.DataFrame) -> list[Item]:
         samples: A `SAMPLES` table.
         traces: `TRACES` that it is made from.
     """
+    ids = whole_ids(traces)
     wanted = samples.drop_duplicates(["trace_id", "onset"]).sort_values(["trace_id", "onset"])
-    ids = {
-        row["trace_id"]: [*map(int, row["prompt_ids"]), *map(int, row["output_ids"])]
-        for row in traces.to_dict("records")
-    }
     return [
         _item(str(name), ids[str(name)], [_place(row) for row in own.to_dict("records")])
         for name, own in wanted.groupby("trace_id")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -71,6 +70,7 @@ class _Pool:
         own = traces[traces["source"] == source].to_dict("records")
         self.own = {row["trace_id"]: row for row in own}
         seen = events[(events["label_source"] == self.label) & events["class"].isin(COUNTED)]
+        self._known: dict[str, list[Place]] = {}  # beginnings of sentences of each trace
         self.marked: dict[str, list[Place]] = {}  # events of each trace
         for row in seen[seen["trace_id"].isin(list(self.own))].to_dict("records"):
             trace = self.own[row["trace_id"]]
@@ -99,10 +99,6 @@ class _Pool:
         if name not in self._known:
             self._known[name] = list(_places(self.own[name]))
         return self._known[name]
-
-    @cached_property
-    def _known(self) -> dict[str, list[Place]]:
-        return {}
 
     def hard(self, event: Place) -> list[tuple[str, Place]]:
         """Hard controls of an event; there are none but of written traces."""

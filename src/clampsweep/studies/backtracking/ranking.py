@@ -10,7 +10,7 @@ expected of it under permutations.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -241,23 +241,3 @@ def hedges(
     g = d * (1 - 3 / (4 * (n1 + n0) - 9))
     variance = (n1 + n0) / (n1 * n0) + g**2 / (2 * (n1 + n0))
     return g, 1.96 * np.sqrt(variance)
-
-
-def enough(samples: pd.DataFrame, splits: Sequence[str], events: int, problems: int) -> str:
-    """Why there are too few events for a ranking; empty if there are enough.
-
-    Args:
-        samples: Rows of `SAMPLES` of a contrast.
-        splits: Splits that each need so many.
-        events: How many each needs.
-        problems: From how many problems.
-    """
-    for split in splits:
-        own = samples[(samples["split"] == split) & (samples["y"] == 1)]
-        n, from_problems = len(own), own["problem_id"].nunique()
-        if n < events or from_problems < problems:
-            return (
-                f"insufficient events: {n} from {from_problems} problems in the split {split}, "
-                f"{events} from {problems} are needed"
-            )
-    return ""

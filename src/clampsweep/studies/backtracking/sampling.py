@@ -8,13 +8,14 @@ never within 20 tokens of an event, nor farther than a tenth of the trace.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 
 from clampsweep.provenance import json_digest
 from clampsweep.studies.backtracking.entry import GRADES
-from clampsweep.studies.backtracking.pools import EVENT, Chains, Graded, Place
+from clampsweep.studies.backtracking.pools import EVENT, OTHER, SAME, Chains, Graded, Place
 from clampsweep.studies.backtracking.position_kinds import REACH
 from clampsweep.tables import Column, Schema
 
@@ -109,3 +110,33 @@ def _row(contrast: str, event: Place, kind: str, one: Place) -> dict[str, Any]:
         "offset": one.onset,
         "rel_pos": one.rel,
     }
+
+
+def matched(samples: pd.DataFrame) -> pd.Series:
+    """Whether each is an event or a control that is matched with one, and no hard control."""
+    return samples["control_kind"].isin([EVENT, SAME, OTHER])
+
+
+def main(samples: pd.DataFrame) -> pd.DataFrame:
+    """Events and the controls that are matched with them; hard controls are left out."""
+    return samples[matched(samples)].reset_index(drop=True)
+
+
+def enough(samples: pd.DataFrame, splits: Sequence[str], events: int, problems: int) -> str:
+    """Why there are too few events for a ranking; empty if there are enough.
+
+    Args:
+        samples: Rows of `SAMPLES` of a contrast.
+        splits: Splits that each need so many.
+        events: How many each needs.
+        problems: From how many problems.
+    """
+    for split in splits:
+        own = samples[(samples["split"] == split) & (samples["y"] == 1)]
+        n, from_problems = len(own), own["problem_id"].nunique()
+        if n < events or from_problems < problems:
+            return (
+                f"insufficient events: {n} from {from_problems} problems in the split {split}, "
+                f"{events} from {problems} are needed"
+            )
+    return ""

@@ -12,8 +12,8 @@ from jaxtyping import Float, Float64
 from clampsweep.studies.backtracking.auc import auc
 from clampsweep.studies.backtracking.captured import Captured
 from clampsweep.studies.backtracking.held_areas import Held
-from clampsweep.studies.backtracking.pools import EVENT, OTHER, SAME
 from clampsweep.studies.backtracking.probes import LayerScore, direction_score, probe_score
+from clampsweep.studies.backtracking.sampling import matched
 from clampsweep.studies.backtracking.splits import SELECT, TEST
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ class Seen:
 
     def __init__(self, held: Held, samples: pd.DataFrame):
         self._held, self.samples = held, samples
-        self.main = samples["control_kind"].isin([EVENT, SAME, OTHER]).to_numpy()
+        self.main = matched(samples).to_numpy()
         self._areas: dict[str, list[np.ndarray]] = {SELECT: [], TEST: []}
         self._posts: list[np.ndarray] = []  # of each layer [sample, neuron], in single precision
         self.directions: list[LayerScore] = []
@@ -41,7 +41,7 @@ class Seen:
         """Each layer's post-activations at the samples of the split discover."""
         held = self._held
         for number in range(n_layers):
-            (layer,) = captured.layer(number, [held.kind], self.samples)
+            layer = captured.layer(number, held.kind, self.samples)
             post, residual = layer.post[self.main], layer.residual[self.main]
             self._posts.append(layer.post)
             for name, part in ((SELECT, held.select), (TEST, held.test)):

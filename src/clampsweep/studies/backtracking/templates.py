@@ -33,7 +33,7 @@ class Step(NamedTuple):
     calc: Calc
 
 
-class Family(NamedTuple):
+class Story(NamedTuple):
     """Problems of one kind.
 
     Attributes:
@@ -79,9 +79,9 @@ class Templates(NamedTuple):
     answer: str
     names: tuple[str, ...]
     wordings: Mapping[str, Wording]
-    families: tuple[Family, ...]
+    families: tuple[Story, ...]
 
-    def of(self, split: str) -> list[Family]:
+    def of(self, split: str) -> list[Story]:
         """Families of a split."""
         return [family for family in self.families if family.split == split]
 
@@ -152,7 +152,7 @@ def _check(text: str, marker: bool, where: str) -> None:
         raise UserError(f"{where}: got {text!r}; write no digit, full stop or colon")
 
 
-def _family(content: Any, where: str) -> Family:
+def _family(content: Any, where: str) -> Story:
     """A family, checked."""
     _only(content, _FAMILY_KEYS, where)
     name = _text(content.get("name"), f"{where}.name")
@@ -169,7 +169,7 @@ def _family(content: Any, where: str) -> Family:
         odd = min(places ^ set(numbers))
         raise UserError(f"{where}.question: {{{odd}}} stands in only one of question and numbers")
     steps = _steps(content.get("steps"), set(numbers), f"{where}.steps")
-    return Family(name, content["split"], question, numbers, steps)
+    return Story(name, content["split"], question, numbers, steps)
 
 
 def _numbers(content: Any, where: str) -> dict[str, tuple[int, int]]:

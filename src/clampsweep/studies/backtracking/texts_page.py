@@ -12,8 +12,9 @@ import pandas as pd
 from clampsweep.studies.backtracking.events import Span, find, sentences
 from clampsweep.studies.backtracking.found_events import COUNTED
 from clampsweep.studies.backtracking.html_page import filled
-from clampsweep.studies.backtracking.pairs import BEFORE, RANDOM, TOP
+from clampsweep.studies.backtracking.pairs import BEFORE
 from clampsweep.studies.backtracking.rules import Rules
+from clampsweep.studies.backtracking.sets import RANDOM, TOP
 
 SAME, PARTS, EVENT = 1, 2, 4  # of a piece of text, added up
 

@@ -5,6 +5,7 @@ A trace's token ids are what the model said; encoding its text anew may give oth
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -82,7 +83,7 @@ def token_at(ends: Sequence[int], char: int) -> int:
     Raises:
         ValueError: The text is not so long.
     """
-    for at, end in enumerate(ends):
-        if end > char:
-            return at
-    raise ValueError(f"character {char}, but the tokens hold {ends[-1] if ends else 0}")
+    at = bisect_right(ends, char)
+    if at == len(ends):
+        raise ValueError(f"character {char}, but the tokens hold {ends[-1] if len(ends) else 0}")
+    return at

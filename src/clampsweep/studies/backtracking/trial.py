@@ -28,7 +28,7 @@ from clampsweep.names import Neuron
 _ROWS = 64  # at once: each takes a copy of the prefix's keys and values
 
 
-class Held(NamedTuple):
+class Holding(NamedTuple):
     """Neurons of a row, and what they are held at.
 
     Attributes:
@@ -71,7 +71,7 @@ class Prefix:
                 **newest_logits_only(model),
             )
 
-    def logits(self, rows: Sequence[Held]) -> Float[Tensor, "row d_vocab"]:
+    def logits(self, rows: Sequence[Holding]) -> Float[Tensor, "row d_vocab"]:
         """Logits of the token after the prefix, under each row's intervention.
 
         In float32, or in float64 where the model computes in it.
@@ -79,11 +79,11 @@ class Prefix:
         parts = [rows[start : start + _ROWS] for start in range(0, len(rows), _ROWS)]
         return torch.cat([self._run(part) for part in parts])
 
-    def _run(self, rows: Sequence[Held]) -> Float[Tensor, "row d_vocab"]:
+    def _run(self, rows: Sequence[Holding]) -> Float[Tensor, "row d_vocab"]:
         model, n = self._model, len(rows)
         pushed = torch.zeros(n, model.d_model, device=model.device, dtype=model.dtype)
         by_layer = _by_layer(rows, model.device)
-        directs = _by_layer([row if row.direct else Held((), ()) for row in rows], model.device)
+        directs = _by_layer([row if row.direct else Holding((), ()) for row in rows], model.device)
 
         # Found before the pass: they are asked of the projections that are hooked in it.
         alongs = {layer: model.output_directions(layer, at.neuron) for layer, at in directs.items()}
@@ -142,7 +142,7 @@ class _At(NamedTuple):
         return _At(self.row[kept], self.neuron[kept], self.values[kept])
 
 
-def _by_layer(rows: Sequence[Held], device: torch.device) -> dict[int, _At]:
+def _by_layer(rows: Sequence[Holding], device: torch.device) -> dict[int, _At]:
     """Cells of each layer that some row changes."""
     cells: dict[int, list[tuple[int, int, float]]] = {}
     for number, row in enumerate(rows):
@@ -170,9 +170,9 @@ def adds_directly(model: Model, ids: Sequence[int]) -> bool:
         ids: Token ids of any text, at least two.
     """
     neurons = [Neuron(model.n_layers - 1, index) for index in range(min(8, model.d_mlp))]
-    prefix, nothing = Prefix(model, ids), Held((), ())
+    prefix, nothing = Prefix(model, ids), Holding((), ())
     for size in (1.0, 10.0, 100.0, 1000.0):
-        held = Held(neurons, [size] * len(neurons))
+        held = Holding(neurons, [size] * len(neurons))
         base, total, direct = prefix.logits([nothing, held, held._replace(direct=True)])
         moved = float((total - base).abs().max())
         if moved > 1:

@@ -21,7 +21,6 @@ from clampsweep.models.activations import stream
 from clampsweep.models.hooks import hooked
 from clampsweep.models.model import Model
 from clampsweep.names import MLP_POST, HookPoint, Neuron, hook_points
-from clampsweep.studies.backtracking.heldout import main
 from clampsweep.studies.backtracking.onset import (
     Sample,
     Set,
@@ -31,6 +30,7 @@ from clampsweep.studies.backtracking.onset import (
     measures,
     read_sets,
 )
+from clampsweep.studies.backtracking.sampling import main
 from clampsweep.studies.backtracking.sets import RANDOM, TOP
 from clampsweep.studies.backtracking.splits import TEST
 from clampsweep.studies.backtracking.tables import (
@@ -42,7 +42,7 @@ from clampsweep.studies.backtracking.tables import (
     TRIALS,
     ZERO,
 )
-from clampsweep.studies.backtracking.trial import Held, Prefix, adds_directly
+from clampsweep.studies.backtracking.trial import Holding, Prefix, adds_directly
 
 _LONG = 4  # events of the scope output, and random sets tried on them
 
@@ -127,7 +127,8 @@ def _tried(
 ) -> pd.DataFrame:
     """Rows of a sample."""
     donor = _values(model, sample.donor, sorted({n for one, _ in planned for n in one.neurons}))
-    held = [Held((), ()), *(Held(one.neurons, one.held_at(name, donor)) for one, name in planned)]
+    changed = (Holding(one.neurons, one.held_at(name, donor)) for one, name in planned)
+    held = [Holding((), ()), *changed]
     tops = [at for at, (one, _) in enumerate(planned, 1) if one.kind == TOP] if direct else []
     straight = [held[at]._replace(direct=True) for at in tops]
     logits = Prefix(model, sample.ids).logits([*held, *straight])

@@ -1,4 +1,4 @@
-"""What the top neurons do around events, token by token, and along which directions they write."""
+"""What the top neurons do around events, token by token."""
 
 from __future__ import annotations
 
@@ -6,28 +6,24 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import pandas as pd
-import torch
-from jaxtyping import Float64
 
 from clampsweep import tables
 from clampsweep.models.activations import traces as neuron_traces
 from clampsweep.models.model import Model
 from clampsweep.models.tokens import behind_letter
 from clampsweep.names import Neuron
-from clampsweep.statistics import rank_p
 from clampsweep.studies.backtracking.found_events import COUNTED, EVENTS
-from clampsweep.studies.backtracking.heldout import main
+from clampsweep.studies.backtracking.places import whole_ids
 from clampsweep.studies.backtracking.pools import EVENT
 from clampsweep.studies.backtracking.position_kinds import PRED
+from clampsweep.studies.backtracking.sampling import main
+from clampsweep.studies.backtracking.spans import DRAWS, spans
 from clampsweep.studies.backtracking.splits import TEST
 from clampsweep.studies.backtracking.tables import AROUND, SPANS, STRIPS
 from clampsweep.studies.backtracking.traces import TRACES
 
 OFFSETS = range(-15, 6)  # tokens from the onset
-
-_DRAWS = 100  # sets of other neurons that spans are held against
 
 
 class Followed(NamedTuple):
@@ -80,16 +76,12 @@ def follow(
     tops = [Neuron(int(a), int(b)) for a, b in zip(ranked["layer"], ranked["neuron"], strict=True)]
     held = main(samples)
     held = held[held["split"] == TEST]
-    ids = {
-        row["trace_id"]: [*map(int, row["prompt_ids"]), *map(int, row["output_ids"])]
-        for row in traces.to_dict("records")
-    }
     names = list(dict.fromkeys(held.loc[held["control_kind"] == EVENT, "trace_id"]))[:shown]
     shown_traces = traces[traces["trace_id"].isin(names)]
     return Followed(
-        around(model, held, ids, tops),
+        around(model, held, whole_ids(traces), tops),
         strips(model, shown_traces, _marked(seen.events, traces), tops[:shown]),
-        spans(model, directions, neurons, top, _DRAWS, seed),
+        spans(model, directions, neurons, top, DRAWS, seed),
     )
 
 
@@ -181,77 +173,3 @@ def _texts(output: str, ends: Sequence[int], read: Any, ids: Sequence[int]) -> I
     for token, end in zip(ids, ends, strict=True):
         yield output[before:end] if end > before else read([token])
         before = end
-
-
-def spans(
-    model: Model,
-    directions: pd.DataFrame,
-    neurons: pd.DataFrame,
-    top: int,
-    draws: int,
-    seed: int,
-) -> pd.DataFrame:
-    """The table `SPANS`: how much of the residual direction the top neurons write.
-
-    Args:
-        model: Loaded model.
-        directions: A `DIRECTIONS` table.
-        neurons: `NEURONS` of the same kinds.
-        top: How many top neurons.
-        draws: Random sets.
-        seed: Of these.
-    """
-    rng = np.random.default_rng(seed)
-    rows = []
-    for row in directions.to_dict("records"):
-        ranked = neurons[neurons["position_kind"] == row["position_kind"]].sort_values("rank")
-        own = ranked[:top]
-        own = own[own["layer"] <= row["layer"]]
-        chosen = {int(layer): part["neuron"].tolist() for layer, part in own.groupby("layer")}
-        direction = np.asarray(row["vector"], dtype=float)
-        share = _share(model, chosen, direction)
-        others = [_share(model, _others(model, chosen, rng), direction) for _ in range(draws)]
-        rows.append(
-            {
-                "position_kind": row["position_kind"],
-                "layer": row["layer"],
-                "k": len(own),
-                "share": share,
-                "random_mean": float(np.mean(others)),
-                "random_high": float(np.percentile(others, 95)),
-                "p": rank_p(share, others),
-            }
-        )
-    return pd.DataFrame(rows, columns=list(SPANS.columns))
-
-
-def _others(
-    model: Model, chosen: Mapping[int, Sequence[int]], rng: np.random.Generator
-) -> dict[int, list[int]]:
-    """As many other neurons of each layer, each once; fewer where there are no more."""
-    found = {}
-    for layer, own in chosen.items():
-        free = np.setdiff1d(np.arange(model.d_mlp), own)
-        found[layer] = rng.choice(free, min(len(own), len(free)), replace=False).tolist()
-    return found
-
-
-def _share(
-    model: Model, chosen: Mapping[int, Sequence[int]], direction: Float64[np.ndarray, " d"]
-) -> float:
-    """Share of a direction's squared length in the span of some neurons' output directions.
-
-    Args:
-        model: Loaded model.
-        chosen: Neurons by layer.
-        direction: The direction.
-    """
-    if not chosen:
-        return 0.0
-    parts = [
-        model.output_directions(layer, torch.tensor(own, device=model.device))
-        for layer, own in chosen.items()
-    ]
-    columns = torch.cat(parts).double().cpu().numpy().T  # [d, neuron]; some may depend on others
-    within = columns @ np.linalg.lstsq(columns, direction)[0]
-    return float(within @ within / (direction @ direction))

@@ -11,12 +11,12 @@ from clampsweep.errors import UserError
 from clampsweep.provenance import json_digest
 from clampsweep.studies.backtracking.calculations import LEAST, Slip, slip
 from clampsweep.studies.backtracking.splits import SPLITS
-from clampsweep.studies.backtracking.templates import WHO, Family, Templates
+from clampsweep.studies.backtracking.templates import WHO, Story, Templates
 
 _TRIES = 20_000  # draws of numbers for a problem
 
 
-class Problem(NamedTuple):
+class WordProblem(NamedTuple):
     """A problem with its words as they were drawn.
 
     Attributes:
@@ -30,7 +30,7 @@ class Problem(NamedTuple):
     """
 
     name: str
-    family: Family
+    family: Story
     question: str
     slip: Slip
     tails: Sequence[str]
@@ -51,7 +51,7 @@ class _Numbers(NamedTuple):
     slip: Slip
 
 
-def problems(templates: Templates, seed: int, per_split: int) -> Iterator[Problem]:
+def problems(templates: Templates, seed: int, per_split: int) -> Iterator[WordProblem]:
     """Problems of each split, its families in turn, no two of a family with the same numbers.
 
     Args:
@@ -78,7 +78,7 @@ def problems(templates: Templates, seed: int, per_split: int) -> Iterator[Proble
 
 
 def _numbers(
-    family: Family, taken: set[tuple[str, ...]], rng: np.random.Generator
+    family: Story, taken: set[tuple[str, ...]], rng: np.random.Generator
 ) -> _Numbers | None:
     """Numbers of a family that none has taken, and takes them; None if none are found."""
     calcs = [step.calc for step in family.steps]
@@ -94,8 +94,8 @@ def _numbers(
 
 
 def _in_words(
-    name: str, family: Family, numbers: _Numbers, templates: Templates, rng: np.random.Generator
-) -> Problem:
+    name: str, family: Story, numbers: _Numbers, templates: Templates, rng: np.random.Generator
+) -> WordProblem:
     """A problem with question, endings and marker."""
     words, at = templates.wordings[family.split], numbers.slip.step
     larger = numbers.slip.near[at].result > numbers.slip.right[at].result
@@ -103,7 +103,7 @@ def _in_words(
     for place, number in numbers.given.items():
         question = question.replace(f"{{{place}}}", str(number))
     tails = [words.tails[one] for one in rng.permutation(len(words.tails))]
-    return Problem(
+    return WordProblem(
         name=name,
         family=family,
         question=question,

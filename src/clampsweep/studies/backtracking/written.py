@@ -19,7 +19,7 @@ from clampsweep.errors import whole
 from clampsweep.studies.backtracking.calculations import Line
 from clampsweep.studies.backtracking.entry import GRADES
 from clampsweep.studies.backtracking.templates import ANSWER, CALC, Templates
-from clampsweep.studies.backtracking.word_problems import Problem, problems
+from clampsweep.studies.backtracking.word_problems import WordProblem, problems
 from clampsweep.tables import Column, Schema
 
 KINDS = CLEAN, BACKTRACK, ONLY, SPURIOUS = "clean", "error_backtrack", "error_only", "spurious"
@@ -112,7 +112,7 @@ class _Sentence(NamedTuple):
     right: bool | None = None
 
 
-def _trace(problem: Problem, kind: str, grade: str | None, templates: Templates) -> _Trace:
+def _trace(problem: WordProblem, kind: str, grade: str | None, templates: Templates) -> _Trace:
     """Rows of a trace and of its steps."""
     name = "/".join(part for part in (problem.name, kind, grade) if part)
     said = list(_sentences(problem, kind, grade))
@@ -156,7 +156,7 @@ def _steps(
         }
 
 
-def _sentences(problem: Problem, kind: str, grade: str | None) -> Iterator[_Sentence]:
+def _sentences(problem: WordProblem, kind: str, grade: str | None) -> Iterator[_Sentence]:
     """All sentences but the answer."""
     right, step = problem.slip.right, problem.slip.step
     wrong = _wrong(problem, grade) if grade else right
@@ -169,11 +169,13 @@ def _sentences(problem: Problem, kind: str, grade: str | None) -> Iterator[_Sent
             yield _sentence(problem, at, right[at], problem.tails[at], right)
 
 
-def _wrong(problem: Problem, grade: str | None) -> list[Line]:
+def _wrong(problem: WordProblem, grade: str | None) -> list[Line]:
     return problem.slip.far if grade == "gross" else problem.slip.near
 
 
-def _sentence(problem: Problem, at: int, line: Line, tail: str, right: Sequence[Line]) -> _Sentence:
+def _sentence(
+    problem: WordProblem, at: int, line: Line, tail: str, right: Sequence[Line]
+) -> _Sentence:
     """A step's sentence."""
     text = problem.family.steps[at].text.replace(CALC, str(line))
     # After the wrong step a trace that goes on calculates rightly with a wrong number.

@@ -22,7 +22,7 @@ from clampsweep.studies.backtracking.figures.panels import (
     nothing,
     plain_numbers,
 )
-from clampsweep.studies.backtracking.pairs import RANDOM, TOP
+from clampsweep.studies.backtracking.sets import RANDOM, TOP
 from clampsweep.words import counted
 
 _COLOURS = {TOP: BLUE, RANDOM: GREY}
