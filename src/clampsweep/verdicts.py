@@ -14,12 +14,13 @@ verdict is the first that holds:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import pandas as pd
 
+from clampsweep.statistics import benjamini_hochberg
 from clampsweep.tables import Column, Schema
 from clampsweep.words import listed
 
@@ -122,6 +123,18 @@ class Result(NamedTuple):
     n: int | None = None
     p: float | None = None
     q: float | None = None
+
+
+def corrected(results: Sequence[Result]) -> list[Result]:
+    """The same with q values, over one family of tests; what was not tested is left out of it.
+
+    Args:
+        results: Of the family.
+    """
+    known = [at for at, one in enumerate(results) if one.p is not None]
+    q = benjamini_hochberg([float(results[at].p or 0) for at in known])
+    found = dict(zip(known, q.tolist(), strict=True))
+    return [one._replace(q=found.get(at)) for at, one in enumerate(results)]
 
 
 def conclude(

@@ -86,14 +86,16 @@ def test_tables_are_read_from_the_files_of_the_rule(tmp_path):
     samples = pd.DataFrame(columns=list(SAMPLES.columns))
     files["samples"] = written(samples, SAMPLES, tmp_path / "samples.parquet")
     files["rates"] = written(made.rates(), RATES, tmp_path / "rates.parquet")
+    asked = [f"figures/{name}.svg" for name in FIGURES]
     params = SimpleNamespace(
         contrasts=["chain", "gross"], minimum=[0, 0], top=20, title="tiny, chain, gross"
     )
-    figures = drawn(files, params)
+    figures = drawn(files, params, asked)
     assert "chain: insufficient events" in words(figures["heldout"])
     assert "No texts" in words(figures["pairs"])
     files["paired"] = written(made.paired(), PAIRED, tmp_path / "paired.parquet")
     params.minimum = [30, 15]
-    figures = drawn(files, params)
+    figures = drawn(files, params, asked)
     assert "chain: insufficient events: 0 from 0 problems" in words(figures["dose"])
     assert len(figures["pairs"].axes) == 8
+    assert set(drawn(files, params, ["figures/pairs.svg", "figures/pairs.png"])) == {"pairs"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import chromium
 from backtracking import made_pages
 from backtracking.page_data import data_of, template
 from clampsweep.studies.backtracking.strips_page import strips_page
@@ -22,18 +22,7 @@ TEXTS_PAGE = texts_page(TEXTS, "<b>tiny</b>", "A.", template("texts"))
 PHONE = {"width": 390, "height": 800}
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """Headless Chromium; without one, the test is skipped."""
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or None
-    with api.sync_playwright() as playwright:
-        try:
-            found = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        except api.Error as error:
-            pytest.skip(f"no Chromium starts here: {str(error).splitlines()[0]}")
-        yield found
-        found.close()
+browser = chromium.browser
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import zlib
 from base64 import b64decode
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import chromium
 from clampsweep.studies.scrubbing.attention_means import attention_table, key_totals, totals_table
 from clampsweep.studies.scrubbing.masks import CATEGORIES
 from clampsweep.studies.scrubbing.page import page
@@ -187,18 +187,7 @@ def test_an_example_of_300_tokens_takes_less_than_a_twentieth_of_10_megabytes():
 # ---- in Chromium
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """Headless Chromium; without one, the test is skipped."""
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or None
-    with api.sync_playwright() as playwright:
-        try:
-            found = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        except api.Error as error:
-            pytest.skip(f"no Chromium starts here: {str(error).splitlines()[0]}")
-        yield found
-        found.close()
+browser = chromium.browser
 
 
 @pytest.fixture

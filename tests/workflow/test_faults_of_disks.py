@@ -17,6 +17,7 @@ from disks import Disk
 from harness import REPO, TEXTS, Project, Run, State
 
 from clampsweep.provenance import file_digest
+from clampsweep.registry import STUDIES
 from clampsweep.studies.bcr.figures.draw import FIGURES
 
 S, D = "results/s", "results/detectors"
@@ -168,10 +169,8 @@ def _served(project: Project, server: tuple[Path, str]) -> dict[str, str]:
     return {"url": f"{server[1]}/spare.txt", "sha256": file_digest(served), "format": "grid"}
 
 
-APART = {
-    "scrubbing",
-    "universal",
-}  # studies that this project has no entry of; they write as the others do
+# Studies that this project has no entry of, as it has sweeps alone; they write as the others do.
+APART = {study.name for study in STUDIES if not study.sweep_keys}
 
 
 def test_no_step_that_writes_is_left_out() -> None:

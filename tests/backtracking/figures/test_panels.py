@@ -8,15 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backtracking.figures import made
+from clampsweep.figures.scales import plain_numbers
 from clampsweep.figures.style import style
 from clampsweep.studies.backtracking.figures.panels import (
     Multiples,
     Reach,
     Shown,
-    by_contrast,
+    contrast_panels,
     logarithmic_x,
     nothing,
-    plain_numbers,
 )
 
 
@@ -61,9 +61,10 @@ def test_each_contrast_and_kind_has_a_panel_with_its_own_rows() -> None:
 
     tables = {"gross": made.neurons(), "chain": made.none(made.neurons())}
     with style():
-        figure, grid = by_contrast(tables, {"chain": "insufficient events: 3"}, "title", 1.0, draw)
+        why = {"chain": "insufficient events: 3"}
+        figure = contrast_panels(tables, why, "title", 1.0, draw)
     assert seen == [("pre", 240), ("pred", 240)]
-    assert [ax.get_title(loc="left") for ax in grid[0]] == [
+    assert [ax.get_title(loc="left") for ax in figure.axes] == [
         "gross, pre\nremark", "gross, pred\nremark"
     ]  # fmt: skip
     assert "chain: insufficient events: 3" in figure.get_suptitle()
@@ -72,9 +73,9 @@ def test_each_contrast_and_kind_has_a_panel_with_its_own_rows() -> None:
 def test_a_kind_at_which_nothing_was_ranked_is_said_in_its_panel() -> None:
     table = made.neurons()
     only = table[table["position_kind"] == "pred"]
-    _, grid = by_contrast({"gross": only}, {}, "title", 1.0, lambda ax, own: "")
-    assert grid[0][0].texts[0].get_text() == "no neuron is ranked at pre"
-    assert not grid[0][1].texts
+    pre, pred = contrast_panels({"gross": only}, {}, "title", 1.0, lambda ax, own: "").axes
+    assert pre.texts[0].get_text() == "no neuron is ranked at pre"
+    assert not pred.texts
 
 
 def test_small_multiples_fill_rows_evenly_and_label_the_lowest_of_each_column() -> None:

@@ -11,10 +11,10 @@ import pytest
 
 from clampsweep import ledger
 from clampsweep.studies.universal.claims.agreement import claims
-from clampsweep.studies.universal.claims.conclusions import corrected, ranked
+from clampsweep.studies.universal.claims.conclusions import ranked
 from clampsweep.studies.universal.claims.sharing import shared, sterner
 from clampsweep.studies.universal.correlation import Copy, Correlator, best
-from clampsweep.verdicts import Claim, Result, conclude
+from clampsweep.verdicts import Claim, Result, conclude, corrected
 from universal.agreements import agreed, alone
 
 

@@ -6,4 +6,5 @@ with reported(snakemake.log[0]):
     from clampsweep.figures.outputs import save_figures
     from clampsweep.studies.backtracking.figures.all_figures import drawn
 
-    save_figures(drawn(snakemake.input, snakemake.params), snakemake.output)
+    output = snakemake.output
+    save_figures(drawn(snakemake.input, snakemake.params, output), output)

@@ -16,7 +16,6 @@ from clampsweep.ledger import (
     ran,
     skipped,
 )
-from clampsweep.statistics import benjamini_hochberg
 from clampsweep.studies.backtracking.causal_claims import causal_claims
 from clampsweep.studies.backtracking.contrast import Contrast, lacking, row_of
 from clampsweep.studies.backtracking.heldout import BEFORE, DIRECTION, PERMUTED, TOP
@@ -24,7 +23,7 @@ from clampsweep.studies.backtracking.pair_claims import pair_claims
 from clampsweep.studies.backtracking.pools import SPURIOUS, UNMARKED
 from clampsweep.studies.backtracking.position_kinds import PRE, PRED
 from clampsweep.studies.backtracking.tested import STUDY, Tested
-from clampsweep.verdicts import Claim, Result, conclude
+from clampsweep.verdicts import Claim, Result, conclude, corrected
 
 KINDS = (PRE, PRED)  # the two main positions; onset and window show what a token tells
 
@@ -54,12 +53,8 @@ def judge(
 
 def concluded(family: Sequence[Tested]) -> list[tuple[dict[str, Any], list[Control]]]:
     """Verdicts of a family of tests, their p values corrected for one another."""
-    known = [at for at, one in enumerate(family) if one.result.p is not None]
-    q = benjamini_hochberg([float(family[at].result.p or 0) for at in known])
-    found = dict(zip(known, q.tolist(), strict=True))
     rows = []
-    for at, one in enumerate(family):
-        result = one.result._replace(q=found.get(at))
+    for one, result in zip(family, corrected([one.result for one in family]), strict=True):
         row = conclude(
             one.claim, result, "-", one.why, untestable=one.untestable, vacuous=one.vacuous
         )

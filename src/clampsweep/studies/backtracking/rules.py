@@ -47,12 +47,12 @@ def read_rules(path: Path | str) -> Rules:
         UserError: It cannot be read, or a rule is at fault; one line with its key.
     """
     content, where = read_yaml(path), str(path)
-    _only(content, _KEYS, where)
+    only_keys(content, _KEYS, where)
     version = content.get("version")
     if type(version) is not int or version < 1:
         raise UserError(f"{where}: version: got {version!r}; write a whole number, 1 or more")
     parts = content.get("parts", {})
-    _only(parts, None, f"{where}: parts")
+    only_keys(parts, None, f"{where}: parts")
     for name, part in parts.items():
         if not isinstance(part, str) or not re.fullmatch("[a-z_]+", str(name)):
             raise UserError(f"{where}: parts.{name}: got {part!r}; name a text by small letters")
@@ -69,7 +69,7 @@ def read_rules(path: Path | str) -> Rules:
 
 def _rule(content: Any, parts: Mapping[str, str], where: str) -> Rule:
     """A rule, checked."""
-    _only(content, _RULE_KEYS, where)
+    only_keys(content, _RULE_KEYS, where)
     name, kind = content.get("id"), content.get("class")
     if not isinstance(name, str) or not _ID.fullmatch(name):
         raise UserError(f"{where}.id: got {name!r}; write small letters, digits and _")
@@ -126,9 +126,21 @@ def _lexicon(content: Any, where: str) -> tuple[str, ...]:
     return tuple(words)
 
 
-def _only(content: Any, keys: Sequence[str] | None, where: str) -> None:
-    """Refuse what is no mapping, or has other keys."""
-    if not isinstance(content, Mapping):
+def only_keys(
+    content: Any, keys: Sequence[str] | None, where: str, may_be_empty: bool = True
+) -> None:
+    """Refuse what is no mapping, or has other keys.
+
+    Args:
+        content: Of a file.
+        keys: Those that it may have; None for any.
+        where: How the line of an error begins.
+        may_be_empty: Whether it may have none.
+
+    Raises:
+        UserError: It is none, or has another key.
+    """
+    if not isinstance(content, Mapping) or not (content or may_be_empty):
         raise UserError(f"{where}: got {content!r}; write keys with values")
     for key in content:
         if keys is not None and key not in keys:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from clampsweep.html_page import filled
 from clampsweep.names import Neuron
-from clampsweep.studies.backtracking.html_page import filled
 
 DIGITS = 4  # of a value that are kept
 

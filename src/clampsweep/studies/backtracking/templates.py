@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from clampsweep.errors import UserError
 from clampsweep.strict_yaml import read_yaml
 from clampsweep.studies.backtracking.calculations import Calc, names_of, parse_calc
+from clampsweep.studies.backtracking.rules import only_keys
 from clampsweep.studies.backtracking.splits import SPLITS
 
 CALC, ANSWER, WHO = "{calc}", "{answer}", "{who}"
@@ -23,6 +25,7 @@ _KEYS = ("version", "instruction", "answer", "names", "splits", "families")
 _FAMILY_KEYS = ("name", "split", "question", "numbers", "steps")
 _STEP_KEYS = ("text", "calc")
 _STEPS = (3, 5)  # fewest and most of a problem
+_only = partial(only_keys, may_be_empty=False)
 _PLACE = re.compile(r"\{(\w+)\}")
 
 
@@ -229,12 +232,3 @@ def _once(texts: Sequence[str], where: str) -> None:
     for at, text in enumerate(texts):
         if text in texts[:at]:
             raise UserError(f"{where}: {text!r} stands here twice; choose another")
-
-
-def _only(content: Any, keys: Sequence[str] | None, where: str) -> None:
-    """Refuse what is no mapping, or has other keys."""
-    if not isinstance(content, Mapping) or not content:
-        raise UserError(f"{where}: got {content!r}; write keys with values")
-    for key in content:
-        if keys is not None and key not in keys:
-            raise UserError(f"{where}: unknown key {key!r}; allowed: {', '.join(keys)}")

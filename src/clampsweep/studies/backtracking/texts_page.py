@@ -9,9 +9,9 @@ from typing import Any
 
 import pandas as pd
 
+from clampsweep.html_page import filled
 from clampsweep.studies.backtracking.events import Span, find, sentences
 from clampsweep.studies.backtracking.found_events import COUNTED
-from clampsweep.studies.backtracking.html_page import filled
 from clampsweep.studies.backtracking.pairs import BEFORE
 from clampsweep.studies.backtracking.rules import Rules
 from clampsweep.studies.backtracking.sets import RANDOM, TOP

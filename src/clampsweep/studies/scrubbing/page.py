@@ -9,19 +9,16 @@ that it shows.
 
 from __future__ import annotations
 
-import json
 import math
-import re
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from hashlib import sha256
-from html import escape
 from typing import Any
 from zlib import compress
 
 import numpy as np
 import pandas as pd
 
+from clampsweep.html_page import filled
 from clampsweep.studies.scrubbing.masks import CATEGORIES
 
 PARTS = 1000  # of 1, in which attention is kept: it is right to half a part
@@ -55,25 +52,7 @@ def page(
         about: Plain text; an empty line parts paragraphs.
         template: Content of `workflow/data/scrubbing/page.html`.
     """
-    paragraphs = (f"<p>{escape(part)}</p>" for part in about.split("\n\n"))
-    parts = {
-        "title": escape(title),
-        "about": "\n".join(paragraphs),
-        "data": _json(_data(saa, attention, totals, texts, heads)),
-        **{tag: _hash_of(tag, template) for tag in ("style", "script")},
-    }
-    return re.sub(r"\{\{(\w+)\}\}", lambda place: parts[place[1]], template)
-
-
-def _hash_of(tag: str, template: str) -> str:
-    """What the page's content policy knows the text of its one style or script by."""
-    content = template.split(f"<{tag}>")[1].split(f"</{tag}>")[0]
-    return f"'sha256-{b64encode(sha256(content.encode()).digest()).decode()}'"
-
-
-def _json(value: object) -> str:
-    """JSON in ASCII that ends no script element."""
-    return json.dumps(value, separators=(",", ":"), allow_nan=False).replace("<", r"\u003c")
+    return filled(template, title, about, _data(saa, attention, totals, texts, heads))
 
 
 def _data(

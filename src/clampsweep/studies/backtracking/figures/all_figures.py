@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -12,6 +13,7 @@ from clampsweep import tables
 from clampsweep.studies.backtracking.figures.areas import heldout
 from clampsweep.studies.backtracking.figures.before_after import pairs
 from clampsweep.studies.backtracking.figures.causal import damage, dose
+from clampsweep.studies.backtracking.figures.index import FIGURES
 from clampsweep.studies.backtracking.figures.offsets import offsets
 from clampsweep.studies.backtracking.figures.ranked import discovery_test, layers, volcano
 from clampsweep.studies.backtracking.figures.shares import rates
@@ -47,27 +49,29 @@ class Given(NamedTuple):
     kind: str = PRED
 
 
-def draw(given: Given, title: str) -> dict[str, Figure]:
-    """Every figure, by its name (`index.FIGURES`).
+def draw(given: Given, title: str, names: Collection[str] = tuple(FIGURES)) -> dict[str, Figure]:
+    """Figures by their names.
 
     Args:
         given: The entry's tables.
         title: What the entry is.
+        names: Of `index.FIGURES`; all of them if left out.
     """
     why = {name: reason for name, reason in given.why.items() if reason}
-    return {
-        "volcano": volcano(given.neurons, title, why),
-        "layers": layers(given.neurons, title, why),
-        "discovery_test": discovery_test(given.neurons, title, why),
-        "heldout": heldout(given.heldout, title, why),
-        "offsets": offsets(given.around, given.neurons, title, why, kind=given.kind),
-        "dose": dose(given.effects, title, why),
-        "damage": damage(given.effects, title, why),
-        "rates": rates(given.rates, title),
-        "rates_level": rates(given.rates, title, "level"),
-        "rates_type": rates(given.rates, title, "type"),
-        "pairs": pairs(given.paired, title),
+    every: dict[str, Callable[[], Figure]] = {
+        "volcano": lambda: volcano(given.neurons, title, why),
+        "layers": lambda: layers(given.neurons, title, why),
+        "discovery_test": lambda: discovery_test(given.neurons, title, why),
+        "heldout": lambda: heldout(given.heldout, title, why),
+        "offsets": lambda: offsets(given.around, given.neurons, title, why, kind=given.kind),
+        "dose": lambda: dose(given.effects, title, why),
+        "damage": lambda: damage(given.effects, title, why),
+        "rates": lambda: rates(given.rates, title),
+        "rates_level": lambda: rates(given.rates, title, "level"),
+        "rates_type": lambda: rates(given.rates, title, "type"),
+        "pairs": lambda: pairs(given.paired, title),
     }
+    return {name: every[name]() for name in names}
 
 
 def read(files: Mapping[str, Any], params: Any) -> Given:
@@ -94,11 +98,16 @@ def read(files: Mapping[str, Any], params: Any) -> Given:
     )
 
 
-def drawn(files: Mapping[str, Any], params: Any) -> dict[str, Figure]:
-    """Every figure, of tables in files.
+def drawn(
+    files: Mapping[str, Any], params: Any, outputs: Iterable[str | Path]
+) -> dict[str, Figure]:
+    """The figures that some outputs are named by, of tables in files.
 
     Args:
         files: As `read` wants them.
         params: As `read` wants them, and `title`.
+        outputs: Files that the rule makes.
     """
-    return draw(read(files, params), params.title)
+    wanted = {Path(path).stem for path in outputs}
+    names = [name for name in FIGURES if name in wanted]
+    return draw(read(files, params), params.title, names)

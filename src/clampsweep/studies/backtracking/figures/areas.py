@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from clampsweep.figures.scales import plain_numbers
 from clampsweep.figures.style import (
     BLUE,
     GREY,
@@ -23,13 +24,7 @@ from clampsweep.figures.style import (
     panels,
     styled,
 )
-from clampsweep.studies.backtracking.figures.panels import (
-    Reach,
-    Shown,
-    finish,
-    legend,
-    plain_numbers,
-)
+from clampsweep.studies.backtracking.figures.panels import Reach, Shown, finish, legend
 from clampsweep.studies.backtracking.heldout import (
     CONFIRMED,
     DIRECTION,

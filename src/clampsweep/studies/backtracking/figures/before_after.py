@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from clampsweep.figures.scales import plain_numbers
 from clampsweep.figures.style import BLUE, GREY, QUIET, WIDTH, minus, styled
 from clampsweep.figures.style import title as title_of
 from clampsweep.studies.backtracking.figures.panels import (
@@ -20,7 +21,6 @@ from clampsweep.studies.backtracking.figures.panels import (
     free_panels,
     legend,
     nothing,
-    plain_numbers,
 )
 from clampsweep.studies.backtracking.sets import RANDOM, TOP
 from clampsweep.words import counted

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from clampsweep.figures.scales import plain_numbers
 from clampsweep.figures.style import (
     BLUE,
     GREY,
@@ -33,7 +34,6 @@ from clampsweep.studies.backtracking.figures.panels import (
     finish,
     legend,
     logarithmic_x,
-    plain_numbers,
 )
 from clampsweep.studies.backtracking.sets import BOTTOM, TOP
 from clampsweep.studies.backtracking.tables import (

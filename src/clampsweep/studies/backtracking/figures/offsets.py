@@ -12,16 +12,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from clampsweep.figures.scales import plain_numbers
 from clampsweep.figures.style import BLUE, GREY, PALE, VERMILION, styled
 from clampsweep.figures.style import title as title_of
 from clampsweep.studies.backtracking.auc import auc, counts, drawn, interval, weights
-from clampsweep.studies.backtracking.figures.panels import (
-    Multiples,
-    Shown,
-    finish,
-    legend,
-    plain_numbers,
-)
+from clampsweep.studies.backtracking.figures.panels import Multiples, Shown, finish, legend
 from clampsweep.studies.backtracking.position_kinds import BEFORE, LAST, PRED
 from clampsweep.words import counted
 

@@ -11,17 +11,16 @@ import pandas as pd
 from jaxtyping import Float64
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.ticker import LogLocator
 
+from clampsweep.figures.scales import plain_numbers
 from clampsweep.figures.style import (
     LETTER,
     QUIET,
     WIDTH,
     floats,
     legend_columns,
-    minus,
     panels,
     say,
 )
@@ -125,14 +124,16 @@ def free_panels(rows: int, columns: int, height: float) -> tuple[Figure, list[li
     return figure, [list(row) for row in grid]
 
 
-def by_contrast(
+def contrast_panels(
     tables: Mapping[str, pd.DataFrame],
     why: Mapping[str, str],
     title: str,
     height: float,
     draw: Callable[[Axes, pd.DataFrame], str],
+    labels: tuple[str, str] = ("", ""),
+    marks: Sequence[Artist] = (),
     made: Callable[[int, int, float], tuple[Figure, list[list[Axes]]]] = panels,
-) -> tuple[Figure, list[list[Axes]]]:
+) -> Figure:
     """A figure with a row of panels for each contrast, a column for each main position kind.
 
     Args:
@@ -141,14 +142,13 @@ def by_contrast(
         title: What the entry is.
         height: Of a panel, inches.
         draw: Draws rows of a contrast and kind, and gives what the panel's title says beside these.
+        labels: Of the x axis, below the last row, and of the y axis, at the left.
+        marks: What the legend explains.
         made: Makes the panels.
-
-    Returns:
-        The figure and its panels; no panel where it says that there is nothing to draw.
     """
     shown = Shown.of(tables, why)
     if not shown.names:
-        return shown.nothing(title), []
+        return shown.nothing(title)
     figure, grid = made(len(shown.names), len(MAIN), height)
     for axes, name in zip(grid, shown.names, strict=True):
         for ax, kind in zip(axes, MAIN, strict=True):
@@ -158,7 +158,13 @@ def by_contrast(
             remark = "" if own.empty else draw(ax, own)
             lines = [f"{name}, {kind}", *([remark] if remark else [])]
             title_of(ax, lines, WIDTH / 2.4, 7)
-    return finish(figure, title, shown.remarks), grid
+    for ax in grid[-1]:
+        ax.set_xlabel(labels[0])
+    for row in grid:
+        row[0].set_ylabel(labels[1])
+    if marks:
+        legend(figure, marks)
+    return finish(figure, title, shown.remarks)
 
 
 class Multiples(NamedTuple):
@@ -195,13 +201,6 @@ class Multiples(NamedTuple):
             ax.tick_params(labelbottom=True)  # no panel of its column is below it
         left = [row[0] for row in grid]
         return cls(figure, dict(zip(names, every, strict=False)), left, 0.8 * WIDTH / columns)
-
-
-def plain_numbers(*axes: Axis) -> None:
-    """Label axes by plain numbers: our figures have no mathematical typesetting."""
-    for axis in axes:
-        axis.set_major_formatter(lambda value, _: minus(f"{value:g}"))
-        axis.set_minor_formatter(NullFormatter())
 
 
 def logarithmic_x(ax: Axes) -> None:

@@ -15,14 +15,13 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 from scipy.stats import hypergeom
 
+from clampsweep.figures.scales import plain_numbers
 from clampsweep.figures.style import BLUE, GREY, PALE, QUIET, VERMILION, floats, minus, styled
 from clampsweep.names import Neuron
 from clampsweep.studies.backtracking.figures.panels import (
     NEURON_GREY,
-    by_contrast,
+    contrast_panels,
     free_panels,
-    legend,
-    plain_numbers,
 )
 from clampsweep.studies.backtracking.heldout import confirmed
 from clampsweep.words import counted
@@ -38,6 +37,7 @@ _LEADER: Mapping[str, Any] = {
     "shrinkA": 0,
     "shrinkB": 2,
 }
+_DOT: Mapping[str, Any] = {"linestyle": "none", "marker": "o", "markersize": 3}
 _WHOLE: Mapping[str, str] = {}
 
 
@@ -52,23 +52,14 @@ def volcano(
         title: What the entry is.
         why: Reasons why a contrast has no ranking.
     """
-    figure, grid = by_contrast(neurons, why, title, 1.75, _cloud, free_panels)
-    if grid:
-        for ax in grid[-1]:
-            ax.set_xlabel("Hedges' g (events less controls, pooled SDs)")
-        for row in grid:
-            row[0].set_ylabel("\N{MINUS SIGN}log10 q")
-        marks: Any = {"linestyle": "none", "marker": "o", "markersize": 3}
-        sure = "confirmed: q < 0.05, p_max < 0.05, same sign on select"
-        legend(
-            figure,
-            [
-                Line2D([], [], color=NEURON_GREY, label="a neuron", **marks),
-                Line2D([], [], color=VERMILION, label=sure, **marks),
-                Line2D([], [], color=GREY, linestyle="--", linewidth=0.7, label="q = 0.05"),
-            ],
-        )
-    return figure
+    sure = "confirmed: q < 0.05, p_max < 0.05, same sign on select"
+    marks = [
+        Line2D([], [], color=NEURON_GREY, label="a neuron", **_DOT),
+        Line2D([], [], color=VERMILION, label=sure, **_DOT),
+        Line2D([], [], color=GREY, linestyle="--", linewidth=0.7, label="q = 0.05"),
+    ]
+    labels = "Hedges' g (events less controls, pooled SDs)", "\N{MINUS SIGN}log10 q"
+    return contrast_panels(neurons, why, title, 1.75, _cloud, labels, marks, free_panels)
 
 
 def _cloud(ax: Axes, own: pd.DataFrame) -> str:
@@ -125,22 +116,13 @@ def layers(
         title: What the entry is.
         why: Reasons why a contrast has no ranking.
     """
-    figure, grid = by_contrast(neurons, why, title, 1.25, _histogram)
-    if grid:
-        for ax in grid[-1]:
-            ax.set_xlabel("layer")
-        for row in grid:
-            row[0].set_ylabel("neurons")
-        legend(
-            figure,
-            [
-                Patch(color=BLUE, label="top-ranked neurons"),
-                Patch(color=VERMILION, label="more than the range"),
-                Patch(color=PALE, label="as many by lot: 95 % range"),
-                Line2D([], [], color=GREY, label="their mean"),
-            ],
-        )
-    return figure
+    marks = [
+        Patch(color=BLUE, label="top-ranked neurons"),
+        Patch(color=VERMILION, label="more than the range"),
+        Patch(color=PALE, label="as many by lot: 95 % range"),
+        Line2D([], [], color=GREY, label="their mean"),
+    ]
+    return contrast_panels(neurons, why, title, 1.25, _histogram, ("layer", "neurons"), marks)
 
 
 def _histogram(ax: Axes, own: pd.DataFrame) -> str:
@@ -174,22 +156,13 @@ def discovery_test(
         title: What the entry is.
         why: Reasons why a contrast has no ranking.
     """
-    figure, grid = by_contrast(neurons, why, title, 1.75, _both_areas)
-    if grid:
-        for ax in grid[-1]:
-            ax.set_xlabel("area on discover, turned by sign")
-        for row in grid:
-            row[0].set_ylabel("area on test")
-        marks: Any = {"linestyle": "none", "marker": "o", "markersize": 3}
-        legend(
-            figure,
-            [
-                Line2D([], [], color=BLUE, label=f"top {_TOP} by rank", **marks),
-                Line2D([], [], color=NEURON_GREY, label=f"{_BY_LOT} neurons by lot", **marks),
-                Line2D([], [], color=GREY, linewidth=0.7, label="the same on both"),
-            ],
-        )
-    return figure
+    marks = [
+        Line2D([], [], color=BLUE, label=f"top {_TOP} by rank", **_DOT),
+        Line2D([], [], color=NEURON_GREY, label=f"{_BY_LOT} neurons by lot", **_DOT),
+        Line2D([], [], color=GREY, linewidth=0.7, label="the same on both"),
+    ]
+    labels = "area on discover, turned by sign", "area on test"
+    return contrast_panels(neurons, why, title, 1.75, _both_areas, labels, marks)
 
 
 def _both_areas(ax: Axes, own: pd.DataFrame) -> str:

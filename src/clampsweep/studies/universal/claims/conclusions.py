@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from clampsweep.ledger import Control
-from clampsweep.statistics import benjamini_hochberg, rank_interval, rank_p
+from clampsweep.statistics import rank_interval, rank_p
 from clampsweep.verdicts import SUPPORTED, Claim, Result, conclude
 
 Conclusion = tuple[dict[str, Any], list[Control]]
@@ -50,15 +50,3 @@ def ranked(own: float, draws: Sequence[float], n: int) -> Result:
     low, high = rank_interval(own, draws)
     p = rank_p(own, draws)
     return Result(own, low, high, float(np.median(draws)), n, p, p)
-
-
-def corrected(results: Sequence[Result]) -> list[Result]:
-    """The same with q values, over one family of tests; what was not tested is left out of it.
-
-    Args:
-        results: Of the family.
-    """
-    known = [at for at, one in enumerate(results) if one.p is not None]
-    q = benjamini_hochberg([float(results[at].p or 0) for at in known])
-    found = dict(zip(known, q.tolist(), strict=True))
-    return [one._replace(q=found.get(at)) for at, one in enumerate(results)]

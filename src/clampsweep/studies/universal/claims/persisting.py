@@ -9,16 +9,9 @@ import pandas as pd
 
 from clampsweep.ledger import MATCHED_NEURONS, ran, skipped
 from clampsweep.studies.universal.agreed_tables import MEASURES, SETS, UNIVERSAL
-from clampsweep.studies.universal.claims.conclusions import (
-    DELTA,
-    STUDY,
-    Concluded,
-    corrected,
-    ranked,
-    row_of,
-)
+from clampsweep.studies.universal.claims.conclusions import DELTA, STUDY, Concluded, ranked, row_of
 from clampsweep.studies.universal.contrasts import MATCHED
-from clampsweep.verdicts import Claim, Result
+from clampsweep.verdicts import Claim, Result, corrected
 
 
 def persistence(table: pd.DataFrame) -> Concluded:

@@ -10,17 +10,11 @@ import pandas as pd
 from clampsweep.ledger import Control, ran
 from clampsweep.statistics import benjamini_hochberg
 from clampsweep.studies.universal.agreed import Agreed
-from clampsweep.studies.universal.claims.conclusions import (
-    STUDY,
-    Concluded,
-    corrected,
-    ranked,
-    row_of,
-)
+from clampsweep.studies.universal.claims.conclusions import STUDY, Concluded, ranked, row_of
 from clampsweep.studies.universal.correspondence import TOKENS_ALIKE
 from clampsweep.studies.universal.pair_tables import PERMUTED, SHIFTED, SWAPPED
 from clampsweep.studies.universal.rotation import ORTHOGONAL
-from clampsweep.verdicts import Claim, Result
+from clampsweep.verdicts import Claim, Result, corrected
 
 
 def shared(given: Agreed) -> Concluded:

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from clampsweep.ledger import Control
-from clampsweep.studies.universal.claims.conclusions import Concluded, corrected
-from clampsweep.verdicts import UNTESTABLE, Claim, Result, conclude
+from clampsweep.studies.universal.claims.conclusions import Concluded
+from clampsweep.verdicts import UNTESTABLE, Claim, Result, conclude, corrected
 
 
 class Tested(NamedTuple):

@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from clampsweep.figures.scales import logarithmic
 from clampsweep.figures.style import (
     BLUE,
     GREY,
@@ -23,7 +24,6 @@ from clampsweep.figures.style import (
 )
 from clampsweep.studies.universal.claims.pairs import MEASURE_NAMES
 from clampsweep.studies.universal.data_view import DataView
-from clampsweep.studies.universal.figures.scales import logarithmic
 from clampsweep.studies.universal.places import GATE, POST
 
 _BINS = 40

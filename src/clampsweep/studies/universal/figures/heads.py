@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from clampsweep.figures.scales import logarithmic
 from clampsweep.figures.style import BLUE, GREY, PALE, VERMILION, floats, minus, panels, styled
 from clampsweep.studies.universal.claims.heads import FORETELLS, NAMED
-from clampsweep.studies.universal.figures.scales import logarithmic
 from clampsweep.verdicts import SUPPORTED
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from clampsweep.figures.scales import logarithmic, plain_numbers
 from clampsweep.figures.style import BLUE, GREY, VERMILION, panels, say, styled
 from clampsweep.studies.universal.claims.weights import net_shares
-from clampsweep.studies.universal.figures.scales import logarithmic, plain_numbers
 from clampsweep.studies.universal.gated import CLASSES, OWN, ROTATED
 from clampsweep.studies.universal.mlp import FOLDED
 from clampsweep.studies.universal.vocabulary import CUT, SPHERE

@@ -6,7 +6,7 @@ import json
 from base64 import b64encode
 from hashlib import sha256
 
-from clampsweep.studies.backtracking.html_page import filled
+from clampsweep.html_page import filled
 
 TEMPLATE = (
     '<title>{{title}}</title><meta content="style-src {{style}}; script-src {{script}}">'

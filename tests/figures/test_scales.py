@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from clampsweep.figures.scales import logarithmic
 from clampsweep.figures.style import panels, style
-from clampsweep.studies.universal.figures.scales import logarithmic
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,8 @@ def logarithmic(ax: Axes, *names: str) -> None:
         plain_numbers(axis)
 
 
-def plain_numbers(axis: Axis) -> None:
-    """Label an axis by plain numbers, only at its major ticks."""
-    axis.set_major_formatter(lambda value, _: minus(f"{value:g}"))
-    axis.set_minor_formatter(NullFormatter())
+def plain_numbers(*axes: Axis) -> None:
+    """Label axes by plain numbers, only at their major ticks."""
+    for axis in axes:
+        axis.set_major_formatter(lambda value, _: minus(f"{value:g}"))
+        axis.set_minor_formatter(NullFormatter())
