@@ -479,6 +479,7 @@ rule backtracking_report:
 rule backtracking_texts:
     input:
         texts="results/{entry}/paired_texts.parquet",
+        rules=lambda w: BACKTRACKING[w.entry].rules,
         template="workflow/data/backtracking/texts.html",
     output:
         page="results/{entry}/texts.html",
