@@ -15,6 +15,7 @@ from clampsweep.errors import UserError
 from clampsweep.models.model import Model
 from clampsweep.names import Neuron
 from clampsweep.studies.backtracking import trial
+from clampsweep.studies.backtracking.kept import kept_bytes
 from clampsweep.studies.backtracking.trial import Holding, Prefix, adds_directly
 from reference import w_out
 from standing import n_hooks
@@ -63,7 +64,7 @@ def test_rows_do_not_disturb_each_other(model):
 def test_many_rows_are_run_in_parts(llama, monkeypatch):
     prefix = Prefix(llama, IDS)
     one = prefix.logits(ROWS)
-    monkeypatch.setattr(trial, "_ROWS", 4)
+    monkeypatch.setattr(trial, "_BYTES", 4 * kept_bytes(prefix._cache))
     torch.testing.assert_close(prefix.logits(ROWS), one, rtol=1e-9, atol=1e-9)
 
 

@@ -167,10 +167,12 @@ def measures(
     logp = torch.log_softmax(logits.double(), dim=-1)
     inside = torch.zeros(logits.shape[1], dtype=torch.bool, device=logits.device)
     inside[torch.tensor(list(lexicon), device=logits.device)] = True
-    rest = torch.log_softmax(logits[:, ~inside].double(), dim=-1)
+    onset = torch.logsumexp(logp[:, inside], dim=-1)
+    rest = logp[:, ~inside]
+    rest -= torch.logsumexp(rest, dim=-1, keepdim=True)
     return pd.DataFrame(
         {
-            "lp_onset": torch.logsumexp(logp[:, inside], dim=-1).cpu().numpy(),
+            "lp_onset": onset.cpu().numpy(),
             "lp_actual": logp[:, actual].cpu().numpy(),
             "kl_next": kl(logp[0], logp).cpu().numpy(),
             "kl_rest": kl(rest[0], rest).cpu().numpy(),
@@ -182,4 +184,5 @@ def kl(
     base: Float[Tensor, "*row token"], logp: Float[Tensor, "row token"]
 ) -> Float[Tensor, " row"]:
     """KL of each row from the base, nats; rounding below 0 is 0."""
-    return (base.exp() * (base - logp)).sum(-1).clamp(min=0)
+    found: Tensor = torch.linalg.vecdot(base.exp(), base - logp)
+    return found.clamp(min=0)

@@ -7,7 +7,6 @@ position, by its place in the text, and nothing before it.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import partial
@@ -24,8 +23,9 @@ from clampsweep.models.activations import newest_logits_only
 from clampsweep.models.hooks import hooked
 from clampsweep.models.model import Model
 from clampsweep.names import Neuron
+from clampsweep.studies.backtracking.kept import PrefixRows, kept_bytes
 
-_ROWS = 64  # at once: each takes a copy of the prefix's keys and values
+_BYTES = 10**9  # of the prefix's keys and values in all rows that are run at once
 
 
 class Holding(NamedTuple):
@@ -76,10 +76,12 @@ class Prefix:
 
         In float32, or in float64 where the model computes in it.
         """
-        parts = [rows[start : start + _ROWS] for start in range(0, len(rows), _ROWS)]
-        return torch.cat([self._run(part) for part in parts])
+        most = max(1, min(len(rows), _BYTES // max(1, kept_bytes(self._cache))))
+        at_once = PrefixRows(self._cache, most)
+        parts = [rows[start : start + most] for start in range(0, len(rows), most)]
+        return torch.cat([self._run(part, at_once.first(len(part))) for part in parts])
 
-    def _run(self, rows: Sequence[Holding]) -> Float[Tensor, "row d_vocab"]:
+    def _run(self, rows: Sequence[Holding], cache: Any) -> Float[Tensor, "row d_vocab"]:
         model, n = self._model, len(rows)
         pushed = torch.zeros(n, model.d_model, device=model.device, dtype=model.dtype)
         by_layer = _by_layer(rows, model.device)
@@ -101,8 +103,6 @@ class Prefix:
             return changed
 
         layers = {layer: partial(change, layer) for layer in by_layer}
-        cache = copy.deepcopy(self._cache)
-        cache.batch_repeat_interleave(n)
         with torch.inference_mode(), ExitStack() as hooks:
             hooks.enter_context(hooked(model.plain, model.outs, layers))
             if directs:

@@ -107,10 +107,10 @@ def around(
         ids: Token ids of whole traces, by name.
         neurons: The neurons.
     """
-    names = sorted(set(samples["trace_id"]))
-    found = dict(
-        zip(names, neuron_traces(model, [ids[name] for name in names], neurons), strict=True)
-    )
+    last = samples.groupby("trace_id")["onset"].max() + OFFSETS.stop  # nothing behind is asked for
+    names = [str(name) for name in last.index]
+    read = [ids[name][:stop] for name, stop in zip(names, last, strict=True)]
+    found = dict(zip(names, neuron_traces(model, read, neurons), strict=True))
     rows = []
     for sample in samples.to_dict("records"):
         values, onset = found[sample["trace_id"]], int(sample["onset"])
