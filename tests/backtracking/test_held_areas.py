@@ -9,7 +9,7 @@ import pytest
 
 from backtracking.matched import by_pairs, matched
 from clampsweep.studies.backtracking.auc import weights
-from clampsweep.studies.backtracking.held_areas import _PERMUTED, HELDOUT, Held
+from clampsweep.studies.backtracking.held_areas import HELDOUT, PERMUTATIONS, Held
 from clampsweep.studies.backtracking.ranking import Labels
 
 SEED = 4
@@ -60,7 +60,7 @@ def test_its_interval_is_that_of_a_bootstrap_over_problems_sample_by_sample(held
 def test_its_p_is_the_share_of_labels_permuted_within_matches_with_as_large_an_area(held, scores):
     row = held.row("a score", scores)
     own = scores[held.test]
-    labels = Labels.of(held.samples[held.test], _PERMUTED, SEED).permuted
+    labels = Labels.of(held.samples[held.test], PERMUTATIONS, SEED).permuted
     hits = sum(by_pairs(own, y) >= row["estimate"] - 1e-9 for y in labels)
     assert row["p"] == pytest.approx((1 + hits) / 1000)
 

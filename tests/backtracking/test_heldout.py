@@ -101,7 +101,7 @@ def by_chance(request):
         patch.setattr(probes, "LogisticRegression", _NoProbe)
         patch.setattr(ranking, "KEPT", 3)
         patch.setattr(heldout, "SIZES", ())
-        patch.setattr(held_areas, "_PERMUTED", 199)
+        patch.setattr(held_areas, "PERMUTATIONS", 199)
         patch.setattr(held_areas, "weights", partial(weights, draws=400))
         patch.setattr(Held, "difference", lambda *_: {"method": "", "k": 0})
         for run in range(runs):

@@ -232,7 +232,7 @@ rule backtracking_trials:
             "top": BACKTRACKING[w.entry].ranking.top,
             "most": BACKTRACKING[w.entry].causal.samples,
             "part": int(w.part),
-            "parts": BACKTRACKING_PARTS,
+            "parts": backtracking_parts(w.entry),
         },
         code=code_of("backtracking/backtracking_trials"),
     message:
@@ -243,9 +243,11 @@ rule backtracking_trials:
 
 rule backtracking_effects:
     input:
-        trials=expand(
-            "results/{{entry}}/{{contrast}}/trials/{part}.parquet",
-            part=range(BACKTRACKING_PARTS),
+        trials=lambda w: expand(
+            "results/{entry}/{contrast}/trials/{part}.parquet",
+            entry=w.entry,
+            contrast=w.contrast,
+            part=range(backtracking_parts(w.entry)),
         ),
     output:
         effects="results/{entry}/{contrast}/effects.parquet",

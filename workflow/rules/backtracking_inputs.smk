@@ -1,4 +1,6 @@
 # What the rules of backtracking.smk are given; no rules here.
+import math
+
 from clampsweep.studies.backtracking.figures.index import (
     FIGURES as BACKTRACKING_FIGURES,
 )
@@ -9,7 +11,6 @@ BACKTRACKING_CONTRASTS = {
     name for entry in BACKTRACKING.values() for name in entry.contrasts
 }
 BACKTRACKING_PAIRS = [name for name, entry in BACKTRACKING.items() if entry.pairs]
-BACKTRACKING_PARTS = 4  # of the trials of a contrast: a killed job loses one
 
 
 def backtracking_sources(wildcards):
@@ -40,6 +41,11 @@ def backtracking_ranking(entry):
         "top": ranking.top,
         "seed": entry.seed,
     }
+
+
+def backtracking_parts(entry):
+    """In how many jobs a contrast's trials are made: a killed one loses four events."""
+    return math.ceil(BACKTRACKING[entry].causal.samples / 4)
 
 
 def backtracking_tables(wildcards):

@@ -18,6 +18,7 @@ from clampsweep.ledger import (
 )
 from clampsweep.studies.backtracking.causal_claims import causal_claims
 from clampsweep.studies.backtracking.contrast import Contrast, lacking, row_of
+from clampsweep.studies.backtracking.held_areas import PERMUTATIONS
 from clampsweep.studies.backtracking.heldout import BEFORE, DIRECTION, PERMUTED, TOP
 from clampsweep.studies.backtracking.pair_claims import pair_claims
 from clampsweep.studies.backtracking.pools import SPURIOUS, UNMARKED
@@ -78,7 +79,7 @@ def _detected(name: str, one: Contrast) -> list[Tested]:
         if row is not None and chance is not None:
             said = f"ranked on permuted labels: area {chance['estimate']:.2f} on held-out events"
             controls = [
-                ran(LABEL_PERMUTATIONS, 999, said),
+                ran(LABEL_PERMUTATIONS, PERMUTATIONS, said),
                 ran(HELD_OUT_PROMPTS, int(row["n_problems"]), "problems of other templates"),
             ]
         sure = one.confirmed.get(kind, 0)

@@ -15,7 +15,7 @@ from clampsweep.studies.backtracking.ranking import Labels
 from clampsweep.studies.backtracking.splits import DISCOVER, SELECT, TEST
 from clampsweep.tables import Column, Schema
 
-_PERMUTED = 999  # labels of the split test, for p
+PERMUTATIONS = 999  # labels of the split test, for p
 
 HELDOUT = Schema(
     "backtracking heldout",
@@ -59,7 +59,7 @@ class Held:
         self.own_y = self.y[self.test]
         self._problems = pd.factorize(own["problem_id"])[0]
         self._times = weights(len(set(self._problems)), seed)
-        self._labels = Labels.of(own, _PERMUTED, seed).permuted
+        self._labels = Labels.of(own, PERMUTATIONS, seed).permuted
 
     def row(
         self,

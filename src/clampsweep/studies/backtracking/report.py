@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -27,6 +27,7 @@ from clampsweep.studies.backtracking.sections import (
 )
 from clampsweep.studies.backtracking.traces import TRACES
 from clampsweep.studies.backtracking.view import by_contrast, contrasts_of
+from clampsweep.words import counted, listed
 
 _ABOUT = (
     "Supported: the interval and a corrected test agree with the claim; contradicted: the interval "
@@ -65,7 +66,7 @@ def summary(
         _ABOUT,
         *_answers(contrasts, concluded.verdicts),
         "## Verdicts",
-        _verdicts(concluded.verdicts),
+        _verdicts(concluded.verdicts, [one.insufficient for one in contrasts.values()]),
         "## Traces",
         rates_table(parts["rates"]),
         "## Events that the rules see",
@@ -103,10 +104,11 @@ def _answers(contrasts: Mapping[str, Contrast], verdicts: pd.DataFrame) -> Seque
     return ["\n".join(lines)]
 
 
-def _verdicts(verdicts: pd.DataFrame) -> str:
-    """Every verdict, a line each."""
+def _verdicts(verdicts: pd.DataFrame, insufficient: Collection[str]) -> str:
+    """Verdicts, a line each; what a contrast has too few events for is counted."""
+    lacking = verdicts["reason"].isin({one for one in insufficient if one})
     rows = []
-    for row in verdicts.to_dict("records"):
+    for row in verdicts[~lacking].to_dict("records"):
         known = pd.notna(row["estimate"])
         rows.append(
             (
@@ -121,7 +123,9 @@ def _verdicts(verdicts: pd.DataFrame) -> str:
             )
         )
     head = ("claim", "of", "by", "estimate", "95 %", "q", "verdict", "in words")
-    return table(head, rows)
+    subjects = listed([plain(str(one)) for one in verdicts.loc[lacking, "subject"].unique()])
+    told = f"Untestable for want of events: {counted(int(lacking.sum()), 'claim')} on {subjects}."
+    return join([table(head, rows), *([told] if lacking.any() else [])])
 
 
 def _between(row: Mapping[Any, Any]) -> str:
