@@ -38,9 +38,10 @@ class PrefixRows:
 
     def __init__(self, cache: DynamicCache, n: int):
         self._cache = cache
+        # Of other layers, such as those with a sliding window, each pass copies the whole.
         layers: list[Any] = cache.layers
-        self._whole = all(type(layer) is DynamicLayer for layer in layers)
-        if self._whole:
+        self._has_room = all(type(layer) is DynamicLayer for layer in layers)
+        if self._has_room:
             self._kept = [(_with_room(one.keys, n), _with_room(one.values, n)) for one in layers]
 
     def first(self, n: int) -> Any:
@@ -51,7 +52,7 @@ class PrefixRows:
         Args:
             n: How many rows.
         """
-        if self._whole:
+        if self._has_room:
             found = copy.copy(self._cache)
             found.layers = [_OneMore(keys[:n], values[:n]) for keys, values in self._kept]
             return found
