@@ -15,8 +15,9 @@ from clampsweep.errors import UserError
 from clampsweep.models.model import Model
 from clampsweep.names import Neuron
 from clampsweep.studies.backtracking import trial
-from clampsweep.studies.backtracking.kept import kept_bytes
+from clampsweep.studies.backtracking.onset import Set
 from clampsweep.studies.backtracking.trial import Holding, Prefix, adds_directly
+from clampsweep.studies.backtracking.trials import holding
 from reference import w_out
 from standing import n_hooks
 from tiny import D_MLP, N_LAYERS, WINDOW, random_model
@@ -61,11 +62,46 @@ def test_rows_do_not_disturb_each_other(model):
     assert (together[1:5] - together[0]).abs().amax(1).min() > 1e-3
 
 
-def test_many_rows_are_run_in_parts(llama, monkeypatch):
-    prefix = Prefix(llama, IDS)
-    one = prefix.logits(ROWS)
-    monkeypatch.setattr(trial, "_BYTES", 4 * kept_bytes(prefix._cache))
-    torch.testing.assert_close(prefix.logits(ROWS), one, rtol=1e-9, atol=1e-9)
+@pytest.mark.parametrize("route", ["_BESIDE", "_APART"])
+@pytest.mark.parametrize("name", ["llama", "mistral"])
+def test_many_rows_are_run_in_parts(load_tiny, monkeypatch, name, route):
+    model = load_tiny(name)
+    one = Prefix(model, IDS).logits(ROWS)
+    monkeypatch.setattr(trial, route, 4)
+    torch.testing.assert_close(Prefix(model, IDS).logits(ROWS), one, rtol=1e-9, atol=1e-9)
+
+
+def test_interventions_stand_side_by_side_where_that_gives_the_same(load_tiny):
+    """Not beyond a sliding window, which a mask of ours does not know."""
+    assert Prefix(load_tiny("llama"), IDS)._beside(ROWS) is not None
+    assert Prefix(load_tiny("mistral"), IDS)._beside(ROWS) is None
+
+
+def test_a_model_that_overlooks_the_mask_runs_interventions_apart(load_tiny, monkeypatch, caplog):
+    """One whose attention takes no mask of ours: side by side, rows would see each other."""
+    model = load_tiny("llama")
+    wanted = Prefix(model, IDS).logits(ROWS)
+    run = Prefix._run
+
+    def overlooking(self, rows, n_rows, cache, **more):
+        return run(self, rows, n_rows, cache)
+
+    monkeypatch.setattr(Prefix, "_run", overlooking)
+    with caplog.at_level("INFO"):
+        found = Prefix(model, IDS).logits(ROWS)
+    assert "run apart" in caplog.text
+    torch.testing.assert_close(found, wanted, rtol=1e-9, atol=1e-9)
+
+
+def test_logits_along_a_text_are_those_of_a_whole_pass(model, hugging_face):
+    """Neurons held from the prefix's last token on, and then without."""
+    prefix, plain = Prefix(model, IDS[:10]), hugging_face(model)
+    hooks = holding(Set("top", 2, 0, NEURONS[:3], [], []), [0.5, -1.5, 2.0])
+    held = Holding(NEURONS[:3], [0.5, -1.5, 2.0])
+    for own, changed in ((hooks, held), ({}, Holding((), ()))):
+        found = prefix.logits_along(IDS[10:], own)
+        wanted = whole_pass(plain, IDS, changed, range(9, len(IDS)))[9:]
+        torch.testing.assert_close(found.double(), wanted, rtol=1e-9, atol=1e-9)
 
 
 def test_nothing_before_the_last_token_is_changed(llama, hugging_face):

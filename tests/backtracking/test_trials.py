@@ -154,14 +154,14 @@ def test_over_the_output_neurons_are_held_from_the_last_token_of_the_prompt_on(f
         assert row["kl_rest"] == pytest.approx(mean, abs=1e-6)
 
 
-def test_hooks_hold_a_set_from_a_position_on_and_leave_the_rest():
+def test_hooks_hold_a_set_at_every_position_and_leave_the_rest():
     own = Set("top", 3, 0, [Neuron(0, 1), Neuron(2, 0), Neuron(0, 3)], [], [])
-    hooks = holding(own, [5.0, 6.0, 7.0], 2)
+    hooks = holding(own, [5.0, 6.0, 7.0])
     assert set(hooks) == {0, 2}
     post = torch.zeros(2, 4, 5)
     changed = hooks[0](post)
     wanted = torch.zeros(2, 4, 5)
-    wanted[:, 2:, 1], wanted[:, 2:, 3] = 5.0, 7.0
+    wanted[..., 1], wanted[..., 3] = 5.0, 7.0
     assert torch.equal(changed, wanted) and not post.any()
 
 

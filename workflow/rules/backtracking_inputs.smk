@@ -44,8 +44,8 @@ def backtracking_ranking(entry):
 
 
 def backtracking_parts(entry):
-    """In how many jobs a contrast's trials are made: a killed one loses four events."""
-    return math.ceil(BACKTRACKING[entry].causal.samples / 4)
+    """In how many jobs a contrast's trials are made: a killed one loses five events."""
+    return math.ceil(BACKTRACKING[entry].causal.samples / 5)
 
 
 def backtracking_tables(wildcards):

@@ -13,6 +13,9 @@ from torch.nn.functional import pad
 from clampsweep.texts.request import Decoding
 
 
+_FIRST = 2048  # ranks that nearly always hold probability top_p: summed before all are
+
+
 class Cut(NamedTuple):
     """Tokens that the cuts keep; those kept for sure; and those that may be kept."""
 
@@ -42,7 +45,10 @@ def cut(
     last = falling.gather(1, stated - 1)  # [row, 1], the lowest logit that is kept
     above, tied = logits > last, logits == last
     # By id, as many of the equal ones as the higher ones leave room for.
-    kept = above | (tied & (tied.cumsum(-1) <= stated - above.sum(-1, keepdim=True)))
+    room = stated - above.sum(-1, keepdim=True)  # [row, 1]
+    if bool((tied.sum(-1, keepdim=True) > room).any()):
+        tied &= tied.cumsum(-1) <= room
+    kept = above | tied
     # For sure: above the first that the fewest would cut; perhaps: near the last of the most.
     sure = kept & (logits >= falling.gather(1, least) + near)
     maybe = kept | (logits > falling.gather(1, most - 1) - near)
@@ -66,9 +72,13 @@ def _counts(
     if top_p is None or top_p >= 1:
         every = torch.full_like(near, k, dtype=torch.long)
         return _Counts(every, every, every)
-    cumulative = (falling.double() / decoding.temperature).softmax(-1).cumsum(-1)  # [row, k]
     # The odds of a sum change by exp(near / temperature) at most, it by a quarter of the exponent.
     error = near.double() / decoding.temperature / 4  # [row, 1]
+    odds = ((falling - falling[:, :1]) / decoding.temperature).exp()  # [row, k]
+    total = odds.sum(-1, keepdim=True, dtype=torch.float64)
+    cumulative = odds[:, :_FIRST].cumsum(-1, dtype=torch.float64) / total
+    if k > _FIRST and bool((cumulative[:, -1:] < top_p + error).any()):
+        cumulative = odds.cumsum(-1, dtype=torch.float64) / total
 
     def count(bound: Float64[Tensor, "row one"]) -> Int[Tensor, "row one"]:
         return (cumulative < bound).sum(-1, keepdim=True).clamp(max=k - 1) + 1

@@ -11,9 +11,13 @@ from jaxtyping import Int
 from torch import Tensor
 
 from clampsweep.errors import UserError
-from clampsweep.models.activations import stream
+from clampsweep.models.activations import newest_logits_only, stream
+from clampsweep.models.hook_points import reader
+from clampsweep.models.hugging_face import n_rows
 from clampsweep.models.model import Model
-from clampsweep.names import HookPoint
+from clampsweep.models.prefix_trees import Tree, trees
+from clampsweep.models.tokens import check_sequences
+from clampsweep.names import PATTERN, HookPoint
 
 
 class Rows(NamedTuple):
@@ -42,6 +46,8 @@ def capture(
 ) -> Iterator[int]:
     """Run sequences through the model, handing chosen positions' vectors to `receive`.
 
+    What sequences share at their beginnings is read once, where that is less to read.
+
     Args:
         model: Loaded model.
         sequences: Token ids.
@@ -50,7 +56,7 @@ def capture(
         receive: Called with the rows, the hook point and [row, width], on the model's device, to be
             copied if kept; of an attention pattern [row, head, key].
         dtype: Of the vectors.
-        rows_per_forward: Most sequences in one pass.
+        rows_per_forward: Most sequences in one pass, where they share nothing.
 
     Yields:
         Number of sequences done by each pass.
@@ -69,7 +75,27 @@ def capture(
             )
         _check_positions(sequences, positions)
     chosen = _Chosen(positions, receive, dtype)
+    sequences = check_sequences("sequences", sequences, n_rows(model.plain), model.n_ctx)
+    together = (
+        []
+        if any(getattr(one, "name", "") == PATTERN for one in points)
+        else trees(model, sequences)
+    )
+    if together:
+        return _stream_trees(model, together, points, chosen)
     return stream(model, sequences, points, chosen.take, rows_per_forward)
+
+
+def _stream_trees(
+    model: Model, together: Sequence[Tree], points: Sequence[HookPoint], chosen: _Chosen
+) -> Iterator[int]:
+    """Run trees through the model; yields the number of sequences done by each pass."""
+    found, keep = reader(model, points), newest_logits_only(model)
+    for tree in together:
+        chosen.begin_tree(tree, model.device)
+        with torch.inference_mode(), found.reading(chosen.hand_over):
+            found.plain(**tree.inputs(model), use_cache=False, **keep)
+        yield len(tree.paths)
 
 
 def _check_positions(
@@ -97,9 +123,25 @@ class _Chosen:
         """Hand over the chosen positions of what stands at a hook point, [row, pos, *width]."""
         if numbers is not self._numbers:
             self._begin(numbers, activation)
+        self.hand_over(point, activation)
+
+    def hand_over(self, point: HookPoint, activation: Tensor) -> None:
+        """The same of the pass that has begun."""
         vectors = activation.flatten(0, 1) if self._index is None else activation[self._index]
         self._check_range(point, vectors)
         self._receive(self._rows, point, vectors.to(self._dtype))
+
+    def begin_tree(self, tree: Tree, device: torch.device) -> None:
+        """Work out the rows of a pass over a tree."""
+        rows = [
+            (number, at, path[at])
+            for number, path in tree.paths.items()
+            for at in (range(len(path)) if self._positions is None else self._positions[number])
+        ]
+        numbers, positions, nodes = np.asarray(rows, dtype=np.int64).reshape(-1, 3).T
+        self._rows = Rows(numbers, positions)
+        index = torch.from_numpy(nodes.copy()).to(device)
+        self._index = torch.zeros_like(index), index
 
     def _begin(self, numbers: list[int], activation: Tensor) -> None:
         """Work out the rows of a pass."""

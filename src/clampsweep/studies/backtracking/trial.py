@@ -1,13 +1,19 @@
 """One more token, under many interventions at once: what they do to the next token.
 
-Of a prefix all but the last token is run once and kept; then the last one is run in as many rows as
-there are interventions, each with its own neurons held at its own values. So what is changed is one
+Of a prefix all but the last token is run once and kept; then the last one is run as often as there
+are interventions, each time with its own neurons held at its own values. So what is changed is one
 position, by its place in the text, and nothing before it.
+
+The last tokens stand side by side in one pass, and a mask lets each see the prefix and itself alone:
+a hundred interventions read one copy of the prefix. Where a model does not give so what it gives
+without a mask, such as beyond a sliding window, each has a copy of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+import logging
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from typing import Any, NamedTuple
@@ -17,15 +23,19 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from transformers import DynamicCache
+from transformers.cache_utils import DynamicLayer
 
-from clampsweep.errors import UserError
+from clampsweep.errors import UserError, reason
 from clampsweep.models.activations import newest_logits_only
-from clampsweep.models.hooks import hooked
+from clampsweep.models.agreement import difference, tolerance
+from clampsweep.models.hooks import PostHook, hooked
 from clampsweep.models.model import Model
 from clampsweep.names import Neuron
-from clampsweep.studies.backtracking.kept import PrefixRows, kept_bytes
 
-_BYTES = 10**9  # of the prefix's keys and values in all rows that are run at once
+log = logging.getLogger(__name__)
+
+_BESIDE = 128  # interventions side by side in a pass: each token is held against all of them
+_APART = 32  # interventions in a pass where each has its own copy of the prefix
 
 
 class Holding(NamedTuple):
@@ -76,12 +86,63 @@ class Prefix:
 
         In float32, or in float64 where the model computes in it.
         """
-        most = max(1, min(len(rows), _BYTES // max(1, kept_bytes(self._cache))))
-        at_once = PrefixRows(self._cache, most)
-        parts = [rows[start : start + most] for start in range(0, len(rows), most)]
-        return torch.cat([self._run(part, at_once.first(len(part))) for part in parts])
+        together = self._beside(rows)
+        if together is not None:
+            return together
+        return torch.cat(
+            [self._apart(rows[at : at + _APART]) for at in range(0, len(rows), _APART)]
+        )
 
-    def _run(self, rows: Sequence[Holding], cache: Any) -> Float[Tensor, "row d_vocab"]:
+    def logits_along(
+        self, more: Sequence[int], hooks: Mapping[int, PostHook]
+    ) -> Float[Tensor, "pos d_vocab"]:
+        """Logits of the token after the prefix, and after each of some more.
+
+        Args:
+            more: Token ids.
+            hooks: By layer, what changes post-activations from the prefix's last token on.
+        """
+        ids = torch.tensor([[int(self._last), *more]], device=self._model.device)
+        plain, cache = self._model.plain, copy.deepcopy(self._cache)
+        with torch.inference_mode(), hooked(plain, self._model.outs, hooks):
+            found: Tensor = plain(input_ids=ids, past_key_values=cache, use_cache=True).logits[0]
+        return found
+
+    def _beside(self, rows: Sequence[Holding]) -> Float[Tensor, "row d_vocab"] | None:
+        """The logits, last tokens side by side; None where those of some are not so apart."""
+        if not rows or any(type(layer) is not DynamicLayer for layer in self._cache.layers):
+            return None
+        tried = [0, min(len(rows), _BESIDE) - 1]
+        try:
+            parts = [rows[at : at + _BESIDE] for at in range(0, len(rows), _BESIDE)]
+            found = torch.cat([self._run_beside(part) for part in parts])
+            off = difference(found[tried], self._apart([rows[at] for at in tried]))
+        except (RuntimeError, TypeError, ValueError, AttributeError, LookupError) as error:
+            log.info("interventions are run apart: %s", reason(error))
+            return None
+        if not off < tolerance(self._model.dtype):
+            log.info("interventions are run apart: side by side, logits are off by %.1g", off)
+            return None
+        return found
+
+    def _run_beside(self, rows: Sequence[Holding]) -> Float[Tensor, "row d_vocab"]:
+        """A pass over one row of tokens."""
+        n, dtype = len(rows), self._model.dtype
+        hidden = torch.full((n, n), torch.finfo(dtype).min, dtype=dtype).fill_diagonal_(0)
+        mask = torch.cat([torch.zeros(n, self._n, dtype=dtype), hidden], dim=1)  # [row, key]
+        cache = copy.copy(self._cache)  # what a pass appends goes to the copies of its layers
+        cache.layers = [copy.copy(layer) for layer in self._cache.layers]
+        return self._run(rows, 1, cache, attention_mask=mask[None, None])
+
+    def _apart(self, rows: Sequence[Holding]) -> Float[Tensor, "row d_vocab"]:
+        """A pass over as many rows of tokens as there are interventions."""
+        cache = copy.deepcopy(self._cache)
+        cache.batch_repeat_interleave(len(rows))
+        return self._run(rows, len(rows), cache)
+
+    def _run(
+        self, rows: Sequence[Holding], n_rows: int, cache: Any, **more: Tensor
+    ) -> Float[Tensor, "row d_vocab"]:
         model, n = self._model, len(rows)
         pushed = torch.zeros(n, model.d_model, device=model.device, dtype=model.dtype)
         by_layer = _by_layer(rows, model.device)
@@ -91,16 +152,17 @@ class Prefix:
         alongs = {layer: model.output_directions(layer, at.neuron) for layer, at in directs.items()}
 
         def change(layer: int, post: Float[Tensor, "row pos d_mlp"]) -> Tensor | None:
+            flat = post.reshape(n, -1)  # one of row and pos is 1
             if layer in directs:
                 at = directs[layer]
-                moved = at.values.to(post) - post[at.row, -1, at.neuron]
+                moved = at.values.to(post) - flat[at.row, at.neuron]
                 pushed.index_add_(0, at.row, moved[:, None] * alongs[layer])
             if layer not in by_layer:
                 return None
             at = by_layer[layer].without(directs.get(layer))
-            changed = post.clone()
-            changed[at.row, -1, at.neuron] = at.values.to(post)
-            return changed
+            changed = flat.clone()
+            changed[at.row, at.neuron] = at.values.to(post)
+            return changed.view_as(post)
 
         layers = {layer: partial(change, layer) for layer in by_layer}
         with torch.inference_mode(), ExitStack() as hooks:
@@ -109,12 +171,13 @@ class Prefix:
                 final = model.part("ln_final")
                 hooks.enter_context(final.register_forward_pre_hook(_adding(pushed)))
             found = model.plain(
-                input_ids=self._last.expand(n, 1),
+                input_ids=self._last.expand(n, 1).reshape(n_rows, -1),
                 past_key_values=cache,
                 use_cache=True,
-                position_ids=torch.full((n, 1), self._n, device=model.device),
+                position_ids=torch.full((n_rows, n // n_rows), self._n, device=model.device),
+                **{name: value.to(model.device) for name, value in more.items()},
             )
-        last: Tensor = found.logits[:, -1]
+        last: Tensor = found.logits.flatten(0, 1)
         return last.to(torch.promote_types(last.dtype, torch.float32))
 
 
@@ -122,7 +185,7 @@ def _adding(pushed: Tensor) -> Any:
     """A hook that adds a vector to each row before a norm."""
 
     def add(module: Any, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        return (args[0] + pushed[:, None].to(args[0]), *args[1:])
+        return (args[0] + pushed.view_as(args[0]).to(args[0]), *args[1:])
 
     return add
 

@@ -18,7 +18,6 @@ from torch import Tensor
 from tqdm import tqdm
 
 from clampsweep.models.activations import stream
-from clampsweep.models.hooks import hooked
 from clampsweep.models.model import Model
 from clampsweep.names import MLP_POST, HookPoint, Neuron, hook_points
 from clampsweep.studies.backtracking.onset import (
@@ -184,19 +183,19 @@ def _over_output(
     model: Model, sample: Sample, sets: Sequence[Set], lexicon: Sequence[int]
 ) -> Iterator[dict[str, Any]]:
     """Rows of a sample, the unchanged model's first."""
-    tokens = torch.tensor([[*sample.ids, *sample.more]], device=model.device)
-    inside = torch.tensor(list(lexicon), device=model.device)
-    said = tokens[0, sample.n_prompt :]  # [output]
+    text = [*sample.ids, *sample.more]
+    prompt, said = text[: sample.n_prompt], torch.tensor(text[sample.n_prompt :])  # [output]
+    inside, said = torch.tensor(list(lexicon), device=model.device), said.to(model.device)
     rest = ~torch.isin(said, inside)
     at = len(sample.ids) - sample.n_prompt  # the onset in the output
     base: Tensor | None = None
+    prefix = Prefix(model, prompt)
     planned: list[tuple[Set | None, str]] = [(None, NONE)]
     planned += [(one, name) for one in sets for name in (ZERO, MEAN)]
     for one, name in planned:
-        hooks = {} if one is None else holding(one, one.held_at(name, {}), sample.n_prompt - 1)
-        with torch.inference_mode(), hooked(model.plain, model.outs, hooks):
-            logits = model.plain(input_ids=tokens, use_cache=False).logits[0]
-        logp = torch.log_softmax(logits[sample.n_prompt - 1 : -1].double(), dim=-1)
+        hooks = {} if one is None else holding(one, one.held_at(name, {}))
+        logits = prefix.logits_along(said.tolist()[:-1], hooks)
+        logp = torch.log_softmax(logits.double(), dim=-1)
         base = logp if base is None else base
         own, gone = logp.gather(1, said[:, None])[:, 0], kl(base, logp)
         yield {
@@ -215,24 +214,21 @@ def _over_output(
         }
 
 
-def holding(one: Set, values: Sequence[float], first: int) -> Mapping[int, Any]:
-    """Hooks, by layer, that hold a set's neurons from a position on.
+def holding(one: Set, values: Sequence[float]) -> Mapping[int, Any]:
+    """Hooks, by layer, that hold a set's neurons at every position of a pass.
 
     Args:
         one: The set.
         values: Of its neurons.
-        first: The position.
     """
     by_layer: dict[int, list[tuple[int, float]]] = {}
     for neuron, value in zip(one.neurons, values, strict=True):
         by_layer.setdefault(neuron.layer, []).append((neuron.index, value))
-    return {layer: partial(_hold, cells, first) for layer, cells in by_layer.items()}
+    return {layer: partial(_hold, cells) for layer, cells in by_layer.items()}
 
 
-def _hold(
-    cells: list[tuple[int, float]], first: int, post: Float[Tensor, "row pos d_mlp"]
-) -> Tensor:
+def _hold(cells: list[tuple[int, float]], post: Float[Tensor, "row pos d_mlp"]) -> Tensor:
     changed = post.clone()
     for index, value in cells:
-        changed[:, first:, index] = value
+        changed[..., index] = value
     return changed

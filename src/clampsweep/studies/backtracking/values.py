@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
+from jaxtyping import Float
+from torch import Tensor
+from tqdm import tqdm
 
 from clampsweep import tables
 from clampsweep.models.activations import traces as neuron_traces
+from clampsweep.models.capture import Rows, capture
 from clampsweep.models.model import Model
 from clampsweep.models.tokens import behind_letter
-from clampsweep.names import Neuron
+from clampsweep.names import MLP_POST, HookPoint, Neuron, hook_points
 from clampsweep.studies.backtracking.found_events import COUNTED, EVENTS
 from clampsweep.studies.backtracking.places import whole_ids
 from clampsweep.studies.backtracking.pools import EVENT
@@ -107,17 +111,28 @@ def around(
         ids: Token ids of whole traces, by name.
         neurons: The neurons.
     """
-    last = samples.groupby("trace_id")["onset"].max() + OFFSETS.stop  # nothing behind is asked for
-    names = [str(name) for name in last.index]
-    read = [ids[name][:stop] for name, stop in zip(names, last, strict=True)]
-    found = dict(zip(names, neuron_traces(model, read, neurons), strict=True))
+    own = {
+        name: _near(group["onset"], len(ids[name])) for name, group in samples.groupby("trace_id")
+    }
+    names = list(own)
+    read = [ids[name][: own[name][-1] + 1] for name in names]  # nothing behind is asked for
+    found: dict[tuple[str, int, Neuron], float] = {}
+
+    def receive(rows: Rows, point: HookPoint, vectors: Float[Tensor, "row width"]) -> None:
+        places = [(names[n], int(at)) for n, at in zip(rows.sequences, rows.positions, strict=True)]
+        for neuron in neurons:
+            if neuron.layer == point.layer:
+                values = vectors[:, neuron.index].double().tolist()
+                found.update(((*place, neuron), v) for place, v in zip(places, values, strict=True))
+
+    points = hook_points(MLP_POST, sorted({neuron.layer for neuron in neurons}))
+    with tqdm(total=len(names), unit="trace", mininterval=1) as bar:
+        for done in capture(model, read, list(own.values()), points, receive):
+            bar.update(done)
     rows = []
     for sample in samples.to_dict("records"):
-        values, onset = found[sample["trace_id"]], int(sample["onset"])
-        for offset in OFFSETS:
-            at = onset + offset
-            if not 0 <= at < len(ids[sample["trace_id"]]):
-                continue
+        trace, onset = sample["trace_id"], int(sample["onset"])
+        for at in _near([onset], len(ids[trace])):
             for neuron in neurons:
                 rows.append(
                     {
@@ -125,13 +140,19 @@ def around(
                             name: sample[name]
                             for name in ("sample_id", "match_id", "problem_id", "y")
                         },
-                        "offset": offset,
+                        "offset": at - onset,
                         "layer": neuron.layer,
                         "neuron": neuron.index,
-                        "value": values[neuron][at],
+                        "value": found[trace, at, neuron],
                     }
                 )
     return pd.DataFrame(rows, columns=list(AROUND.columns))
+
+
+def _near(onsets: Iterable[int], length: int) -> list[int]:
+    """Positions around onsets, rising, of a trace of some length."""
+    near = {int(onset) + offset for onset in onsets for offset in OFFSETS}
+    return sorted(at for at in near if 0 <= at < length)
 
 
 def strips(
