@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from clampsweep.decoder import cuts
 from clampsweep.decoder.cuts import cut
 from clampsweep.texts.request import Decoding
 from reference import SAMPLED, warped
@@ -23,7 +24,12 @@ def _near(n: int, near: float) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("decoding", CUTS, ids=str)
-def test_tokens_are_kept_that_transformers_keeps(decoding: Decoding) -> None:
+@pytest.mark.parametrize("first", [1, 5, 40])
+def test_tokens_are_kept_that_transformers_keeps(
+    decoding: Decoding, first: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many ranks are summed before the rest."""
+    monkeypatch.setattr(cuts, "_FIRST", first)
     logits = _logits(30, 40, 0)
     exact = cut(logits, decoding, _near(30, 0))
     wanted = np.stack([warped(row, decoding) > 0 for row in logits])

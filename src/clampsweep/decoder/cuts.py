@@ -12,7 +12,6 @@ from torch.nn.functional import pad
 
 from clampsweep.texts.request import Decoding
 
-
 _FIRST = 2048  # ranks that nearly always hold probability top_p: summed before all are
 
 

@@ -76,11 +76,8 @@ def capture(
         _check_positions(sequences, positions)
     chosen = _Chosen(positions, receive, dtype)
     sequences = check_sequences("sequences", sequences, n_rows(model.plain), model.n_ctx)
-    together = (
-        []
-        if any(getattr(one, "name", "") == PATTERN for one in points)
-        else trees(model, sequences)
-    )
+    patterns = any(getattr(one, "name", "") == PATTERN for one in points)
+    together = [] if patterns else trees(model, sequences)
     if together:
         return _stream_trees(model, together, points, chosen)
     return stream(model, sequences, points, chosen.take, rows_per_forward)

@@ -124,10 +124,8 @@ def _agree(model: Model, sequences: Sequence[Sequence[int]], found: Sequence[Tre
     if has_changing_rope(model.plain):  # a token's rotation depends on the longest sequence
         return False
     tree = copy.deepcopy(max(found, key=lambda one: len(one.ids)))
-    last, longest = (
-        list(tree.paths)[-1],
-        max(range(len(sequences)), key=lambda n: len(sequences[n])),
-    )
+    last = list(tree.paths)[-1]
+    longest = max(range(len(sequences)), key=lambda number: len(sequences[number]))
     if longest not in tree.paths:
         tree.add(longest, sequences[longest], ())
     try:

@@ -169,7 +169,7 @@ def measures(
     """
     inside = torch.tensor(list(lexicon), device=logits.device)
     base = torch.log_softmax(logits[0].double(), dim=-1)
-    parts = [_measured(some, base, actual, inside) for some in logits.split(_ROWS)]
+    parts = [_measured(some, base, actual, inside) for some in torch.split(logits, _ROWS)]
     found = torch.cat(parts, dim=1).cpu().numpy()
     return pd.DataFrame(dict(zip(_MEASURES, found, strict=True)))
 

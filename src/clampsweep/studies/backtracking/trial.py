@@ -4,9 +4,9 @@ Of a prefix all but the last token is run once and kept; then the last one is ru
 are interventions, each time with its own neurons held at its own values. So what is changed is one
 position, by its place in the text, and nothing before it.
 
-The last tokens stand side by side in one pass, and a mask lets each see the prefix and itself alone:
-a hundred interventions read one copy of the prefix. Where a model does not give so what it gives
-without a mask, such as beyond a sliding window, each has a copy of its own.
+The last tokens stand side by side in one pass, and a mask lets each see the prefix and itself
+alone: a hundred interventions read one copy of the prefix. Where a model does not give so what it
+gives without a mask, such as beyond a sliding window, each has a copy of its own.
 """
 
 from __future__ import annotations
@@ -86,12 +86,11 @@ class Prefix:
 
         In float32, or in float64 where the model computes in it.
         """
-        together = self._beside(rows)
-        if together is not None:
-            return together
-        return torch.cat(
-            [self._apart(rows[at : at + _APART]) for at in range(0, len(rows), _APART)]
-        )
+        found = self._beside(rows)
+        if found is not None:
+            return found
+        parts = [rows[start : start + _APART] for start in range(0, len(rows), _APART)]
+        return torch.cat([self._apart(part) for part in parts])
 
     def logits_along(
         self, more: Sequence[int], hooks: Mapping[int, PostHook]

@@ -111,9 +111,8 @@ def around(
         ids: Token ids of whole traces, by name.
         neurons: The neurons.
     """
-    own = {
-        name: _near(group["onset"], len(ids[name])) for name, group in samples.groupby("trace_id")
-    }
+    onsets = samples.groupby("trace_id")["onset"]
+    own = {str(name): _near(some, len(ids[str(name)])) for name, some in onsets}
     names = list(own)
     read = [ids[name][: own[name][-1] + 1] for name in names]  # nothing behind is asked for
     found: dict[tuple[str, int, Neuron], float] = {}
