@@ -1,7 +1,8 @@
 """What goes on in one call of the fast path: nodes, their rows, and their keys and values.
 
 A node is what rows of one prompt share while their tokens agree. After the prompts, every pass
-feeds each node one token.
+feeds each node one token. Rows that are changed alike share their prompt above the split too: it is
+one variant of the prompt.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from clampsweep.decoder.heads import Heads
 from clampsweep.decoder.key_values import KeyValues, PromptTokens
 from clampsweep.decoder.pass_hooks import ForwardPass
 from clampsweep.decoder.rows import DecodeJob, RowTexts
+from clampsweep.decoder.variants import Variants
 
 _TOKENS = 2048  # most packed tokens of a prompt pass
 
@@ -39,13 +41,13 @@ class _PromptCells(NamedTuple):
         cells: The tokens as the rows see them.
         above: Where the layers above the split keep keys and values of the packed tokens.
         newest: Where the newest position of each base stands in the residual stream. [base]
-        base: The base of each row; None if row and base are the same. [row]
+        base: The base of each row. [row]
     """
 
     cells: Cells
     above: PromptTokens
     newest: Int[Tensor, " base"]
-    base: Int[Tensor, " row"] | None
+    base: Int[Tensor, " row"]
 
 
 class _Ran(NamedTuple):
@@ -81,9 +83,8 @@ class Nodes:
         self._lengths = torch.tensor(lengths, device=self._device)  # [prompt]
         self._n_prompt = self._lengths[self._group]  # [job row]
         self.split = Split(engine, texts.edits, texts.steers, job.scope, self._lengths)
-        self._stores = _stores(
-            engine, self.split, self._lengths, self._group, job.decoding.max_new_tokens
-        )
+        self._variants = Variants.of(group, job.edits, self._device)
+        self._stores = self._empty_stores(job.decoding.max_new_tokens)
         self.rows = torch.arange(len(group), device=self._device)
         self.node = self._group
         self.node_token = torch.zeros_like(self._lengths)
@@ -91,8 +92,8 @@ class Nodes:
     def prefill(self) -> Heads:
         """Run the prompts; every row's newest position is then its prompt's last."""
         cost = self._lengths  # [prompt]
-        if self.split.prompts_apart:  # each row runs its prompt above the split
-            cost = cost * torch.bincount(self._group)
+        if self.split.prompts_apart:  # each variant runs its prompt above the split
+            cost = cost * torch.bincount(self._group[self._variants.row])
         return Heads.join([self._prefill(prompts) for prompts in _parts(cost, _TOKENS)])
 
     def step(self) -> Heads:
@@ -150,11 +151,34 @@ class Nodes:
             position = lengths[place] - 1  # [row]
             cells = Cells(first[place] + position, rows, position, expand=False, generated=False)
             return _PromptCells(cells, packed, first + lengths - 1, place)
-        row, position = ranges(rows, lengths[place])  # [cell] each: all positions of every row
+        some, base = torch.unique(self._variants.of_row[rows], return_inverse=True)  # [variant]
+        first_row = self._variants.row[some]  # [variant], the row that stands for it
+        lengths = self._lengths[self._group[first_row]]  # [variant]
+        variant, position = ranges(some, lengths)  # [cell] each: all positions of every variant
+        row = self._variants.row[variant]  # [cell]
         token = first[self._group[row] - prompts.start] + position  # [cell]
         cells = Cells(token, row, position, expand=True, generated=False)
-        newest = lengths[place].cumsum(0) - 1  # [row], its last cell
-        return _PromptCells(cells, PromptTokens(row, position), newest, None)
+        newest = lengths.cumsum(0) - 1  # [variant], its last cell
+        return _PromptCells(cells, PromptTokens(variant, position), newest, base)
+
+    def _empty_stores(self, n_new: int) -> _Stores:
+        """Empty stores: a node per prompt below the split, a row each above it.
+
+        Args:
+            n_new: Most tokens that a row will generate.
+        """
+        split, n_layers, n_rows = self.split, self._engine.model.n_layers, len(self._group)
+        dtype, prompts = self._engine.model.dtype, torch.arange(len(self._lengths))
+        lengths, group = self._lengths, self._group
+        layers = range(split.layer + 1)
+        nodes = prompts.to(self._device)
+        below = KeyValues(layers, lengths.tolist(), nodes, n_rows, n_new, dtype)
+        if not split.apart:
+            return _Stores(below, None)
+        layers = range(split.layer + 1, n_layers)
+        if split.prompts_apart:  # each variant has a prompt of its own
+            lengths, group = lengths[group[self._variants.row]], self._variants.of_row
+        return _Stores(below, KeyValues(layers, lengths.tolist(), group, n_rows, n_new, dtype))
 
     def _run_newest(self, stop_at: int | None = None) -> _Ran:
         """Run the newest tokens, once their keys and values have room."""
@@ -192,34 +216,6 @@ class Nodes:
         layout_below = Layout(store_below, below)
         layout_above = layout_below if store_above is None else Layout(store_above, above)
         return _Ran(forward.run(tokens, positions, layout_below, layout_above), forward)
-
-
-def _stores(
-    engine: Engine,
-    split: Split,
-    lengths: Int[Tensor, " prompt"],
-    group: Int[Tensor, " row"],
-    n_new: int,
-) -> _Stores:
-    """Empty stores: a node per prompt below the split, a row each above it.
-
-    Args:
-        engine: The model's.
-        split: Where rows part.
-        lengths: Tokens of each prompt.
-        group: The prompt of each row.
-        n_new: Most tokens that a row will generate.
-    """
-    n_rows, dtype = len(group), engine.model.dtype
-    prompts = torch.arange(len(lengths), device=group.device)
-    layers = range(split.layer + 1)
-    below = KeyValues(layers, lengths.tolist(), prompts, n_rows, n_new, dtype)
-    if not split.apart:
-        return _Stores(below, None)
-    layers = range(split.layer + 1, engine.model.n_layers)
-    if split.prompts_apart:  # each row has a prompt of its own
-        lengths, group = lengths[group], torch.arange(n_rows, device=group.device)
-    return _Stores(below, KeyValues(layers, lengths.tolist(), group, n_rows, n_new, dtype))
 
 
 def _parts(cost: Int[Tensor, " prompt"], limit: int) -> Iterator[range]:
