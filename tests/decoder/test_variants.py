@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 
 from clampsweep.decoder.decode import decode
 from clampsweep.decoder.interventions import Scope, edit
+from clampsweep.decoder.key_values import KeyValues, PromptTokens
 from clampsweep.decoder.steering import Change, Steer
 from clampsweep.decoder.variants import Variants
 from clampsweep.models.model import Model
 from clampsweep.names import Neuron
 from clampsweep.texts.request import Decoding
-from tiny import D_MODEL
+from tiny import D_MODEL, N_LAYERS
 
 PROMPT, OTHER = [5, 9, 30, 12, 40, 7], [8, 8, 21]
 
@@ -50,15 +53,16 @@ def test_seeds_of_one_intervention_run_their_prompt_once_above_the_split(
     edits: list[list[Change]] = [own, own, own, [], [_edit(-3.0)], own, own]
     streams = [(row,) for row in range(len(prompts))]
     how = Decoding("sample", 6, temperature=1.0)
-    seen: list[int] = []
-    handle = llama.part("blocks.2").register_forward_pre_hook(
-        lambda module, args, kwargs: seen.append(
-            (args[0] if args else kwargs["hidden_states"]).flatten(0, -2).shape[0]
-        ),
-        with_kwargs=True,
-    )
+    seen: list[int] = []  # tokens of prompts in the last layer
+    fill = KeyValues.fill
+
+    def counted(self: KeyValues, layer: int, prompts: PromptTokens, *rest: Any) -> torch.Tensor:
+        if layer == N_LAYERS - 1:
+            seen.append(len(prompts.position))
+        return fill(self, layer, prompts, *rest)
+
+    monkeypatch.setattr(KeyValues, "fill", counted)
     together = decode(llama, prompts, edits, Scope("all"), how, streams=streams)
-    handle.remove()
     assert max(seen) == 3 * len(PROMPT) + len(OTHER)
     for row, text in enumerate(together):
         (alone,) = decode(

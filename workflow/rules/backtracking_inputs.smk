@@ -44,7 +44,7 @@ def backtracking_ranking(entry):
 
 
 def backtracking_parts(entry):
-    """In how many jobs a contrast's trials are made: a killed one loses five events."""
+    """In how many jobs a contrast's trials are made: a killed one loses five events at most."""
     return math.ceil(BACKTRACKING[entry].causal.samples / 5)
 
 

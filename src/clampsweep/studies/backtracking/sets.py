@@ -13,7 +13,7 @@ from clampsweep.tables import Column, Schema
 
 TOP, BOTTOM, RANDOM = "top", "bottom", "random"
 _DECILES = 10
-_FEW = 20  # random sets of a size that is not the tested one
+_FEW = 10  # random sets of a size that is not the tested one
 
 SETS = Schema(
     "backtracking sets",

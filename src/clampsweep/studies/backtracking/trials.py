@@ -106,8 +106,11 @@ def trials(
         if one.kind != RANDOM or one.k == top or name in (ZERO, MEAN)
     ]
     direct = bool(samples) and adds_directly(model, samples[0].ids)
+    neurons = sorted({neuron for one in sets for neuron in one.neurons})
+    distinct = {tuple(sample.donor) for sample in samples}
+    donors = {donor: _values(model, donor, neurons) for donor in distinct}
     parts = [
-        _tried(model, sample, planned, lexicon, direct)
+        _tried(model, sample, planned, lexicon, direct, donors[tuple(sample.donor)])
         for sample in tqdm(samples, unit="sample", mininterval=1)
     ]
     return pd.concat(parts, ignore_index=True) if parts else _none()
@@ -123,9 +126,9 @@ def _tried(
     planned: Sequence[tuple[Set, str]],
     lexicon: Sequence[int],
     direct: bool,
+    donor: Mapping[Neuron, float],
 ) -> pd.DataFrame:
-    """Rows of a sample."""
-    donor = _values(model, sample.donor, sorted({n for one, _ in planned for n in one.neurons}))
+    """Rows of a sample, given the values of its donor."""
     changed = (Holding(one.neurons, one.held_at(name, donor)) for one, name in planned)
     held = [Holding((), ()), *changed]
     tops = [at for at, (one, _) in enumerate(planned, 1) if one.kind == TOP] if direct else []
