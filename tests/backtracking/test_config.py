@@ -92,7 +92,7 @@ def test_each_fault_is_one_line_that_names_its_key(overlay, key, said):
 def test_what_is_left_out_has_the_schemas_defaults():
     found = entry(pairs=None)
     assert found.ranking == Ranking(4, 200, 30, 15, 20)
-    assert found.causal == Causal((1, 5, 20, 100), 100, 10)
+    assert found.causal == Causal((1, 5, 20, 100), 100, 8)
     assert found.pairs is None
     assert found.chains[0].prompt_format == "chat"
     assert found.written is not None

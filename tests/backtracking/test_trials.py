@@ -196,7 +196,7 @@ def test_every_set_and_intervention_is_tried_once(found):
                            ("random", 3, (ZERO, MEAN))]:  # fmt: skip
         tried = short[(short["set_kind"] == kind) & (short["k"] == k)]
         assert set(tried["intervention"]) == set(names)
-        draws = 1 if kind != "random" else planted.RANDOM_SETS if k == 1 else 20
+        draws = 1 if kind != "random" else planted.RANDOM_SETS if k == 1 else 10
         assert len(tried) == 2 * planted.EVENTS_TRIED * len(names) * draws
 
 
