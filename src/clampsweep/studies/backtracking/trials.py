@@ -43,6 +43,7 @@ from clampsweep.studies.backtracking.tables import (
 )
 from clampsweep.studies.backtracking.trial import Holding, Prefix, adds_directly
 
+_FEW = 16  # positions whose log-probabilities are computed at once
 _LONG = 4  # events of the scope output, and random sets tried on them
 
 
@@ -191,16 +192,20 @@ def _over_output(
     inside, said = torch.tensor(list(lexicon), device=model.device), said.to(model.device)
     rest = ~torch.isin(said, inside)
     at = len(sample.ids) - sample.n_prompt  # the onset in the output
-    base: Tensor | None = None
+    base: Sequence[Tensor] = ()
     prefix = Prefix(model, prompt)
     planned: list[tuple[Set | None, str]] = [(None, NONE)]
     planned += [(one, name) for one in sets for name in (ZERO, MEAN)]
     for one, name in planned:
         hooks = {} if one is None else holding(one, one.held_at(name, {}))
         logits = prefix.logits_along(said.tolist()[:-1], hooks)
-        logp = torch.log_softmax(logits.double(), dim=-1)
-        base = logp if base is None else base
-        own, gone = logp.gather(1, said[:, None])[:, 0], kl(base, logp)
+        # A few positions at once, in float64: few enough to stay in a cache.
+        logp = [torch.log_softmax(some.double(), dim=-1) for some in torch.split(logits, _FEW)]
+        base = base or logp
+        gone = torch.cat([kl(a, b) for a, b in zip(base, logp, strict=True)])
+        own = torch.cat(
+            [a.gather(1, b[:, None]) for a, b in zip(logp, said.split(_FEW), strict=True)]
+        )[:, 0]
         yield {
             **sample.names(),
             "intervention": name,
@@ -208,7 +213,7 @@ def _over_output(
             "set_kind": NONE if one is None else one.kind,
             "k": 0 if one is None else one.k,
             "draw": 0 if one is None else one.draw,
-            "lp_onset": float(torch.logsumexp(logp[at][inside], 0)),
+            "lp_onset": float(torch.logsumexp(logp[at // _FEW][at % _FEW][inside], 0)),
             "lp_actual": float(own[at]),
             "kl_next": float(gone[at]),
             "kl_rest": float(gone[rest].mean()),
