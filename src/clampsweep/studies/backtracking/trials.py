@@ -204,7 +204,7 @@ def _over_output(
         base = base or logp
         gone = torch.cat([kl(a, b) for a, b in zip(base, logp, strict=True)])
         own = torch.cat(
-            [a.gather(1, b[:, None]) for a, b in zip(logp, said.split(_FEW), strict=True)]
+            [a.gather(1, b[:, None]) for a, b in zip(logp, torch.split(said, _FEW), strict=True)]
         )[:, 0]
         yield {
             **sample.names(),
