@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from clampsweep.errors import UserError
-from clampsweep.models.capture import Rows, capture
+from clampsweep.models.capture import Rows, capture, neuron_values
 from clampsweep.models.model import Model
-from clampsweep.names import MLP_POST, PATTERN, RESID_POST, HookPoint, hook_points
+from clampsweep.names import MLP_POST, PATTERN, RESID_POST, HookPoint, Neuron, hook_points
 from reference import post_activations
 from shapes import unchecked
 from standing import n_hooks
@@ -66,6 +66,19 @@ def test_vectors_are_those_of_the_chosen_positions_in_the_type_asked_for(
                 assert vector.dtype == dtype
                 exact = wanted[point.layer][at].to(vector)
                 torch.testing.assert_close(vector, exact, rtol=1e-3, atol=1e-5)
+
+
+def test_values_of_neurons_are_those_of_the_chosen_positions(
+    model: Model, hugging_face: Callable[[Model], Any]
+) -> None:
+    neurons = [Neuron(0, 3), Neuron(2, 5), Neuron(0, 0)]
+    found = neuron_values(model, SEQUENCES, POSITIONS, neurons)
+    for sequence, positions, values in zip(SEQUENCES, POSITIONS, found, strict=True):
+        assert set(values) == {(at, neuron) for at in positions for neuron in neurons}
+        wanted = post_activations(hugging_face(model), sequence)
+        for (at, neuron), value in values.items():
+            exact = float(wanted[neuron.layer][at, neuron.index])
+            assert value == pytest.approx(exact, rel=1e-9, abs=1e-12)
 
 
 def test_attention_is_handed_over_by_query_head_and_key(llama: Model) -> None:

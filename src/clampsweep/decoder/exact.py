@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -15,13 +14,10 @@ from torch import Tensor, nn
 from clampsweep.decoder.interventions import Scope
 from clampsweep.decoder.layer_edits import LayerEdits, apply, by_layer, pushes
 from clampsweep.decoder.steering import Change, steers_by_layer
-from clampsweep.errors import reason
-from clampsweep.models.agreement import difference, tolerance
+from clampsweep.models.agreement import agree
 from clampsweep.models.hooks import PostHook, hooked
 from clampsweep.models.model import Model, twin
 from clampsweep.models.rotations import has_changing_rope
-
-log = logging.getLogger(__name__)
 
 
 class _Hooks(NamedTuple):
@@ -137,15 +133,12 @@ def _make(model: Model) -> Exact | None:
     """The model in float64, if it runs and agrees."""
     judge, tokens = Exact(model), list(range(1, 9))
     ids = torch.tensor([tokens], device=model.device)
-    try:
-        got = judge.logits(tokens, len(tokens), [], Scope("all"))
-    except (RuntimeError, TypeError, ValueError, AttributeError, LookupError) as error:
-        log.info("near-ties are not decided in float64: %s", reason(error))
-        return None
-    with torch.inference_mode():
-        wanted = twin(model.plain)(input_ids=ids, use_cache=False).logits[0, -1].double()
-    off = difference(got, wanted)
-    if not off < tolerance(model.dtype):
-        log.info("near-ties are not decided in float64: there logits are off by %.1g", off)
+
+    def tried() -> tuple[Tensor, Tensor]:
+        with torch.inference_mode():
+            wanted = twin(model.plain)(input_ids=ids, use_cache=False).logits[0, -1].double()
+        return judge.logits(tokens, len(tokens), [], Scope("all")), wanted
+
+    if not agree("near-ties are not decided in float64", tried, model.dtype):
         return None
     return judge

@@ -84,7 +84,14 @@ class Nodes:
         self._n_prompt = self._lengths[self._group]  # [job row]
         self.split = Split(engine, texts.edits, texts.steers, job.scope, self._lengths)
         self._variants = Variants.of(group, job.edits, self._device)
-        self._stores = self._empty_stores(job.decoding.max_new_tokens)
+        self._stores = _stores(
+            engine,
+            self.split,
+            self._lengths,
+            self._group,
+            self._variants,
+            job.decoding.max_new_tokens,
+        )
         self.rows = torch.arange(len(group), device=self._device)
         self.node = self._group
         self.node_token = torch.zeros_like(self._lengths)
@@ -161,25 +168,6 @@ class Nodes:
         newest = lengths.cumsum(0) - 1  # [variant], its last cell
         return _PromptCells(cells, PromptTokens(variant, position), newest, base)
 
-    def _empty_stores(self, n_new: int) -> _Stores:
-        """Empty stores: a node per prompt below the split, a row each above it.
-
-        Args:
-            n_new: Most tokens that a row will generate.
-        """
-        split, n_layers, n_rows = self.split, self._engine.model.n_layers, len(self._group)
-        dtype, prompts = self._engine.model.dtype, torch.arange(len(self._lengths))
-        lengths, group = self._lengths, self._group
-        layers = range(split.layer + 1)
-        nodes = prompts.to(self._device)
-        below = KeyValues(layers, lengths.tolist(), nodes, n_rows, n_new, dtype)
-        if not split.apart:
-            return _Stores(below, None)
-        layers = range(split.layer + 1, n_layers)
-        if split.prompts_apart:  # each variant has a prompt of its own
-            lengths, group = lengths[group[self._variants.row]], self._variants.of_row
-        return _Stores(below, KeyValues(layers, lengths.tolist(), group, n_rows, n_new, dtype))
-
     def _run_newest(self, stop_at: int | None = None) -> _Ran:
         """Run the newest tokens, once their keys and values have room."""
         below, above = self._stores
@@ -216,6 +204,36 @@ class Nodes:
         layout_below = Layout(store_below, below)
         layout_above = layout_below if store_above is None else Layout(store_above, above)
         return _Ran(forward.run(tokens, positions, layout_below, layout_above), forward)
+
+
+def _stores(
+    engine: Engine,
+    split: Split,
+    lengths: Int[Tensor, " prompt"],
+    group: Int[Tensor, " row"],
+    variants: Variants,
+    n_new: int,
+) -> _Stores:
+    """Empty stores: a node per prompt below the split, a row each above it.
+
+    Args:
+        engine: The model's.
+        split: Where rows part.
+        lengths: Tokens of each prompt.
+        group: The prompt of each row.
+        variants: Prompts under the changes of the rows.
+        n_new: Most tokens that a row will generate.
+    """
+    n_rows, dtype = len(group), engine.model.dtype
+    prompts = torch.arange(len(lengths), device=group.device)
+    layers = range(split.layer + 1)
+    below = KeyValues(layers, lengths.tolist(), prompts, n_rows, n_new, dtype)
+    if not split.apart:
+        return _Stores(below, None)
+    layers = range(split.layer + 1, engine.model.n_layers)
+    if split.prompts_apart:  # each variant has a prompt of its own
+        lengths, group = lengths[group[variants.row]], variants.of_row
+    return _Stores(below, KeyValues(layers, lengths.tolist(), group, n_rows, n_new, dtype))
 
 
 def _parts(cost: Int[Tensor, " prompt"], limit: int) -> Iterator[range]:

@@ -37,8 +37,11 @@ class Variants(NamedTuple):
         numbers: dict[tuple[int, tuple[object, ...]], int] = {}
         rows = zip(group, map(_key, edits), strict=True)
         found = [numbers.setdefault(one, len(numbers)) for one in rows]
-        first = [found.index(number) for number in range(len(numbers))]
-        return cls(torch.tensor(found, device=device), torch.tensor(first, device=device))
+        first: dict[int, int] = {}
+        for row, number in enumerate(found):
+            first.setdefault(number, row)
+        some = torch.tensor(list(first.values()), device=device)
+        return cls(torch.tensor(found, device=device), some)
 
 
 def _key(changes: Sequence[Change]) -> tuple[object, ...]:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from jaxtyping import Int
 from torch import Tensor
+from tqdm import tqdm
 
 from clampsweep.errors import UserError
 from clampsweep.models.activations import newest_logits_only, stream
@@ -17,7 +18,7 @@ from clampsweep.models.hugging_face import n_rows
 from clampsweep.models.model import Model
 from clampsweep.models.prefix_trees import Tree, trees
 from clampsweep.models.tokens import check_sequences
-from clampsweep.names import PATTERN, HookPoint
+from clampsweep.names import MLP_POST, PATTERN, HookPoint, Neuron, hook_points
 
 
 class Rows(NamedTuple):
@@ -81,6 +82,38 @@ def capture(
     if together:
         return _stream_trees(model, together, points, chosen)
     return stream(model, sequences, points, chosen.take, rows_per_forward)
+
+
+def neuron_values(
+    model: Model,
+    sequences: Sequence[Sequence[int]],
+    positions: Sequence[Sequence[int]],
+    neurons: Sequence[Neuron],
+) -> list[dict[tuple[int, Neuron], float]]:
+    """Natural values of some neurons at chosen positions, by sequence; in activation units.
+
+    Args:
+        model: Loaded model.
+        sequences: Token ids.
+        positions: Of each sequence those wanted, from 0, each once.
+        neurons: Neurons.
+    """
+    by_layer: dict[int, list[Neuron]] = {}
+    for neuron in neurons:
+        by_layer.setdefault(neuron.layer, []).append(neuron)
+    found: list[dict[tuple[int, Neuron], float]] = [{} for _ in sequences]
+
+    def receive(rows: Rows, point: HookPoint, vectors: Tensor) -> None:
+        own = by_layer[point.layer]
+        values = vectors[:, [neuron.index for neuron in own]].tolist()
+        for number, at, row in zip(*rows, values, strict=True):
+            found[number].update(((int(at), neuron), v) for neuron, v in zip(own, row, strict=True))
+
+    points = hook_points(MLP_POST, sorted(by_layer))
+    with tqdm(total=len(sequences), unit="text", mininterval=1) as bar:
+        for done in capture(model, sequences, positions, points, receive, torch.float64):
+            bar.update(done)
+    return found
 
 
 def _stream_trees(

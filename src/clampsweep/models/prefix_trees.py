@@ -7,7 +7,6 @@ it in its own sequences alone, and its position is its place in these.
 from __future__ import annotations
 
 import copy
-import logging
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -16,12 +15,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from clampsweep.errors import reason
-from clampsweep.models.agreement import difference, tolerance
+from clampsweep.models.agreement import agree
 from clampsweep.models.model import Model
 from clampsweep.models.rotations import has_changing_rope
-
-log = logging.getLogger(__name__)
 
 _NODES = 512  # of a tree of several sequences: each token is held against all of them
 _WORTH = 0.75  # of the sequences' tokens: with more to read than that, trees are not worth it
@@ -128,18 +124,14 @@ def _agree(model: Model, sequences: Sequence[Sequence[int]], found: Sequence[Tre
     longest = max(range(len(sequences)), key=lambda number: len(sequences[number]))
     if longest not in tree.paths:
         tree.add(longest, sequences[longest], ())
-    try:
-        got = _logits(model, tree.inputs(model), [tree.paths[n][-1] for n in (last, longest)])
-        alone = [torch.tensor([sequences[n]], device=model.device) for n in (last, longest)]
-        wanted = torch.cat([_logits(model, {"input_ids": ids}, [-1]) for ids in alone])
-        off = difference(got, wanted)
-    except (RuntimeError, TypeError, ValueError, AttributeError, LookupError) as error:
-        log.info("sequences are read apart: %s", reason(error))
-        return False
-    if not off < tolerance(model.dtype):
-        log.info("sequences are read apart: together, logits are off by %.1g", off)
-        return False
-    return True
+    pair = (last, longest)
+
+    def tried() -> tuple[Tensor, Tensor]:
+        got = _logits(model, tree.inputs(model), [tree.paths[number][-1] for number in pair])
+        alone = [torch.tensor([sequences[number]], device=model.device) for number in pair]
+        return got, torch.cat([_logits(model, {"input_ids": ids}, [-1]) for ids in alone])
+
+    return agree("sequences are read apart", tried, model.dtype)
 
 
 def _logits(

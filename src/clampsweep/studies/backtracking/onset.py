@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -167,32 +168,38 @@ def measures(
         actual: Token that was said.
         lexicon: Token ids of the onset.
     """
-    inside = torch.tensor(list(lexicon), device=logits.device)
-    base = torch.log_softmax(logits[0].double(), dim=-1)
-    parts = [_measured(some, base, actual, inside) for some in torch.split(logits, _ROWS)]
-    found = torch.cat(parts, dim=1).cpu().numpy()
-    return pd.DataFrame(dict(zip(_MEASURES, found, strict=True)))
+    device = logits.device
+    base = torch.log_softmax(logits[:1].double(), dim=-1)
+    said = torch.tensor([actual], device=device).expand(len(logits))
+    found = measured(logits, base, said, torch.tensor(list(lexicon), device=device))
+    return pd.DataFrame(dict(zip(_MEASURES, found.cpu().numpy(), strict=True)))
 
 
-def _measured(
+def measured(
     logits: Float[Tensor, "row d_vocab"],
-    base: Float[Tensor, " d_vocab"],
-    actual: int,
+    base: Float[Tensor, "some d_vocab"],
+    said: Int[Tensor, " row"],
     inside: Int[Tensor, " token"],
 ) -> Float[Tensor, "measure row"]:
-    """The measures of some rows, given the unchanged model's log-probabilities."""
-    logp = torch.log_softmax(logits.double(), dim=-1)
-    onset = torch.logsumexp(logp[:, inside], dim=-1)
-    gone = base.exp() * (base - logp)  # sums to the KL
-    # Of what begins no event, as shares of all that does not.
-    kept, now = (one.index_fill(-1, inside, -torch.inf).logsumexp(-1) for one in (base, logp))
-    rest = (gone.sum(-1) - gone[:, inside].sum(-1)) / kept.exp() - kept + now
-    return torch.stack([onset, logp[:, actual], gone.sum(-1).clamp(min=0), rest.clamp(min=0)])
+    """The same by row, each row with a token of its own; rounding of a KL below 0 is 0.
 
-
-def kl(
-    base: Float[Tensor, "*row token"], logp: Float[Tensor, "row token"]
-) -> Float[Tensor, " row"]:
-    """KL of each row from the base, nats; rounding below 0 is 0."""
-    found: Tensor = torch.linalg.vecdot(base.exp(), base - logp)
-    return found.clamp(min=0)
+    Args:
+        logits: Of changed models.
+        base: Log-probabilities of the unchanged one: of each row, or one for all.
+        said: Token that was said.
+        inside: Token ids of the onset.
+    """
+    bases = torch.split(base, _ROWS) if len(base) > 1 else itertools.repeat(base)
+    parts = []
+    rows = zip(torch.split(logits, _ROWS), bases, torch.split(said, _ROWS), strict=False)
+    for some, before, tokens in rows:
+        logp = torch.log_softmax(some.double(), dim=-1)
+        onset = torch.logsumexp(logp[:, inside], dim=-1)
+        gone = before.exp() * (before - logp)  # sums to the KL
+        # Of what begins no event, as shares of all that does not.
+        others = (one.index_fill(-1, inside, -torch.inf) for one in (before, logp))
+        kept, now = (one.logsumexp(-1) for one in others)
+        rest = (gone.sum(-1) - gone[:, inside].sum(-1)) / kept.exp() - kept + now
+        own, kls = logp.gather(1, tokens[:, None])[:, 0], torch.stack([gone.sum(-1), rest])
+        parts.append(torch.stack([onset, own, *kls.clamp(min=0)]))
+    return torch.cat(parts, dim=1)

@@ -12,7 +12,6 @@ gives without a mask, such as beyond a sliding window, each has a copy of its ow
 from __future__ import annotations
 
 import copy
-import logging
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
@@ -25,14 +24,12 @@ from torch import Tensor
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
-from clampsweep.errors import UserError, reason
+from clampsweep.errors import UserError
 from clampsweep.models.activations import newest_logits_only
-from clampsweep.models.agreement import difference, tolerance
+from clampsweep.models.agreement import agree
 from clampsweep.models.hooks import PostHook, hooked
 from clampsweep.models.model import Model
 from clampsweep.names import Neuron
-
-log = logging.getLogger(__name__)
 
 _BESIDE = 128  # interventions side by side in a pass: each token is held against all of them
 _APART = 32  # interventions in a pass where each has its own copy of the prefix
@@ -111,18 +108,18 @@ class Prefix:
         """The logits, last tokens side by side; None where those of some are not so apart."""
         if not rows or any(type(layer) is not DynamicLayer for layer in self._cache.layers):
             return None
-        tried = [0, min(len(rows), _BESIDE) - 1]
-        try:
-            parts = [rows[at : at + _BESIDE] for at in range(0, len(rows), _BESIDE)]
-            found = torch.cat([self._run_beside(part) for part in parts])
-            off = difference(found[tried], self._apart([rows[at] for at in tried]))
-        except (RuntimeError, TypeError, ValueError, AttributeError, LookupError) as error:
-            log.info("interventions are run apart: %s", reason(error))
+        parts: list[Tensor] = []
+
+        def tried() -> tuple[Tensor, Tensor]:
+            first = rows[:_BESIDE]
+            parts.append(self._run_beside(first))
+            return parts[0][[0, -1]], self._apart([first[0], first[-1]])
+
+        if not agree("interventions are run apart", tried, self._model.dtype):
             return None
-        if not off < tolerance(self._model.dtype):
-            log.info("interventions are run apart: side by side, logits are off by %.1g", off)
-            return None
-        return found
+        more = range(_BESIDE, len(rows), _BESIDE)
+        parts += [self._run_beside(rows[start : start + _BESIDE]) for start in more]
+        return torch.cat(parts)
 
     def _run_beside(self, rows: Sequence[Holding]) -> Float[Tensor, "row d_vocab"]:
         """A pass over one row of tokens."""

@@ -17,15 +17,15 @@ from jaxtyping import Float
 from torch import Tensor
 from tqdm import tqdm
 
-from clampsweep.models.activations import stream
+from clampsweep.models.capture import neuron_values
 from clampsweep.models.model import Model
-from clampsweep.names import MLP_POST, HookPoint, Neuron, hook_points
+from clampsweep.names import Neuron
 from clampsweep.studies.backtracking.onset import (
     Sample,
     Set,
     chosen,
-    kl,
     lexicon_ids,
+    measured,
     measures,
     read_sets,
 )
@@ -43,7 +43,6 @@ from clampsweep.studies.backtracking.tables import (
 )
 from clampsweep.studies.backtracking.trial import Holding, Prefix, adds_directly
 
-_FEW = 16  # positions whose log-probabilities are computed at once
 _LONG = 4  # events of the scope output, and random sets tried on them
 
 
@@ -108,8 +107,13 @@ def trials(
     ]
     direct = bool(samples) and adds_directly(model, samples[0].ids)
     neurons = sorted({neuron for one in sets for neuron in one.neurons})
-    distinct = {tuple(sample.donor) for sample in samples}
-    donors = {donor: _values(model, donor, neurons) for donor in distinct}
+    distinct = list({tuple(sample.donor) for sample in samples})
+    last = [[len(donor) - 1] for donor in distinct]
+    values = neuron_values(model, distinct, last, neurons)
+    donors = {
+        donor: {neuron: value for (_, neuron), value in own.items()}
+        for donor, own in zip(distinct, values, strict=True)
+    }
     parts = [
         _tried(model, sample, planned, lexicon, direct, donors[tuple(sample.donor)])
         for sample in tqdm(samples, unit="sample", mininterval=1)
@@ -150,20 +154,6 @@ def _tried(
     return frame[list(TRIALS.columns)]
 
 
-def _values(model: Model, ids: Sequence[int], neurons: Sequence[Neuron]) -> dict[Neuron, float]:
-    """Post-activations at the last token of a text."""
-    found: dict[Neuron, float] = {}
-
-    def receive(numbers: list[int], point: HookPoint, post: Tensor) -> None:
-        last = post[0, -1].float().cpu().numpy()
-        found.update({one: float(last[one.index]) for one in neurons if one.layer == point.layer})
-
-    layers = sorted({one.layer for one in neurons})
-    for _ in stream(model, [list(ids)], hook_points(MLP_POST, layers), receive):
-        pass
-    return found
-
-
 def output_trials(
     model: Model, samples: Sequence[Sample], sets: Sequence[Set], lexicon: Sequence[int]
 ) -> pd.DataFrame:
@@ -192,20 +182,15 @@ def _over_output(
     inside, said = torch.tensor(list(lexicon), device=model.device), said.to(model.device)
     rest = ~torch.isin(said, inside)
     at = len(sample.ids) - sample.n_prompt  # the onset in the output
-    base: Sequence[Tensor] = ()
+    base: Tensor | None = None
     prefix = Prefix(model, prompt)
     planned: list[tuple[Set | None, str]] = [(None, NONE)]
     planned += [(one, name) for one in sets for name in (ZERO, MEAN)]
     for one, name in planned:
         hooks = {} if one is None else holding(one, one.held_at(name, {}))
         logits = prefix.logits_along(said.tolist()[:-1], hooks)
-        # A few positions at once, in float64: few enough to stay in a cache.
-        logp = [torch.log_softmax(some.double(), dim=-1) for some in torch.split(logits, _FEW)]
-        base = base or logp
-        gone = torch.cat([kl(a, b) for a, b in zip(base, logp, strict=True)])
-        own = torch.cat(
-            [a.gather(1, b[:, None]) for a, b in zip(logp, torch.split(said, _FEW), strict=True)]
-        )[:, 0]
+        base = torch.log_softmax(logits.double(), dim=-1) if base is None else base
+        onset, own, gone, _ = measured(logits, base, said, inside)
         yield {
             **sample.names(),
             "intervention": name,
@@ -213,7 +198,7 @@ def _over_output(
             "set_kind": NONE if one is None else one.kind,
             "k": 0 if one is None else one.k,
             "draw": 0 if one is None else one.draw,
-            "lp_onset": float(torch.logsumexp(logp[at // _FEW][at % _FEW][inside], 0)),
+            "lp_onset": float(onset[at]),
             "lp_actual": float(own[at]),
             "kl_next": float(gone[at]),
             "kl_rest": float(gone[rest].mean()),

@@ -7,16 +7,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
-from jaxtyping import Float
-from torch import Tensor
-from tqdm import tqdm
 
 from clampsweep import tables
 from clampsweep.models.activations import traces as neuron_traces
-from clampsweep.models.capture import Rows, capture
+from clampsweep.models.capture import neuron_values
 from clampsweep.models.model import Model
 from clampsweep.models.tokens import behind_letter
-from clampsweep.names import MLP_POST, HookPoint, Neuron, hook_points
+from clampsweep.names import Neuron
 from clampsweep.studies.backtracking.found_events import COUNTED, EVENTS
 from clampsweep.studies.backtracking.places import whole_ids
 from clampsweep.studies.backtracking.pools import EVENT
@@ -115,19 +112,8 @@ def around(
     own = {str(name): _near(some, len(ids[str(name)])) for name, some in onsets}
     names = list(own)
     read = [ids[name][: own[name][-1] + 1] for name in names]  # nothing behind is asked for
-    found: dict[tuple[str, int, Neuron], float] = {}
-
-    def receive(rows: Rows, point: HookPoint, vectors: Float[Tensor, "row width"]) -> None:
-        places = [(names[n], int(at)) for n, at in zip(rows.sequences, rows.positions, strict=True)]
-        for neuron in neurons:
-            if neuron.layer == point.layer:
-                values = vectors[:, neuron.index].double().tolist()
-                found.update(((*place, neuron), v) for place, v in zip(places, values, strict=True))
-
-    points = hook_points(MLP_POST, sorted({neuron.layer for neuron in neurons}))
-    with tqdm(total=len(names), unit="trace", mininterval=1) as bar:
-        for done in capture(model, read, list(own.values()), points, receive):
-            bar.update(done)
+    values = neuron_values(model, read, list(own.values()), neurons)
+    found = dict(zip(names, values, strict=True))
     rows = []
     for sample in samples.to_dict("records"):
         trace, onset = sample["trace_id"], int(sample["onset"])
@@ -142,7 +128,7 @@ def around(
                         "offset": at - onset,
                         "layer": neuron.layer,
                         "neuron": neuron.index,
-                        "value": found[trace, at, neuron],
+                        "value": found[trace][at, neuron],
                     }
                 )
     return pd.DataFrame(rows, columns=list(AROUND.columns))
