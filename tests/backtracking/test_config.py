@@ -114,7 +114,7 @@ def test_texts_are_asked_for_by_chain_and_with_neurons_held():
         (0, 1),
         (2, 0),
     )
-    assert (held.operation, held.scope, held.seeds) == ("zero", "last_cached", tuple(range(8)))
+    assert (held.operation, held.scope, held.seeds) == ("zero", "last_cached", tuple(range(6)))
     assert held.most_targets == 2  # the top set and a random one
     assert held.drawn == (8, 0)
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from clampsweep.decoder import cuts
-from clampsweep.decoder.cuts import cut
+from clampsweep.decoder.cuts import cut, listed
 from clampsweep.texts.request import Decoding
 from reference import SAMPLED, warped
 
@@ -61,3 +61,15 @@ def test_logits_off_by_less_than_the_bound_keep_all_that_is_sure_and_no_more_tha
         moved = cut(logits + error * near, decoding, _near(200, 0))
         assert not bool((found.sure & ~moved.kept).any())
         assert not bool((moved.kept & ~found.maybe).any())
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 1.0])
+def test_the_chosen_tokens_of_a_row_are_listed_by_id(share: float) -> None:
+    generator = torch.Generator().manual_seed(4)
+    chosen = torch.rand(20, 30, generator=generator) < share
+    chosen[torch.arange(20), torch.randint(30, (20,), generator=generator)] = True  # at least one
+    ids, there = listed(chosen)
+    for row, own, real in zip(chosen.tolist(), ids.tolist(), there.tolist(), strict=True):
+        wanted = [token for token, one in enumerate(row) if one]
+        assert [token for token, one in zip(own, real, strict=True) if one] == wanted
+    assert ids.shape == there.shape == (20, max(2, int(chosen.sum(-1).max())))

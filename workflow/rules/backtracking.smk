@@ -408,7 +408,8 @@ rule backtracking_figures:
         unpack(backtracking_tables),
     output:
         figure_files(
-            "backtracking", [name for name in BACKTRACKING_FIGURES if name != "pairs"]
+            "backtracking",
+            ["volcano", "layers", "discovery_test", "heldout", "offsets"],
         ),
     log:
         "logs/backtracking_figures/{entry}.log",
@@ -425,9 +426,20 @@ rule backtracking_figures:
         top=lambda w: BACKTRACKING[w.entry].ranking.top,
         code=code_of("backtracking/backtracking_figures"),
     message:
-        "Drawing {wildcards.entry}"
+        "Drawing the ranking of {wildcards.entry}"
     script:
         "../scripts/backtracking/backtracking_figures.py"
+
+
+use rule backtracking_figures as backtracking_effects_figures with:
+    output:
+        figure_files(
+            "backtracking", ["dose", "damage", "rates", "rates_level", "rates_type"]
+        ),
+    log:
+        "logs/backtracking_effects_figures/{entry}.log",
+    message:
+        "Drawing effects and rates of {wildcards.entry}"
 
 
 use rule backtracking_figures as backtracking_pairs_figure with:

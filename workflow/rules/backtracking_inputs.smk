@@ -1,9 +1,6 @@
 # What the rules of backtracking.smk are given; no rules here.
 import math
 
-from clampsweep.studies.backtracking.figures.index import (
-    FIGURES as BACKTRACKING_FIGURES,
-)
 from clampsweep.studies.backtracking.study import files as backtracking_files
 
 BACKTRACKING = CONFIG.of("backtracking")

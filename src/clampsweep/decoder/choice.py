@@ -18,7 +18,7 @@ import torch
 from jaxtyping import Bool, Float, Float64, Int
 from torch import Tensor
 
-from clampsweep.decoder.cuts import cut
+from clampsweep.decoder.cuts import cut, listed
 from clampsweep.decoder.exact import exact
 from clampsweep.decoder.heads import Heads
 from clampsweep.decoder.rows import DecodeJob, RowTexts
@@ -105,17 +105,27 @@ def choose(
     """
     check_finite(logits.amax(-1), rows)
     near = torch.as_tensor(near, device=logits.device).expand(len(logits))  # [row]
-    scores = logits if noise is None else torch.add(logits, noise, alpha=decoding.temperature)
     # Where nothing is cut, the choice hangs on the two best alone.
     if noise is None or (decoding.top_k is None and (decoding.top_p or 1) == 1):
+        scores = _scores(logits, noise, decoding)
         lead = _best(scores).lead
         return Choice(scores.argmax(-1), lead, lead < near)
     kept, sure, maybe = cut(logits, decoding, near[:, None])  # [row, d_vocab] each
-    best = _best(scores.where(maybe, -torch.inf))
+    ids, there = listed(maybe)  # [row, few] each
+    scores = _scores(logits.gather(1, ids), noise.gather(1, ids), decoding)
+    best = _best(scores.where(there, -torch.inf))
     # Uncertain also where the best might be cut: [row, 1] into [row, d_vocab].
-    uncertain = (best.lead < near) | ~sure.gather(1, best.place)[:, 0]
-    token = scores.where(kept, -torch.inf).argmax(-1)
-    return Choice(token, best.lead, uncertain)
+    uncertain = (best.lead < near) | ~sure.gather(1, ids.gather(1, best.place))[:, 0]
+    place = scores.where(there & kept.gather(1, ids), -torch.inf).argmax(-1, keepdim=True)
+    return Choice(ids.gather(1, place)[:, 0], best.lead, uncertain)
+
+
+def _scores(
+    logits: Float[Tensor, "row token"],
+    noise: Float64[Tensor, "row token"] | None,
+    decoding: Decoding,
+) -> Float[Tensor, "row token"]:
+    return logits if noise is None else torch.add(logits, noise, alpha=decoding.temperature)
 
 
 def _best(scores: Float[Tensor, "row d_vocab"]) -> _Best:

@@ -23,6 +23,13 @@ class Cut(NamedTuple):
     maybe: Bool[Tensor, "row d_vocab"]
 
 
+class Listed(NamedTuple):
+    """Token ids of each row, rising; and which of them are meant, the others filling up."""
+
+    ids: Int[Tensor, "row few"]
+    there: Bool[Tensor, "row few"]
+
+
 class _Counts(NamedTuple):
     """How many of the highest logits top_p keeps: at least, as they stand, at most."""
 
@@ -38,9 +45,7 @@ def cut(
 
     Of equal logits at the end of the kept ones, the lower token ids are kept.
     """
-    k = min(decoding.top_k or logits.shape[1], logits.shape[1])
-    falling = _falling(logits, k)  # [row, k + 1]
-    least, stated, most = _counts(falling[:, :k], decoding, near)  # [row, 1] each
+    falling, (least, stated, most) = _ranked(logits, decoding, near)  # [row, 1] each count
     last = falling.gather(1, stated - 1)  # [row, 1], the lowest logit that is kept
     above, tied = logits > last, logits == last
     # By id, as many of the equal ones as the higher ones leave room for.
@@ -54,33 +59,63 @@ def cut(
     return Cut(kept, sure, maybe)
 
 
-def _falling(logits: Float[Tensor, "row d_vocab"], k: int) -> Float[Tensor, "row rank"]:
-    """The k + 1 highest logits, highest first; -inf stands for what the vocabulary lacks."""
-    if k < logits.shape[1]:
-        return logits.topk(k + 1, dim=-1).values
-    rising = np.sort(logits.cpu().numpy(), axis=-1)  # on a CPU four times faster than torch's
-    falling = torch.from_numpy(rising).to(logits.device).flip(-1)  # [row, d_vocab]
-    return pad(falling, (0, 1), value=-torch.inf)
+def listed(chosen: Bool[Tensor, "row d_vocab"]) -> Listed:
+    """The tokens that are chosen in each row, at least one: the few of the vocabulary that matter.
+
+    Args:
+        chosen: Which they are.
+    """
+    row, token = chosen.nonzero(as_tuple=True)  # by row, then by token
+    counts = torch.bincount(row, minlength=len(chosen))  # [row]
+    place = torch.arange(len(row), device=row.device) - (counts.cumsum(0) - counts)[row]
+    width = max(2, int(counts.max()))  # the best has a next best
+    ids = torch.zeros(len(chosen), width, dtype=torch.long, device=row.device)
+    ids[row, place] = token
+    return Listed(ids, torch.arange(width, device=row.device) < counts[:, None])
 
 
-def _counts(
-    falling: Float[Tensor, "row rank"], decoding: Decoding, near: Float[Tensor, "row one"]
-) -> _Counts:
-    """How many of the k highest logits top_p keeps; all of them if there is no top_p."""
-    k, top_p = falling.shape[1], decoding.top_p
+def _ranked(
+    logits: Float[Tensor, "row d_vocab"], decoding: Decoding, near: Float[Tensor, "row one"]
+) -> tuple[Float[Tensor, "row rank"], _Counts]:
+    """The highest logits, highest first, one more than are kept at most; and how many are kept."""
+    k, top_p = min(decoding.top_k or logits.shape[1], logits.shape[1]), decoding.top_p
     if top_p is None or top_p >= 1:
         every = torch.full_like(near, k, dtype=torch.long)
-        return _Counts(every, every, every)
+        return _falling(logits, k), _Counts(every, every, every)
     # The odds of a sum change by exp(near / temperature) at most, it by a quarter of the exponent.
     error = near.double() / decoding.temperature / 4  # [row, 1]
-    odds = ((falling - falling[:, :1]) / decoding.temperature).exp()  # [row, k]
-    total = odds.sum(-1, keepdim=True, dtype=torch.float64)
-    cumulative = odds[:, :_FIRST].cumsum(-1, dtype=torch.float64) / total
-    if k > _FIRST and bool((cumulative[:, -1:] < top_p + error).any()):
-        cumulative = odds.cumsum(-1, dtype=torch.float64) / total
+    top = logits.amax(-1, keepdim=True)  # [row, 1]
+    within = logits if k == logits.shape[1] else _falling(logits, k)[:, :k]
+    total = _odds(within, top, decoding).sum(-1, keepdim=True, dtype=torch.float64)
+    for ranks in (min(k, _FIRST), k):
+        falling = _falling(logits, ranks)  # [row, ranks + 1]
+        odds = _odds(falling[:, :ranks], top, decoding)
+        cumulative = odds.cumsum(-1, dtype=torch.float64) / total  # [row, ranks]
+        if bool((cumulative[:, -1:] >= top_p + error).all()):
+            break
 
     def count(bound: Float64[Tensor, "row one"]) -> Int[Tensor, "row one"]:
         return (cumulative < bound).sum(-1, keepdim=True).clamp(max=k - 1) + 1
 
     stated = count(torch.full_like(error, top_p))
-    return _Counts(count(top_p - error), stated, count(top_p + error))
+    return falling, _Counts(count(top_p - error), stated, count(top_p + error))
+
+
+def _odds(
+    logits: Float[Tensor, "row rank"], top: Float[Tensor, "row one"], decoding: Decoding
+) -> Float[Tensor, "row rank"]:
+    return ((logits - top) / decoding.temperature).exp()
+
+
+def _falling(logits: Float[Tensor, "row d_vocab"], ranks: int) -> Float[Tensor, "row rank"]:
+    """The ranks + 1 highest logits, highest first; -inf stands for what the vocabulary lacks."""
+    n_vocab = logits.shape[1]
+    known = min(ranks + 1, n_vocab)
+    if logits.device.type == "cpu":  # numpy is several times as fast as torch there
+        values = logits.numpy()
+        if known < n_vocab:
+            values = np.partition(values, n_vocab - known, axis=-1)[:, n_vocab - known :]
+        falling = torch.from_numpy(np.sort(values, axis=-1)).flip(-1)
+    else:
+        falling = logits.topk(known, dim=-1).values
+    return pad(falling, (0, ranks + 1 - known), value=-torch.inf)

@@ -12,7 +12,7 @@ from clampsweep.studies.backtracking.figures.index import FIGURES
 from clampsweep.studies.backtracking.tables import ACTIVATIONS
 from clampsweep.texts.request import Named, TextRequest
 
-_TRACES = 90  # that make a shard: a minute or so of one core
+_TRACES = 128  # that make a shard: a minute or so of one core
 
 KEPT = {
     "summary.md": "the answers, in words and numbers",
