@@ -43,7 +43,7 @@ from clampsweep.studies.backtracking.tables import (
 )
 from clampsweep.studies.backtracking.trial import Holding, Prefix, adds_directly
 
-_LONG = 4  # events of the scope output, and random sets tried on them
+_LONG = 3  # events of the scope output, and random sets tried on them
 
 
 def part_of_trials(
