@@ -1,0 +1,1 @@
+"""Steering by features: behaviours moved along directions, features and their transformations."""
