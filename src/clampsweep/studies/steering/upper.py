@@ -1,0 +1,121 @@
+"""The layers of a model above one, run by themselves on what that one gives.
+
+A twin of the model, over the same weights, whose lower layers compute nothing: the highest of them
+hands on what it is told. So a model's own code makes masks, positions and logits, whatever kind it
+is. Gradients flow to what is handed on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from transformers import DynamicCache
+from transformers.cache_utils import DynamicLayer
+
+from clampsweep.models.activations import newest_logits_only
+from clampsweep.models.model import Model, twin
+
+Past = Sequence[tuple[Tensor, Tensor]]
+"""Keys and values of each layer, [row, head, pos, width]."""
+
+
+class Upper:
+    """A model's layers above one.
+
+    Args:
+        model: Loaded model.
+        layer: The highest layer that is not run.
+
+    Attributes:
+        keeps: Whether it can go on from keys and values; else it is given all positions.
+    """
+
+    def __init__(self, model: Model, layer: int):
+        self._model, self._layer = model, layer
+        self._plain, self._given = twin(model.plain), torch.empty(0)
+        self._shorten()
+        self._config = model.plain.config.get_text_config(decoder=True)
+        kept = model.plain._supports_default_dynamic_cache()
+        layers = self.cache().layers if kept else []
+        plain = all(type(one) is DynamicLayer for one in layers)  # no window, no recurrence
+        self.keeps = len(layers) == model.n_layers and plain
+
+    def cache(self) -> Any:
+        """An empty cache of the whole model."""
+        return DynamicCache(config=self._config)
+
+    def past(self, cache: Any, n: int) -> Past:
+        """Keys and values of the layers above, of the first n positions of a pass."""
+        layers = cache.layers[self._layer + 1 :]
+        return [(one.keys[:, :, :n].clone(), one.values[:, :, :n].clone()) for one in layers]
+
+    def last_logits(
+        self,
+        given: Float[Tensor, "row pos d_model"],
+        ids: Int[Tensor, "row pos"],
+        start: int,
+        past: Past,
+    ) -> Float[Tensor, "row d_vocab"]:
+        """Logits behind the last position; the arguments are those of `logits`."""
+        return self.logits(given, ids, start, past, **newest_logits_only(self._model))[:, -1]
+
+    def logits(
+        self,
+        given: Float[Tensor, "row pos d_model"],
+        ids: Int[Tensor, "row pos"],
+        start: int,
+        past: Past,
+        **more: Any,
+    ) -> Float[Tensor, "row pos d_vocab"]:
+        """Logits behind every position.
+
+        Args:
+            given: The residual stream after the layer.
+            ids: Token ids of the same positions.
+            start: Place of the first one in its text.
+            past: Keys and values before it, of one row or of each, if it is not the first.
+            more: What else Hugging Face's model is told.
+        """
+        self._given = given
+        n_rows, n_pos = ids.shape
+        positions = torch.arange(start, start + n_pos, device=ids.device)
+        kept: dict[str, Any] = {"use_cache": False}
+        if start:
+            kept = {"use_cache": True, "past_key_values": self._filled(given, start, past)}
+        found: Tensor = self._plain(
+            input_ids=ids, position_ids=positions.expand(n_rows, -1), **kept, **more
+        ).logits
+        return found
+
+    def _filled(self, given: Float[Tensor, "row pos d_model"], start: int, past: Past) -> Any:
+        """A cache that holds keys and values of the layers above."""
+        # Of the layers below nothing is read, but how many positions there were.
+        empty = given.new_zeros(1).expand(len(given), 1, start, 1)
+        cache, below = self.cache(), [(empty, empty)] * (self._layer + 1)
+        for layer, pair in zip(cache.layers, [*below, *past], strict=True):
+            keys, values = (one.expand(len(given), -1, -1, -1) for one in pair)
+            layer.lazy_initialization(keys, values)
+            layer.keys, layer.values = keys, values
+        return cache
+
+    def _shorten(self) -> None:
+        """Let the lower layers compute nothing."""
+        blocks = [self._model.part(f"blocks.{at}", self._plain) for at in range(self._layer + 1)]
+        single: list[bool] = []
+
+        def look(module: Any, args: Any, output: Any) -> None:
+            single.append(isinstance(output, Tensor))
+
+        with torch.no_grad(), blocks[-1].register_forward_hook(look):
+            ids = torch.zeros(1, 1, dtype=torch.long, device=self._model.device)
+            self._plain(input_ids=ids, use_cache=False)
+
+        def give(*args: Any, **kwargs: Any) -> Any:
+            return self._given if single[0] else (self._given, None)
+
+        for block in blocks:
+            block.forward = give
