@@ -70,8 +70,8 @@ class Upper:
         start: int,
         past: Past,
         **more: Any,
-    ) -> Float[Tensor, "row pos d_vocab"]:
-        """Logits behind every position.
+    ) -> Float[Tensor, "row kept d_vocab"]:
+        """Logits behind every position, or behind those that `more` says are kept.
 
         Args:
             given: The residual stream after the layer.
