@@ -191,6 +191,12 @@ def w_out(model: Model, neuron: Neuron) -> torch.Tensor:
 _BLOCKS = {"gpt2": "transformer.h.{}", "llama": "model.layers.{}", "gpt_neox": "gpt_neox.layers.{}"}
 
 
+def block(plain: Any, layer: int) -> torch.nn.Module:
+    """A layer's own module, by its family's names."""
+    found: torch.nn.Module = plain.get_submodule(_BLOCKS[plain.config.model_type].format(layer))
+    return found
+
+
 @contextmanager
 def moved(model: Model, layer: int, step: np.ndarray) -> Iterator[None]:
     """The model with a step [d_model] added to what a layer's own module gives, everywhere."""
@@ -200,8 +206,7 @@ def moved(model: Model, layer: int, step: np.ndarray) -> Iterator[None]:
         further = first + torch.from_numpy(step).to(first)
         return (further, *output[1:]) if isinstance(output, tuple) else further
 
-    block = model.plain.get_submodule(_BLOCKS[model.plain.config.model_type].format(layer))
-    handle = block.register_forward_hook(after)
+    handle = block(model.plain, layer).register_forward_hook(after)
     try:
         yield
     finally:

@@ -73,6 +73,7 @@ def workflows(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Loaded]:
 def test_every_folder_of_studies_is_in_the_registry_and_no_other_word():
     folders = {path.parent.name for path in SOURCE.glob("*/__init__.py")}
     assert folders - BEGUN == {study.name for study in STUDIES}
+    assert not any((SOURCE / name / "study.py").exists() for name in BEGUN)
 
 
 @of_each_study

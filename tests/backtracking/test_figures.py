@@ -53,7 +53,7 @@ def test_every_figure_of_the_index_is_drawn_has_a_caption_and_is_saved(tmp_path)
     figures = draw(given(), "tiny, gross")
     assert set(figures) == set(FIGURES)
     assert {path.stem for path in CAPTIONS.glob("*.rst")} - {"summary"} == set(FIGURES)
-    paths = [tmp_path / f"{name}.svg" for name in FIGURES]
+    paths = [tmp_path / f"{name}.{ending}" for name in FIGURES for ending in ("svg", "png")]
     save_figures(figures, paths)
     assert all(path.stat().st_size > 1000 for path in paths)
     assert all("tiny, gross" in figure.get_suptitle() for figure in figures.values())

@@ -2,20 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 
-
-def block_of(plain: Any, layer: int) -> Any:
-    """A layer's module, by the names that the architectures have for their lists of layers."""
-    for path in ("transformer.h", "model.layers", "gpt_neox.layers"):
-        try:
-            return plain.get_submodule(f"{path}.{layer}")
-        except AttributeError:
-            continue
-    raise AssertionError(type(plain))
+from reference import block
 
 
 def answer_logits(plain, layer, prompt, answer, added, removed=None):
@@ -33,7 +23,7 @@ def answer_logits(plain, layer, prompt, answer, added, removed=None):
             changed[0, at] = row + torch.tensor(added, dtype=row.dtype)
         return changed if isinstance(output, torch.Tensor) else (changed, *output[1:])
 
-    handle = block_of(plain, layer).register_forward_hook(hook)
+    handle = block(plain, layer).register_forward_hook(hook)
     try:
         with torch.inference_mode():
             ids = torch.tensor([[*prompt, *answer]])

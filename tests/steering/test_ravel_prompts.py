@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
+from clampsweep.decoder.final_norm import wide
 from clampsweep.studies.steering.ravel_data import Item, Template
-from clampsweep.studies.steering.ravel_prompts import Weights, asked, behind, wide
+from clampsweep.studies.steering.ravel_prompts import Weights, asked, behind
 
 
 def _item(text, entity, *answers):

@@ -85,14 +85,16 @@ def _ranked(
     # The odds of a sum change by exp(near / temperature) at most, it by a quarter of the exponent.
     error = near.double() / decoding.temperature / 4  # [row, 1]
     top = logits.amax(-1, keepdim=True)  # [row, 1]
-    within = logits if k == logits.shape[1] else _falling(logits, k)[:, :k]
-    total = _odds(within, top, decoding).sum(-1, keepdim=True, dtype=torch.float64)
-    for ranks in (min(k, _FIRST), k):
-        falling = _falling(logits, ranks)  # [row, ranks + 1]
-        odds = _odds(falling[:, :ranks], top, decoding)
-        cumulative = odds.cumsum(-1, dtype=torch.float64) / total  # [row, ranks]
-        if bool((cumulative[:, -1:] >= top_p + error).all()):
-            break
+    ranks = min(k, _FIRST) if k == logits.shape[1] else k
+    falling = _falling(logits, ranks)  # [row, ranks + 1]
+    odds = _odds(falling[:, :ranks], top, decoding)
+    within = _odds(logits, top, decoding) if k == logits.shape[1] else odds
+    total = within.sum(-1, keepdim=True, dtype=torch.float64)
+    cumulative = odds.cumsum(-1, dtype=torch.float64) / total  # [row, ranks]
+    if ranks < k and bool((cumulative[:, -1:] < top_p + error).any()):
+        falling = _falling(logits, k)
+        odds = _odds(falling[:, :k], top, decoding)
+        cumulative = odds.cumsum(-1, dtype=torch.float64) / total
 
     def count(bound: Float64[Tensor, "row one"]) -> Int[Tensor, "row one"]:
         return (cumulative < bound).sum(-1, keepdim=True).clamp(max=k - 1) + 1

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from clampsweep.errors import whole
@@ -24,6 +26,23 @@ def newest_logits_only(model: Model) -> dict[str, Tensor]:
     if not model.plain._supports_logits_to_keep():
         return {}
     return {"logits_to_keep": torch.tensor([-1], device=model.device)}
+
+
+def logits_at(
+    plain: Any, inputs: Mapping[str, Tensor], places: Int[Tensor, " place"]
+) -> Float[Tensor, "row place d_vocab"]:
+    """Logits behind some places of every row of a pass; no others are computed, if it can be so.
+
+    Args:
+        plain: A model in Hugging Face's class.
+        inputs: What it is given, by keyword.
+        places: Positions, from 0, or from -1 backwards.
+    """
+    if plain._supports_logits_to_keep():
+        found: Tensor = plain(**inputs, use_cache=False, logits_to_keep=places).logits
+    else:
+        found = plain(**inputs, use_cache=False).logits[:, places]
+    return found
 
 
 def stream(

@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from clampsweep.models.activations import logits_at
 from clampsweep.models.agreement import agree
 from clampsweep.models.model import Model
 from clampsweep.models.rotations import has_changing_rope
@@ -138,9 +139,5 @@ def _logits(
     model: Model, inputs: dict[str, Tensor], places: Sequence[int]
 ) -> Float[Tensor, "place d_vocab"]:
     """Logits behind some places of a pass over one row."""
-    at, keep = torch.tensor(list(places), device=model.device), {}
-    if model.plain._supports_logits_to_keep():
-        keep, at = {"logits_to_keep": at}, torch.arange(len(places), device=model.device)
     with torch.inference_mode():
-        found: Tensor = model.plain(**inputs, use_cache=False, **keep).logits[0, at]
-    return found
+        return logits_at(model.plain, inputs, torch.tensor(list(places), device=model.device))[0]

@@ -49,7 +49,7 @@ def sets(
         neurons: `NEURONS` of a position kind.
         norms: Length of each neuron's output.
         sizes: Sizes of sets.
-        top: The size that is tested, with `draws` random sets; others have 20.
+        top: The size that is tested, with `draws` random sets; others have 10 at most.
         draws: Random sets.
         seed: Of the draws.
     """

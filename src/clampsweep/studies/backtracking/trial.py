@@ -24,6 +24,7 @@ from torch import Tensor
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
+from clampsweep.decoder.final_norm import wide
 from clampsweep.errors import UserError
 from clampsweep.models.activations import newest_logits_only
 from clampsweep.models.agreement import agree
@@ -174,7 +175,7 @@ class Prefix:
                 **{name: value.to(model.device) for name, value in more.items()},
             )
         last: Tensor = found.logits.flatten(0, 1)
-        return last.to(torch.promote_types(last.dtype, torch.float32))
+        return wide(last)
 
 
 def _adding(pushed: Tensor) -> Any:

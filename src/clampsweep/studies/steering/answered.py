@@ -10,6 +10,7 @@ its logits.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -18,7 +19,6 @@ from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
 from clampsweep.errors import UserError
-from clampsweep.models.agreement import difference, tolerance
 from clampsweep.models.hook_points import reader
 from clampsweep.models.model import Model
 from clampsweep.names import RESID_POST, HookPoint, hook_points
@@ -60,22 +60,20 @@ class Reader:
     def __init__(self, model: Model, layers: Sequence[int]):
         self.model = model
         self.uppers = {layer: Upper(model, layer) for layer in sorted(set(layers))}
-        name = model.manifest["name"]
         if not all(upper.keeps for upper in self.uppers.values()):
             raise UserError(
-                f"{name}: keeps no plain keys and values of every layer, so answers cannot be "
-                "steered; name another model"
+                f"{model.manifest['name']}: keeps no plain keys and values of every layer, so "
+                "answers cannot be steered; name another model"
             )
         ids = list(range(1, 9))
         read = Answer(self, ids[:4], ids[4:])
-        nothing = [Change(np.zeros(model.d_model))]
-        for layer in self.uppers:
-            off = difference(read.logits(layer, nothing)[0], read.natural)
-            if not off < tolerance(model.dtype):
-                raise UserError(
-                    f"{name}: the layers above {layer} give other logits by themselves (off by "
-                    f"{off:.1g} of the largest); name another model"
-                )
+        for layer, upper in self.uppers.items():
+            upper.check(partial(self._tried, read, layer))
+
+    def _tried(self, read: Answer, layer: int) -> tuple[Tensor, Tensor]:
+        """Logits of an answer without a change: gone on with, and run in full."""
+        nothing = Change(np.zeros(self.model.d_model))
+        return read.logits(layer, [nothing])[0], read.natural
 
 
 class Answer:

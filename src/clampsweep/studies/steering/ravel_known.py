@@ -15,9 +15,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from clampsweep.decoder.final_norm import wide
 from clampsweep.models.model import Model
 from clampsweep.studies.steering.ravel_data import Ravel, Template, items
-from clampsweep.studies.steering.ravel_prompts import Asked, Weights, asked, behind, wide
+from clampsweep.studies.steering.ravel_prompts import Asked, Weights, asked, behind
 from clampsweep.tables import Column, Schema
 
 RAVEL_KNOWN = Schema(

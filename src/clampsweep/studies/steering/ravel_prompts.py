@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from clampsweep.models.activations import logits_at
 from clampsweep.models.model import Model
 from clampsweep.models.prefix_trees import trees
 from clampsweep.studies.steering.ravel_data import Item
@@ -78,7 +79,8 @@ def behind(model: Model, sequences: Sequence[Sequence[int]], last: Sequence[int]
     for tree in together:
         places = [at for number, path in tree.paths.items() for at in path[-last[number] :]]
         with torch.inference_mode():
-            found = _logits(model, tree.inputs(model), places)[0]  # [place, d_vocab]
+            at = torch.tensor(places, device=model.device)
+            found = logits_at(model.plain, tree.inputs(model), at)[0]  # [place, d_vocab]
         parts = torch.split(found, [last[number] for number in tree.paths])
         yield from (Next(number, part) for number, part in zip(tree.paths, parts, strict=True))
     if not together:
@@ -95,24 +97,9 @@ def _apart(model: Model, sequences: Sequence[Sequence[int]], last: Sequence[int]
             some = numbers[start : start + _ROWS]
             ids = torch.tensor([list(sequences[number]) for number in some], device=model.device)
             with torch.inference_mode():
-                found = _logits(model, {"input_ids": ids}, list(range(length - n, length)))
+                at = torch.arange(length - n, length, device=model.device)
+                found = logits_at(model.plain, {"input_ids": ids}, at)
             yield from (Next(number, part) for number, part in zip(some, found, strict=True))
-
-
-def _logits(
-    model: Model, inputs: dict[str, Tensor], places: Sequence[int]
-) -> Float[Tensor, "row place d_vocab"]:
-    """Logits behind some positions of every row of a pass."""
-    at, keep = torch.tensor(list(places), device=model.device), {}
-    if model.plain._supports_logits_to_keep():
-        keep, at = {"logits_to_keep": at}, torch.arange(len(places), device=model.device)
-    found: Tensor = model.plain(**inputs, use_cache=False, **keep).logits[:, at]
-    return found
-
-
-def wide(logits: Tensor) -> Tensor:
-    """Logits in float32, or in float64 where the model computes in it."""
-    return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
 
 class Weights(NamedTuple):

@@ -15,11 +15,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from clampsweep.errors import UserError
 from clampsweep.models.activations import newest_logits_only
-from clampsweep.models.agreement import agree
 from clampsweep.models.hook_places import Reader
 from clampsweep.models.hook_points import reader
+from clampsweep.models.hooks import hooked
 from clampsweep.models.model import Model
 from clampsweep.names import MLP_POST, RESID_POST, HookPoint
 from clampsweep.studies.steering.ravel_prompts import Asked, Weights
@@ -169,26 +168,22 @@ class Held:
             pairs = [self._tried(number) for number in numbers]
             return torch.stack([got for got, _ in pairs]), torch.stack([own for _, own in pairs])
 
-        if numbers and not agree("not gone on with from a layer", tried, self.model.dtype):
-            name = self.model.manifest["name"]
-            raise UserError(
-                f"{name}: its layers above {self.layer} cannot be run by themselves; name another "
-                "model for RAVEL"
-            )
+        if numbers:
+            self._upper.check(tried)
 
     def _tried(self, number: int) -> tuple[Tensor, Tensor]:
         """Logits behind a prompt whose vector is made longer: gone on with, and run in full."""
         one, moved = self.prompts[number], 1.5 * self.vectors[RESID_POST][number]
 
-        def change(module: Any, args: Any, output: Any) -> Any:
-            hidden = (output if isinstance(output, Tensor) else output[0]).clone()
-            hidden.view(-1, hidden.shape[-1])[one.at] = moved
-            return hidden if isinstance(output, Tensor) else (hidden, *output[1:])
+        def change(residual: Float[Tensor, "one pos d_model"]) -> Tensor:
+            changed = residual.clone()
+            changed[0, one.at] = moved
+            return changed
 
-        block = self.model.part(f"blocks.{self.layer}")
-        with torch.no_grad(), block.register_forward_hook(change):
+        plain, block = self.model.plain, self.model.part(f"blocks.{self.layer}")
+        with torch.no_grad(), hooked(plain, self.model.outs, {}, residual={block: change}):
             ids = torch.tensor([one.ids], device=self.model.device)
-            own = self.model.plain(input_ids=ids, use_cache=False).logits[0, -1]
+            own = plain(input_ids=ids, use_cache=False).logits[0, -1]
         with torch.no_grad():
             return self.swapped([number], moved[None])[0], own
 

@@ -18,11 +18,12 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
+from clampsweep.decoder.final_norm import wide
+from clampsweep.models.hooks import PostHook, hooked
 from clampsweep.models.model import Model
-from clampsweep.names import MLP_POST, RESID_POST
+from clampsweep.names import RESID_POST
 from clampsweep.studies.steering.ravel_methods import Method
 from clampsweep.studies.steering.ravel_pairs import CAUSE, ISOLATE
-from clampsweep.studies.steering.ravel_prompts import wide
 from clampsweep.studies.steering.ravel_runs import Held
 from clampsweep.tables import Column, Schema
 
@@ -158,21 +159,19 @@ def writes_plainly(model: Model, layer: int) -> bool:
     """
     if not model.d_mlp:
         return False
-    block, out = model.part(f"blocks.{layer}"), model.outs[layer]
     ids = torch.arange(4, device=model.device)[None]
     seen: list[Tensor] = []
     step = torch.zeros(1, 1, model.d_model, device=model.device, dtype=model.dtype)
 
-    def after(module: Any, args: Any, output: Any) -> None:
-        seen.append(output if isinstance(output, Tensor) else output[0])
-
-    with torch.no_grad(), block.register_forward_hook(after):
-        model.plain(input_ids=ids, use_cache=False)
-        step[..., 0] = seen[0].abs().max()
-        with out.register_forward_hook(lambda module, args, output: output + step.view(-1)):
+    def run(after: Mapping[int, PostHook]) -> None:
+        residual = {model.part(f"blocks.{layer}"): seen.append}
+        with torch.no_grad(), hooked(model.plain, model.outs, {}, after, residual):
             model.plain(input_ids=ids, use_cache=False)
-    moved = (seen[1] - seen[0]).reshape(-1, model.d_model)
-    return float((moved - step.view(-1)).abs().max()) < 1e-3 * float(step.max())
+
+    run({})
+    step[..., 0] = seen[0].abs().max()
+    run({layer: lambda output: output + step})
+    return float((seen[1] - seen[0] - step).abs().max()) < 1e-3 * float(step.max())
 
 
 class _Shares(NamedTuple):
@@ -252,6 +251,3 @@ def _row(own: pd.DataFrame, method: str, attribute: str, shares: _Shares) -> dic
         "low": float(low),
         "high": float(high),
     }
-
-
-__all__ = ["ALL", "MLP_POST", "RAVEL_SCORES", "RAVEL_SWAPS", "mixed", "scores", "swap_rows"]

@@ -16,9 +16,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import orthogonal
 
+from clampsweep.decoder.final_norm import wide
 from clampsweep.names import RESID_POST
 from clampsweep.studies.steering.ravel_methods import Method, Swap, coordinates, within
-from clampsweep.studies.steering.ravel_prompts import wide
 from clampsweep.studies.steering.ravel_runs import Held
 
 log = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ from jaxtyping import Float64
 from scipy import stats
 
 from clampsweep.errors import shown
-from clampsweep.statistics import Interval, flips
+from clampsweep.statistics import Interval, flips, rank_p
 
 _RESAMPLES = 4000
 
@@ -132,9 +132,11 @@ def random_band(
     drawn = random[vectors[:, None], items].mean(1)  # [draw]
     low, high = np.quantile(drawn, [0.025, 0.975])
     means = random.mean(1)  # [vector]
-    rank = (1 + int((means >= own.mean()).sum())) / (1 + n_vectors)
     return Band(
-        float(random.mean()), Interval(float(low), float(high)), float(means.std(ddof=1)), rank
+        float(random.mean()),
+        Interval(float(low), float(high)),
+        float(means.std(ddof=1)),
+        rank_p(float(own.mean()), means.tolist()),
     )
 
 

@@ -1,13 +1,12 @@
 """The layers of a model above one, run by themselves on what that one gives.
 
-A twin of the model, over the same weights, whose lower layers compute nothing: the highest of them
-hands on what it is told. So a model's own code makes masks, positions and logits, whatever kind it
-is. Gradients flow to what is handed on.
+Its lower layers compute nothing, and what the highest of them would have given is put in its place.
+Gradients flow to that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -16,8 +15,12 @@ from torch import Tensor
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
+from clampsweep.errors import UserError
 from clampsweep.models.activations import newest_logits_only
-from clampsweep.models.model import Model, twin
+from clampsweep.models.agreement import agree
+from clampsweep.models.hooks import hooked
+from clampsweep.models.model import Model
+from clampsweep.models.without_layers import can_be_left_out, without_layers
 
 Past = Sequence[tuple[Tensor, Tensor]]
 """Keys and values of each layer, [row, head, pos, width]."""
@@ -36,10 +39,11 @@ class Upper:
 
     def __init__(self, model: Model, layer: int):
         self._model, self._layer = model, layer
-        self._plain, self._given = twin(model.plain), torch.empty(0)
-        self._shorten()
+        skips = can_be_left_out(model)
+        self._plain = without_layers(model, layer if skips else -1)
+        self._outs = model.outs_of(self._plain)
         self._config = model.plain.config.get_text_config(decoder=True)
-        kept = model.plain._supports_default_dynamic_cache()
+        kept = skips and model.plain._supports_default_dynamic_cache()
         layers = self.cache().layers if kept else []
         plain = all(type(one) is DynamicLayer for one in layers)  # no window, no recurrence
         self.keeps = len(layers) == model.n_layers and plain
@@ -80,16 +84,32 @@ class Upper:
             past: Keys and values before it, of one row or of each, if it is not the first.
             more: What else Hugging Face's model is told.
         """
-        self._given = given
         n_rows, n_pos = ids.shape
         positions = torch.arange(start, start + n_pos, device=ids.device)
         kept: dict[str, Any] = {"use_cache": False}
         if start:
             kept = {"use_cache": True, "past_key_values": self._filled(given, start, past)}
-        found: Tensor = self._plain(
-            input_ids=ids, position_ids=positions.expand(n_rows, -1), **kept, **more
-        ).logits
+        block = self._model.part(f"blocks.{self._layer}", self._plain)
+        with hooked(self._plain, self._outs, {}, residual={block: lambda found: given}):
+            found: Tensor = self._plain(
+                input_ids=ids, position_ids=positions.expand(n_rows, -1), **kept, **more
+            ).logits
         return found
+
+    def check(self, tried: Callable[[], tuple[Tensor, Tensor]]) -> None:
+        """Refuse a model that does not go on from the layer as it would have by itself.
+
+        Args:
+            tried: Gives logits that the layers above gave, and the whole model's.
+
+        Raises:
+            UserError: They differ, or are not given.
+        """
+        if not agree("not gone on with from a layer", tried, self._model.dtype):
+            raise UserError(
+                f"{self._model.manifest['name']}: its layers above {self._layer} cannot be run by "
+                "themselves; name another model"
+            )
 
     def _filled(self, given: Float[Tensor, "row pos d_model"], start: int, past: Past) -> Any:
         """A cache that holds keys and values of the layers above."""
@@ -101,21 +121,3 @@ class Upper:
             layer.lazy_initialization(keys, values)
             layer.keys, layer.values = keys, values
         return cache
-
-    def _shorten(self) -> None:
-        """Let the lower layers compute nothing."""
-        blocks = [self._model.part(f"blocks.{at}", self._plain) for at in range(self._layer + 1)]
-        single: list[bool] = []
-
-        def look(module: Any, args: Any, output: Any) -> None:
-            single.append(isinstance(output, Tensor))
-
-        with torch.no_grad(), blocks[-1].register_forward_hook(look):
-            ids = torch.zeros(1, 1, dtype=torch.long, device=self._model.device)
-            self._plain(input_ids=ids, use_cache=False)
-
-        def give(*args: Any, **kwargs: Any) -> Any:
-            return self._given if single[0] else (self._given, None)
-
-        for block in blocks:
-            block.forward = give

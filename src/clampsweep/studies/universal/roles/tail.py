@@ -8,10 +8,12 @@ from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
+from clampsweep.models.activations import logits_at
 from clampsweep.models.hooks import Tap, hooked, tapped
-from clampsweep.models.model import Model, twin
+from clampsweep.models.model import Model
+from clampsweep.models.without_layers import can_be_left_out, without_layers
 from clampsweep.studies.universal.norms import read_norm
 
 Change = Callable[[Tensor], Tensor]
@@ -30,24 +32,6 @@ class Seen(NamedTuple):
 
     logits: Float[Tensor, "row kept d_vocab"]
     log_scale: Float[Tensor, "row kept"]
-
-
-class _Passed(nn.Module):
-    """Stands for a layer and hands on what it is given."""
-
-    def __init__(self, layer: nn.Module):
-        super().__init__()
-        self._behind = (layer,)  # in a tuple, so that it is no part of this module
-
-    def __getattr__(self, name: str) -> Any:
-        """What models ask of their layers, such as the kind of their attention."""
-        try:
-            return super().__getattr__(name)
-        except AttributeError:
-            return getattr(self.__dict__["_behind"][0], name)
-
-    def forward(self, hidden_states: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        return hidden_states
 
 
 class Tails:
@@ -69,27 +53,13 @@ class Tails:
 
     @cached_property
     def _skips(self) -> bool:
-        """Whether layers can be left out: they hand on a tensor and nothing else."""
-        kinds = []
-        handle = self._model.part("blocks.0").register_forward_hook(
-            lambda module, args, output: kinds.append(isinstance(output, Tensor))
-        )
-        with handle, torch.inference_mode():
-            ids = torch.arange(4, device=self._model.device)[None]
-            self._model.plain(input_ids=ids, use_cache=False)
-        return all(kinds)
+        return can_be_left_out(self._model)
 
     def _without(self, last: int) -> Any:
         """The model whose layers up to `last` do nothing, over the same weights."""
         if last not in self._twins:
-            plain = twin(self._model.plain)
-            layers = range(last + 1 if self._skips else 0)
-            doomed = {id(self._model.part(f"blocks.{one}", plain)) for one in layers}
-            for parent in list(plain.modules()):
-                for name, child in list(parent.named_children()):
-                    if id(child) in doomed:
-                        setattr(parent, name, _Passed(child))
-            self._twins[last] = plain
+            doing_nothing = last if self._skips else EMBEDDING
+            self._twins[last] = without_layers(self._model, doing_nothing)
         return self._twins[last]
 
     def run(
@@ -117,10 +87,7 @@ class Tails:
         tap = Tap(model.part("ln_final", plain), True)
         hooks = hooked(plain, model.outs_of(plain), posts or {}, residual=given)
         with torch.inference_mode(), hooks, tapped(plain, [(tap, found.append)]):
-            if plain._supports_logits_to_keep():
-                logits = plain(input_ids=ids, use_cache=False, logits_to_keep=keep).logits
-            else:
-                logits = plain(input_ids=ids, use_cache=False).logits[:, keep]
+            logits = logits_at(plain, {"input_ids": ids}, keep)
         final = found[0][:, keep]
         if self._centres:
             final = final - final.mean(-1, keepdim=True)
